@@ -1,0 +1,114 @@
+// One intended change of one key, and what becomes of it. `decide` is the one place that knows the
+// policies: the server decides with it, the browser shows with it what the server will decide.
+import { SessionError } from './errors.ts'
+import type { Json } from './json.ts'
+import { type KeyDefinition, type SessionSchema, checkValue, definitionOf } from './schema.ts'
+import { type Epoch, type Mirror, entryOf } from './state.ts'
+
+/** What the writer saw: under `if-unchanged`, `merge` and for `update` the server compares it. */
+export interface Base {
+  readonly epoch: Epoch | null
+  readonly revision: number
+  readonly value?: Json
+}
+
+interface MutationOf<Kind extends string> {
+  /** Made in the browser before anything is sent; a mutation keeps it wherever it goes. */
+  readonly id: string
+  readonly kind: Kind
+  readonly key: string
+}
+export interface SetMutation extends MutationOf<'set'> {
+  readonly value: Json
+  readonly base?: Base
+}
+export interface RemoveMutation extends MutationOf<'remove'> {
+  readonly base?: Base
+}
+export interface IncrementMutation extends MutationOf<'increment'> {
+  readonly by: number
+}
+export type Mutation = SetMutation | RemoveMutation | IncrementMutation
+
+/** The server's word on one mutation. `revision` is that of the key after it. */
+export type Outcome =
+  | { readonly code: 'ok'; readonly revision: number }
+  | { readonly code: 'conflict'; readonly revision: number; readonly value?: Json }
+  | { readonly code: 'denied' }
+  | { readonly code: 'invalid'; readonly message: string }
+  | { readonly code: 'too-large' }
+
+/** What a mutation is applied to: `revision` counts removals too, and is 0 for a key never written. */
+export interface Current {
+  readonly epoch: Epoch | null
+  readonly revision: number
+  readonly value: Json | undefined
+}
+
+export type Decision =
+  | { readonly code: 'set'; readonly value: Json }
+  | { readonly code: 'remove' }
+  | { readonly code: 'conflict' }
+  | { readonly code: 'denied' }
+  | { readonly code: 'invalid'; readonly message: string }
+
+/**
+ * What becomes of a browser's mutation of a key. Changes nothing.
+ * @example decide(definition, { epoch, revision: 4, value: 1 }, { id, kind: 'increment', key, by: 2 }) // set 3
+ */
+export function decide(
+  definition: KeyDefinition | undefined,
+  current: Current,
+  mutation: Mutation,
+): Decision {
+  if (definition?.access !== 'writable') return { code: 'denied' }
+  if ((mutation.kind === 'increment') !== (definition.kind === 'counter') && mutation.kind !== 'remove') {
+    return { code: 'denied' }
+  }
+  if (mutation.kind !== 'increment' && mutation.base !== undefined && isOtherThan(mutation.base, current)) {
+    if (typeof definition.policy === 'string' || mutation.kind === 'remove') return { code: 'conflict' }
+  }
+  if (mutation.kind === 'remove') return { code: 'remove' }
+  try {
+    return { code: 'set', value: checkValue(definition, intended(definition, current, mutation)) }
+  } catch (error) {
+    return { code: 'invalid', message: error instanceof SessionError ? error.message : 'The merge failed.' }
+  }
+}
+
+/** The value that a browser shows: the mirror's, with the pending mutations of this key on top. */
+export function valueWithPending(
+  schema: SessionSchema,
+  mirror: Mirror,
+  { key, pending }: { readonly key: string; readonly pending: readonly Mutation[] },
+): Json | undefined {
+  const definition = definitionOf(schema, key)
+  const entry = entryOf(mirror.keys, key)
+  let value = entry?.[1]
+  for (const mutation of pending) {
+    if (mutation.key !== key || definition === undefined) continue
+    const decision = decide(definition, { epoch: mirror.epoch, revision: entry?.[0] ?? 0, value }, mutation)
+    if (decision.code === 'set') value = decision.value
+    else if (decision.code === 'remove') value = undefined
+  }
+  return value ?? definition?.default
+}
+
+function isOtherThan(base: Base, current: Current): boolean {
+  // Nobody ever wrote the key: the same in every epoch, also in the one that this batch begins.
+  if (base.revision === 0 && current.revision === 0) return false
+  return base.revision !== current.revision || base.epoch !== current.epoch
+}
+
+function intended(
+  definition: KeyDefinition,
+  current: Current,
+  mutation: Exclude<Mutation, RemoveMutation>,
+): unknown {
+  if (mutation.kind === 'increment') {
+    return (typeof current.value === 'number' ? current.value : 0) + mutation.by
+  }
+  const { base, value } = mutation
+  if (typeof definition.policy === 'string' || base === undefined || !isOtherThan(base, current)) return value
+  return definition.policy.merge(base.value, value, current.value)
+}
