@@ -5,7 +5,7 @@ import { type Json, isObject, parseJson } from './json.ts'
 import { limits } from './limits.ts'
 import type { Base, Mutation, Outcome } from './mutation.ts'
 import { isKeyName } from './schema.ts'
-import type { Entries, Entry, Epoch, Patch } from './state.ts'
+import { type Entries, type Entry, type Epoch, type Patch, isEpoch, isToken } from './state.ts'
 
 /** `POST sync`: the batch is text, so that it is hashed and re-sent byte for byte. */
 export interface SyncRequest {
@@ -96,10 +96,6 @@ export function parseRevisionHeader(value: string): { epoch: Epoch; revision: nu
   return { epoch, revision: Number(revision) }
 }
 
-export function isEpoch(value: unknown): value is Epoch {
-  return isToken(value)
-}
-
 function parseMutation(value: unknown): Mutation {
   const { id, kind, key, ...rest } = toObject(value, ['id', 'kind', 'key', 'value', 'by', 'base'])
   if (!isToken(id)) throw malformed('mutation.id')
@@ -136,10 +132,6 @@ function isOutcome(value: unknown): value is Outcome {
   if (!isObject(value)) return false
   if (value['code'] === 'ok' || value['code'] === 'conflict') return isCount(value['revision'])
   return value['code'] === 'denied' || value['code'] === 'invalid' || value['code'] === 'too-large'
-}
-
-function isToken(value: unknown): value is string {
-  return typeof value === 'string' && /^[\w-]{8,43}$/.test(value)
 }
 
 function isCount(value: unknown): value is number {

@@ -6,6 +6,15 @@ declare const brand: unique symbol
 /** Names one life of a session: new at first write, sign-in, sign-out and loss; survives id rotation. */
 export type Epoch = string & { readonly [brand]: 'epoch' }
 
+/** Ids of clients, mutations and epochs: url-safe random text. */
+export function isToken(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w-]{8,43}$/.test(value)
+}
+
+export function isEpoch(value: unknown): value is Epoch {
+  return isToken(value)
+}
+
 /** A key's value with the revision of the session that last changed it. */
 export type Entry = readonly [revision: number, value: Json]
 export type Entries = Readonly<Record<string, Entry>>

@@ -1,0 +1,24 @@
+// Turns a change of the local state into events. Every tab derives them from the same documents, so each
+// tells its own app, whichever tab did the work.
+import type { Mutation, Outcome } from '../protocol/mutation.ts'
+import type { LocalState } from '../mirror/local.ts'
+import type { Emitter } from './events.ts'
+
+export function announce(emitter: Emitter, after: LocalState, before: LocalState): void {
+  const owner = after.mirror.mirror.owner
+  const previous = before.mirror.mirror.owner
+  if (owner !== previous) emitter.emit('owner', { owner, previous })
+  if (after.parcels.length > before.parcels.length) emitter.emit('parked', { count: after.parcels.length })
+  if (after.outbox.settled === before.outbox.settled) return
+  for (const mutation of before.outbox.sealed?.mutations ?? []) {
+    const outcome = after.outbox.settled[mutation.id]
+    if (outcome !== undefined) announceOutcome(emitter, mutation, outcome)
+  }
+}
+
+function announceOutcome(emitter: Emitter, mutation: Mutation, outcome: Outcome): void {
+  if (outcome.code === 'ok') return
+  if (outcome.code !== 'conflict') return emitter.emit('refused', { mutation, outcome })
+  const mine = mutation.kind === 'set' ? mutation.value : undefined
+  emitter.emit('conflict', { key: mutation.key, mine, theirs: outcome.value })
+}

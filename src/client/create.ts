@@ -1,0 +1,156 @@
+// Opens a session: puts mirror, sync, refresh, view, writes and events together, and owns nothing but that.
+import { SessionError } from '../protocol/errors.ts'
+import type { Json } from '../protocol/json.ts'
+import { sharedNamesOf } from '../protocol/names.ts'
+import { type SessionSchema, definitionOf } from '../protocol/schema.ts'
+import { attachedFetch } from '../mirror/attach.ts'
+import { databaseStorage } from '../mirror/database.ts'
+import { pendingOf } from '../mirror/local.ts'
+import { createMirror } from '../mirror/mirror.ts'
+import { createRefresh } from '../mirror/refresh.ts'
+import { type Contact, createSync } from '../mirror/sync.ts'
+import { createTransport } from '../mirror/transport.ts'
+import { announce } from './announce.ts'
+import { type Listener, createEmitter } from './events.ts'
+import { createLifecycle } from './lifecycle.ts'
+import { type WorkerState, registerWorker } from './register.ts'
+import type { Session, SessionOptions, SignOutOptions } from './session.ts'
+import { signOut } from './signout.ts'
+import { type Status, isSameStatus, statusOf } from './status.ts'
+import { createView } from './view.ts'
+import { createWrites } from './writes.ts'
+
+/**
+ * Opens the session of this browser.
+ * @throws SessionError `invalid-option` for a url that cannot be one
+ * @example
+ * const session = createSession({ schema, worker: '/session-worker.js' })
+ * await session.ready
+ * session.set('theme', 'dark')
+ */
+export function createSession<S extends SessionSchema>(options: SessionOptions<S>): Session<S> {
+  const { schema, url: base = '/session', now = Date.now } = options
+  if (base.endsWith('/'))
+    throw new SessionError('invalid-option', 'The url of the session routes must not end in "/".')
+  const names = sharedNamesOf(base)
+  const emitter = createEmitter()
+  const fetch = options.fetch ?? ((request: Request) => globalThis.fetch(request))
+  const storage = options.storage ?? databaseStorage(names.database)
+  const mirror = createMirror({ storage, channel: names.channel, now })
+  const view = createView(schema, mirror.state)
+  const transport = createTransport({
+    base,
+    fetch,
+    onExchange: (exchange) => emitter.emit('exchange', exchange),
+  })
+  const refresh = createRefresh({ mirror, transport, lock: names.refreshLock, now })
+  const sync = createSync({
+    mirror,
+    transport,
+    refresh,
+    lock: names.syncLock,
+    now,
+    onContact: setContact,
+    onRetry: (milliseconds) => lifecycle.later(milliseconds),
+  })
+  const lifecycle = createLifecycle({ mirror, sync })
+  const writes = createWrites({ schema, mirror, read: view.get, onWrite: lifecycle.soon })
+  const pull = async (): Promise<void> => void (await sync.run(true))
+  const attached = attachedFetch({ mirror, refresh, now, onOther: pull, onNewer: () => void pull() }, fetch)
+
+  let contact: Contact = 'none'
+  let isReady = false
+  let status: Status = { state: 'starting' }
+  let worker: WorkerState = 'none'
+
+  function setContact(next: Contact): void {
+    contact = next
+    tellStatus()
+  }
+
+  function tellStatus(): void {
+    const next = statusOf(mirror.state, isReady, contact)
+    if (isSameStatus(next, status)) return
+    status = next
+    emitter.emit('status', status)
+  }
+
+  mirror.onChange((after, before) => {
+    view.update(after)
+    writes.follow(after, before)
+    announce(emitter, after, before)
+    // Another tab's contact with the server brought this one up to date, too.
+    if (
+      after.mirror !== before.mirror &&
+      isReady &&
+      contact !== 'live' &&
+      after.mirror.notedAt > before.mirror.notedAt
+    )
+      contact = 'live'
+    tellStatus()
+  })
+  mirror.onHint((hint) => {
+    const { epoch, revision } = mirror.state.mirror.mirror
+    if (hint.epoch !== epoch || hint.revision > revision) void pull()
+  })
+  mirror.onDurability((durability) => emitter.emit('durability', durability))
+
+  async function start(): Promise<void> {
+    await mirror.reload()
+    isReady = true
+    tellStatus()
+    void pull()
+    if (options.worker === undefined || options.worker === false) return
+    const wanted = typeof options.worker === 'string' ? { url: options.worker } : options.worker
+    void registerWorker(wanted, base, (state) => {
+      worker = state
+    })
+  }
+  const ready = start()
+
+  const untyped = {
+    ready,
+    get status() {
+      return status
+    },
+    get owner() {
+      return mirror.state.mirror.mirror.owner
+    },
+    get durability() {
+      return mirror.durability
+    },
+    get pending() {
+      return pendingOf(mirror.state).length
+    },
+    get(key: string) {
+      const definition = definitionOf(schema, key)
+      if (definition === undefined) throw new SessionError('unknown-key', `The schema has no key "${key}".`)
+      if (definition.access === 'hidden')
+        throw new SessionError('denied', `"${key}" is hidden: it stays on the server.`)
+      return view.get(key)
+    },
+    set: writes.set,
+    delete: writes.remove,
+    update: writes.update,
+    increment: (key: string, by = 1) => writes.increment(key, by),
+    subscribe(first: string | Listener<readonly string[]>, listener?: Listener<Json | undefined>) {
+      if (typeof first === 'function') return view.subscribeAll(first)
+      return listener === undefined ? () => undefined : view.subscribeKey(first, listener)
+    },
+    on: emitter.on,
+    async flush() {
+      await sync.run(false)
+      return { pending: pendingOf(mirror.state).length }
+    },
+    pull,
+    fetch: (input: RequestInfo | URL, init?: RequestInit) => attached(new Request(input, init)),
+    signOut: (how: SignOutOptions = {}) => signOut(mirror, sync, how),
+    inspect: () => ({ local: mirror.state, contact, worker }),
+    close() {
+      lifecycle.close()
+      mirror.close()
+    },
+  }
+  // The schema's types describe exactly what the methods above check at run time.
+  return untyped as unknown as Session<S>
+}

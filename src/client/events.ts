@@ -1,0 +1,59 @@
+// The session's events: what they are called and what they carry. A listener that throws is reported to the
+// page's error handler and stops nobody else.
+import type { Json } from '../protocol/json.ts'
+import type { Mutation, Outcome } from '../protocol/mutation.ts'
+import type { Exchange } from '../mirror/transport.ts'
+import type { Durability } from '../mirror/storage.ts'
+import type { Status } from './status.ts'
+
+export interface SessionEvents {
+  /** `session.status` changed. */
+  readonly status: Status
+  /** Somebody else has this browser's session now, or nobody (null). Forget what was shown of the previous one. */
+  readonly owner: { readonly owner: string | null; readonly previous: string | null }
+  /** A write met a newer value of the server's, under a policy that lets the server's stand. */
+  readonly conflict: {
+    readonly key: string
+    readonly mine: Json | undefined
+    readonly theirs: Json | undefined
+  }
+  /** The server refused a write for good: `denied`, `invalid` or `too-large`. */
+  readonly refused: { readonly mutation: Mutation; readonly outcome: Outcome }
+  /** Unsent changes of an owner who left are kept, encrypted, until that owner is back. */
+  readonly parked: { readonly count: number }
+  /** Where writes are kept changed: `memory` means that they do not survive this tab. */
+  readonly durability: Durability
+  /** One request to a session route: for inspectors. */
+  readonly exchange: Exchange
+}
+
+export type EventName = keyof SessionEvents
+export type Listener<T> = (value: T) => void
+
+export interface Emitter {
+  on<N extends EventName>(name: N, listener: Listener<SessionEvents[N]>): () => void
+  emit<N extends EventName>(name: N, value: SessionEvents[N]): void
+}
+
+export function createEmitter(): Emitter {
+  const listeners: { [N in EventName]?: Set<Listener<SessionEvents[N]>> } = {}
+  return {
+    on(name, listener) {
+      const set = (listeners[name] ??= new Set() as NonNullable<(typeof listeners)[typeof name]>) // The set of this very name.
+      set.add(listener)
+      return () => void set.delete(listener)
+    },
+    emit(name, value) {
+      for (const listener of listeners[name] ?? []) callSafely(listener, value)
+    },
+  }
+}
+
+/** Calls an app's listener: what it throws is the app's to see, and must not break the session. */
+export function callSafely<T>(listener: Listener<T>, value: T): void {
+  try {
+    listener(value)
+  } catch (error) {
+    reportError(error)
+  }
+}

@@ -1,0 +1,72 @@
+// When to look: a page comes up, comes back, gets a network, is hidden. Owns the timers and listeners of a
+// session, so that closing it leaves nothing behind.
+import type { Sync } from '../mirror/sync.ts'
+import type { TabMirror } from '../mirror/mirror.ts'
+
+export interface Lifecycle {
+  /** There is something to send: soon, so that quick writes share a batch. */
+  soon(): void
+  /** The last pass failed: again after so many milliseconds, or at the first sign of life. */
+  later(milliseconds: number): void
+  close(): void
+}
+
+/** Long enough for a burst of writes to share one batch, short enough to feel like at once. */
+const batching = 20
+/** A page that gains focus asks the server at most this often. */
+const rest = 3000
+
+export function createLifecycle({
+  mirror,
+  sync,
+}: {
+  readonly mirror: TabMirror
+  readonly sync: Sync
+}): Lifecycle {
+  const listening = new AbortController()
+  let sending: ReturnType<typeof setTimeout> | undefined
+  let retrying: ReturnType<typeof setTimeout> | undefined
+  let lookedAt = performance.now()
+
+  function look(): void {
+    clearTimeout(retrying)
+    lookedAt = performance.now()
+    void sync.run(true)
+  }
+
+  function glance(): void {
+    if (document.visibilityState === 'visible' && performance.now() - lookedAt > rest) look()
+    if (document.visibilityState === 'hidden') void sync.run(false)
+  }
+
+  function onPageShow(event: PageTransitionEvent): void {
+    // From the back-forward cache: what is on screen may be another user's by now. Storage first, then the server.
+    if (event.persisted) void mirror.reload().then(look)
+  }
+
+  if (typeof document !== 'undefined') {
+    const { signal } = listening
+    addEventListener('online', look, { signal })
+    addEventListener('focus', glance, { signal })
+    addEventListener('pageshow', onPageShow, { signal })
+    document.addEventListener('visibilitychange', glance, { signal })
+  }
+
+  return {
+    soon() {
+      sending ??= setTimeout(() => {
+        sending = undefined
+        void sync.run(false)
+      }, batching)
+    },
+    later(milliseconds) {
+      clearTimeout(retrying)
+      retrying = setTimeout(look, milliseconds)
+    },
+    close() {
+      listening.abort()
+      clearTimeout(sending)
+      clearTimeout(retrying)
+    },
+  }
+}

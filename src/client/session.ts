@@ -1,0 +1,90 @@
+// The session as an app holds it: the browser SDK's public types, and what each call promises.
+import type {
+  BrowserKey,
+  CounterKey,
+  KeyRead,
+  KeyValue,
+  SessionSchema,
+  WritableKey,
+} from '../protocol/schema.ts'
+import type { LocalState } from '../mirror/local.ts'
+import type { Durability, Storage } from '../mirror/storage.ts'
+import type { Contact } from '../mirror/sync.ts'
+import type { EventName, Listener, SessionEvents } from './events.ts'
+import type { WorkerOptions, WorkerState } from './register.ts'
+import type { Status } from './status.ts'
+import type { Write } from './writes.ts'
+
+export interface SessionOptions<S extends SessionSchema> {
+  readonly schema: S
+  /** The base of the server's session routes. @default '/session' */
+  readonly url?: string
+  /** The service worker's script, or `false` for none. @default false */
+  readonly worker?: string | WorkerOptions | false
+  /** How requests are sent. @default the page's `fetch` */
+  readonly fetch?: (request: Request) => Promise<Response>
+  /** Where the mirror is kept. @default IndexedDB */
+  readonly storage?: Storage
+  /** Milliseconds. @default Date.now */
+  readonly now?: () => number
+}
+
+export interface SignOutOptions {
+  /**
+   * What becomes of unsent changes: `flush` sends them first, for two seconds at most; `discard` gives them up;
+   * `refuse` throws `pending-writes` and stays signed in. @default 'flush'
+   */
+  readonly pending?: 'flush' | 'discard' | 'refuse'
+}
+
+/** What this browser holds, for inspectors. Holds no cookie: no script can read that. */
+export interface Inspection {
+  readonly local: LocalState
+  readonly contact: Contact
+  readonly worker: WorkerState
+}
+
+export interface Session<S extends SessionSchema> {
+  /** Resolves once reads show what this browser knows. Needs no network. Never rejects. */
+  readonly ready: Promise<void>
+  readonly status: Status
+  /** Who the server says is signed in, or null. */
+  readonly owner: string | null
+  /** `memory` when IndexedDB cannot be used: unsent changes do not survive this tab then. */
+  readonly durability: Durability
+  /** Number of changes that the server has not acknowledged. */
+  readonly pending: number
+  /** The value with this browser's unsent changes on top; frozen. The default, or undefined, when not set. */
+  get<N extends BrowserKey<S>>(key: N): KeyRead<S, N>
+  /** @throws SessionError `denied`, `unknown-key`, `invalid`, `not-json`, `too-large`, `outbox-full`; nothing is changed then. */
+  set<N extends WritableKey<S>>(key: N, value: KeyValue<S, N>): Write
+  /** Removes the key. @throws as `set` */
+  delete(key: WritableKey<S> | CounterKey<S>): Write
+  /** Computes the new value from the newest one; runs again when the server's was newer. Undefined removes. */
+  update<N extends WritableKey<S>>(
+    key: N,
+    change: (value: KeyRead<S, N>) => KeyValue<S, N> | undefined,
+  ): Write
+  /** Adds to a counter; increments of all browsers add up. @default by 1 */
+  increment(key: CounterKey<S>, by?: number): Write
+  /** Called with the value whenever it changes, in whichever tab. Returns the way to stop. */
+  subscribe<N extends BrowserKey<S>>(key: N, listener: (value: KeyRead<S, N>) => void): () => void
+  /** Called with the names of the keys that changed. */
+  subscribe(listener: (keys: readonly BrowserKey<S>[]) => void): () => void
+  on<N extends EventName>(name: N, listener: Listener<SessionEvents[N]>): () => void
+  /** Sends what is pending and asks for news. Resolves with how many changes are still unsent. Never rejects. */
+  flush(): Promise<{ readonly pending: number }>
+  /** Asks the server for news. Never rejects; `status` says how it went. */
+  pull(): Promise<void>
+  /** `fetch` with the session attached, for pages that no worker controls and for sign-in routes. */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
+  /**
+   * Signs out: the mirror is wiped here and in every tab at once, also offline; then the server is told, first
+   * of all as soon as it can be reached. `queued` means that it has not answered yet.
+   * @throws SessionError `pending-writes` with `pending: 'refuse'`
+   */
+  signOut(options?: SignOutOptions): Promise<{ readonly server: 'confirmed' | 'queued' }>
+  inspect(): Inspection
+  /** Stops timers and listeners. What was written stays and is sent at the next start. */
+  close(): void
+}

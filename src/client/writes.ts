@@ -1,0 +1,159 @@
+// Writes on their way: makes the mutation of each call, and keeps the promise of what became of it.
+import { SessionError } from '../protocol/errors.ts'
+import type { Json } from '../protocol/json.ts'
+import { limits } from '../protocol/limits.ts'
+import type { Base, Mutation, Outcome } from '../protocol/mutation.ts'
+import { type KeyDefinition, type SessionSchema, checkValue, definitionOf } from '../protocol/schema.ts'
+import { entryOf } from '../protocol/state.ts'
+import { type LocalState, pendingOf } from '../mirror/local.ts'
+import type { TabMirror } from '../mirror/mirror.ts'
+import type { Durability } from '../mirror/storage.ts'
+import { randomToken } from '../mirror/token.ts'
+
+/** What became of a write, beyond the server's own outcomes. */
+export type WriteOutcome =
+  | Outcome
+  /** A later write of the same key took its place before it was sent. */
+  | { readonly code: 'superseded' }
+  /** The owner left before it was sent; it is kept, encrypted, and goes out when that owner is back. */
+  | { readonly code: 'parked' }
+  /** Given up by `signOut`. */
+  | { readonly code: 'discarded' }
+
+export interface Write {
+  /** Resolves when the write is kept: on disk, or only in this tab's memory. Never rejects. */
+  readonly stored: Promise<Durability>
+  /** Resolves with the server's word, which may be much later when offline. Never rejects. */
+  readonly acknowledged: Promise<WriteOutcome>
+}
+
+export interface Writes {
+  set(key: string, value: unknown): Write
+  remove(key: string): Write
+  increment(key: string, by: number): Write
+  update(key: string, change: (value: Json | undefined) => unknown): Write
+  /** Answers the writes that `after` says something about. */
+  follow(after: LocalState, before: LocalState): void
+}
+
+interface Options {
+  readonly schema: SessionSchema
+  readonly mirror: TabMirror
+  readonly read: (key: string) => Json | undefined
+  /** There is something to send. */
+  readonly onWrite: () => void
+}
+
+/** An update that met a newer value runs again on it this often; then its conflict stands. */
+const reruns = 20
+
+export function createWrites({ schema, mirror, read, onWrite }: Options): Writes {
+  const waiting = new Map<string, (outcome: WriteOutcome) => void>()
+
+  function write(mutation: Mutation): Write {
+    checkRoom(mirror.state, mutation)
+    const acknowledged = new Promise<WriteOutcome>((resolve) => waiting.set(mutation.id, resolve))
+    const stored = mirror.write(mutation)
+    onWrite()
+    return { stored, acknowledged }
+  }
+
+  function set(key: string, value: unknown, isUpdate: boolean): Write {
+    const definition = writableOf(schema, key, 'value')
+    const checked = checkValue(definition, value)
+    const base =
+      isUpdate || definition.policy !== 'last-write-wins' ? { base: baseOf(mirror.state, key) } : {}
+    return write({ id: randomToken(), kind: 'set', key, value: checked, ...base })
+  }
+
+  function updateOnce(key: string, change: (value: Json | undefined) => unknown): Write {
+    const value = change(read(key))
+    if (value !== undefined) return set(key, value, true)
+    writableOf(schema, key, 'value')
+    return write({ id: randomToken(), kind: 'remove', key, base: baseOf(mirror.state, key) })
+  }
+
+  return {
+    set: (key, value) => set(key, value, false),
+    remove(key) {
+      writableOf(schema, key, 'any')
+      return write({ id: randomToken(), kind: 'remove', key })
+    },
+    increment(key, by) {
+      writableOf(schema, key, 'counter')
+      if (!Number.isSafeInteger(by))
+        throw new SessionError('invalid', 'A counter is incremented by whole numbers.')
+      return write({ id: randomToken(), kind: 'increment', key, by })
+    },
+    update(key, change) {
+      const first = updateOnce(key, change)
+      return { stored: first.stored, acknowledged: rerun(first, () => updateOnce(key, change)) }
+    },
+    follow(after, before) {
+      if (waiting.size === 0) return
+      const pending = new Set(pendingOf(after).map((mutation) => mutation.id))
+      for (const [id, resolve] of waiting) {
+        const outcome = after.outbox.settled[id] ?? (pending.has(id) ? undefined : fateOf(after, before))
+        if (outcome === undefined) continue
+        waiting.delete(id)
+        resolve(outcome)
+      }
+    },
+  }
+}
+
+async function rerun(first: Write, again: () => Write): Promise<WriteOutcome> {
+  let outcome = await first.acknowledged
+  for (let count = 0; outcome.code === 'conflict' && count < reruns; count++)
+    outcome = await again().acknowledged
+  return outcome
+}
+
+/** An unsent write is gone from the outbox: why? */
+function fateOf(after: LocalState, before: LocalState): WriteOutcome {
+  if (after.mirror.ending !== before.mirror.ending && isSignedOut(after)) return { code: 'discarded' }
+  if (after.mirror.mirror.owner !== before.mirror.mirror.owner) return { code: 'parked' }
+  return { code: 'superseded' }
+}
+
+function isSignedOut({ mirror: { ending } }: LocalState): boolean {
+  return ending?.state === 'signed-out' && ending.reason === 'signed-out'
+}
+
+function baseOf({ mirror: { mirror } }: LocalState, key: string): Base {
+  const entry = entryOf(mirror.keys, key)
+  if (entry === undefined) return { epoch: mirror.epoch, revision: 0 }
+  return { epoch: mirror.epoch, revision: entry[0], value: entry[1] }
+}
+
+function writableOf(schema: SessionSchema, key: string, kind: 'value' | 'counter' | 'any'): KeyDefinition {
+  const definition = definitionOf(schema, key)
+  if (definition === undefined) throw new SessionError('unknown-key', `The schema has no key "${key}".`)
+  if (definition.access !== 'writable') {
+    throw new SessionError('denied', `"${key}" is ${definition.access}: only the server may write it.`)
+  }
+  if (kind !== 'any' && definition.kind !== kind) {
+    const how = definition.kind === 'counter' ? 'is a counter: use increment' : 'is not a counter: use set'
+    throw new SessionError('denied', `"${key}" ${how}.`)
+  }
+  return definition
+}
+
+const sizes = new WeakMap<Mutation, number>()
+
+function checkRoom(state: LocalState, mutation: Mutation): void {
+  const size = sizeOf(mutation)
+  if (size > limits.batchBytes)
+    throw new SessionError('too-large', `One change is ${limits.batchBytes} bytes at most.`)
+  const total = pendingOf(state).reduce((sum, pending) => sum + sizeOf(pending), size)
+  if (total > limits.outboxBytes) throw new SessionError('outbox-full')
+}
+
+/** Bytes as UTF-8, at most: three for one UTF-16 unit, where it is not known to be less. */
+function sizeOf(mutation: Mutation): number {
+  const known = sizes.get(mutation)
+  if (known !== undefined) return known
+  const size = new TextEncoder().encode(JSON.stringify(mutation)).length
+  sizes.set(mutation, size)
+  return size
+}

@@ -1,0 +1,131 @@
+// When the session changes hands: adopting an answer, ending a session, and what becomes of the outbox.
+// Owns the rule that a change written for one owner is never sent with another one's cookie.
+import type { MirrorMessage } from '../protocol/messages.ts'
+import type { Epoch, Mirror } from '../protocol/state.ts'
+import { type Ending, type LocalState, type Parcel, type Sealed, pendingOf } from './local.ts'
+import type { TabMirror } from './mirror.ts'
+import { changed, settle } from './outbox.ts'
+import { isOverdue, openParcel, parcelOf, toParcel } from './parking.ts'
+import { adoptMessage, clearOutbox, endSession } from './snapshot.ts'
+
+/** What was sent: the mirror that the request spoke of, and its batch if it had one. */
+export interface Sent {
+  readonly asked: Mirror
+  readonly sealed: Sealed | null
+}
+
+/**
+ * Stands in `leaving` for "take note that this session is lost". It is no session's epoch, so a sign-out that
+ * carries it can never end a live one.
+ */
+export const acknowledgement = 'acknowledge' as Epoch
+
+/**
+ * Takes an answer. `outdated`: this browser has moved on since the request left, so the answer says nothing
+ * about now; `gap`: only the whole mirror helps.
+ */
+export async function adoptAnswer(
+  mirror: TabMirror,
+  message: MirrorMessage,
+  { sent, now }: { readonly sent: Sent; readonly now: () => number },
+): Promise<'adopted' | 'gap' | 'outdated'> {
+  for (;;) {
+    const before = mirror.state
+    const parcel = isHandover(before, message.owner) ? await toParcel(before, now()) : undefined
+    const taken: { as: 'adopted' | 'gap' | 'outdated' | 'again' } = { as: 'adopted' }
+    await mirror.transact((current) => {
+      const state = sent.sealed === null ? current : settle(current, sent.sealed, message.outcomes ?? [])
+      const handsOver = isHandover(state, message.owner)
+      taken.as = isOutdated(state, message, sent.asked) ? 'outdated' : 'adopted'
+      // Something was written while the outbox was being encrypted: encrypt it again, with that.
+      if (taken.as === 'adopted' && handsOver && !isSameOutbox(state, before)) taken.as = 'again'
+      if (taken.as !== 'adopted') return state
+      const next = adoptMessage(handsOver ? clearOutbox(state, parcel) : state, message, now())
+      if (next === 'gap') taken.as = 'gap'
+      return next === 'gap' ? state : withoutOverdue(next, now())
+    })
+    if (taken.as === 'again') continue
+    if (taken.as === 'adopted') await unpark(mirror)
+    return taken.as
+  }
+}
+
+/** Ends the session that `asked` speaks of, unless this browser has moved on to another one. */
+export async function endAnswered(
+  mirror: TabMirror,
+  how: Ending,
+  { sent, now }: { readonly sent: Sent; readonly now: () => number },
+): Promise<void> {
+  for (;;) {
+    const before = mirror.state
+    const parcel = isHandover(before, null) ? await toParcel(before, now()) : undefined
+    let isDone = true
+    await mirror.transact((state) => {
+      isDone = true
+      if (state.mirror.mirror.epoch !== sent.asked.epoch) return state
+      const handsOver = isHandover(state, null)
+      if (handsOver && !isSameOutbox(state, before)) isDone = false
+      if (!isDone) return state
+      const next =
+        sent.asked.epoch === null ? state : endSession(handsOver ? clearOutbox(state, parcel) : state, how)
+      return how.state === 'lost'
+        ? { ...next, outbox: changed(next.outbox, { leaving: acknowledgement }) }
+        : next
+    })
+    if (isDone) break
+  }
+  await unpark(mirror)
+}
+
+/** Signing out: gives the outbox up, wipes the mirror, and leaves the server's part to the sync loop. */
+export function leave(state: LocalState): LocalState {
+  const { epoch } = state.mirror.mirror
+  const left = endSession(clearOutbox(state), { state: 'signed-out', reason: 'signed-out' })
+  // A sign-out that is already on its way stays the first thing to send.
+  return { ...left, outbox: changed(left.outbox, { leaving: epoch ?? left.outbox.leaving }) }
+}
+
+/** Gives back what was parked for who is here now. */
+async function unpark(mirror: TabMirror): Promise<void> {
+  const parcel = parcelOf(mirror.state)
+  if (parcel === undefined) return
+  const parked = await openParcel(parcel, mirror.state.mirror.parking)
+  await mirror.transact((state) => {
+    // Another tab was quicker, or somebody else is here by now.
+    if (!state.parcels.some((kept) => kept.id === parcel.id) || parcelOf(state)?.id !== parcel.id)
+      return state
+    const emptied = { ...state, parcels: without(state.parcels, parcel) }
+    if (parked === undefined) return emptied
+    if (state.outbox.sealed !== null) return state
+    const { sealed, open } = parked
+    const number = Math.max(state.outbox.number, sealed?.number ?? 0)
+    return { ...emptied, outbox: changed(state.outbox, { sealed, number }), open: [...open, ...state.open] }
+  })
+}
+
+function isHandover(state: LocalState, owner: string | null): boolean {
+  return state.mirror.mirror.owner !== owner && pendingOf(state).length > 0
+}
+
+function isOutdated(
+  { mirror: { mirror }, outbox }: LocalState,
+  message: MirrorMessage,
+  asked: Mirror,
+): boolean {
+  if (outbox.leaving !== null) return true
+  return mirror.epoch !== asked.epoch && mirror.epoch !== message.epoch
+}
+
+function isSameOutbox(a: LocalState, b: LocalState): boolean {
+  const [first, second] = [pendingOf(a), pendingOf(b)]
+  return first.length === second.length && first.every((mutation, index) => mutation.id === second[index]?.id)
+}
+
+function withoutOverdue(state: LocalState, now: number): LocalState {
+  const parcels = state.parcels.filter((parcel) => !isOverdue(parcel, now))
+  return parcels.length === state.parcels.length ? state : { ...state, parcels }
+}
+
+function without(parcels: readonly Parcel[], gone: Parcel): readonly Parcel[] {
+  return parcels.filter((parcel) => parcel.id !== gone.id)
+}

@@ -1,0 +1,123 @@
+// What a browser keeps, as plain data: the mirror document, the outbox document, the open mutations and
+// the parked outboxes of other owners. Owns their shapes and the parsers for what IndexedDB gives back.
+import { isObject } from '../protocol/json.ts'
+import type { Mutation, Outcome } from '../protocol/mutation.ts'
+import { format } from '../protocol/names.ts'
+import { type Epoch, type Mirror, emptyMirror } from '../protocol/state.ts'
+import { randomToken } from './token.ts'
+
+/** How the session ended, kept with the mirror so that every tab and the next start can say it. */
+export type Ending =
+  | { readonly state: 'signed-out'; readonly reason: 'signed-out' | 'expired' | 'ended' | 'reuse' }
+  | { readonly state: 'lost'; readonly keys: readonly string[] }
+
+/** `version` grows with every change, so that a broadcast never puts an older document over a newer one. */
+export interface MirrorDocument {
+  readonly format: number
+  readonly version: number
+  readonly mirror: Mirror
+  readonly ending: Ending | null
+  /** Local milliseconds; estimates that only decide when to ask the server, never what is true. */
+  readonly notedAt: number
+  readonly refreshedAt: number
+  readonly freshUntil: number
+  readonly expiresAt: number
+  readonly parking: string | null
+}
+
+/** Mutations on their way: `text` is what is sent, byte for byte, until the server has answered. */
+export interface Sealed {
+  readonly number: number
+  readonly text: string
+  readonly mutations: readonly Mutation[]
+}
+
+export interface OutboxDocument {
+  readonly format: number
+  readonly version: number
+  readonly client: string
+  /** Number of the last batch that was sealed. */
+  readonly number: number
+  readonly sealed: Sealed | null
+  /** The outcomes of the last settled batch by mutation id: how other tabs learn what became of theirs. */
+  readonly settled: Readonly<Record<string, Outcome>>
+  /** A sign-out that the server has not confirmed: the first thing to send. */
+  readonly leaving: Epoch | null
+}
+
+/** An open mutation; `stamp` orders the writes of all tabs and is its key in IndexedDB. */
+export interface OpenMutation {
+  readonly stamp: string
+  readonly mutation: Mutation
+}
+
+/** The unsent outbox of an owner who is not signed in now. `iv` is there when `data` is encrypted. */
+export interface Parcel {
+  readonly id: string
+  readonly at: number
+  readonly iv: Uint8Array<ArrayBuffer> | null
+  readonly data: ArrayBuffer | string
+}
+
+export interface LocalState {
+  readonly mirror: MirrorDocument
+  readonly outbox: OutboxDocument
+  readonly open: readonly OpenMutation[]
+  readonly parcels: readonly Parcel[]
+}
+
+export function emptyLocalState(): LocalState {
+  const head = { format, version: 0 }
+  return {
+    mirror: {
+      ...head,
+      mirror: emptyMirror,
+      ending: null,
+      notedAt: 0,
+      refreshedAt: 0,
+      freshUntil: 0,
+      expiresAt: 0,
+      parking: null,
+    },
+    outbox: { ...head, client: randomToken(), number: 0, sealed: null, settled: {}, leaving: null },
+    open: [],
+    parcels: [],
+  }
+}
+
+/** All mutations that the server has not acknowledged, oldest first. */
+export function pendingOf(state: LocalState): readonly Mutation[] {
+  const open = state.open.map((entry) => entry.mutation)
+  return state.outbox.sealed === null ? open : [...state.outbox.sealed.mutations, ...open]
+}
+
+/** A document from IndexedDB or another tab, or undefined when it is not one of this format. */
+export function parseMirrorDocument(value: unknown): MirrorDocument | undefined {
+  if (!isDocument(value) || !isObject(value['mirror']) || !isObject(value['mirror']['keys'])) return undefined
+  return value as unknown as MirrorDocument // Written by this module only; format and the nested shape were checked.
+}
+
+export function parseOutboxDocument(value: unknown): OutboxDocument | undefined {
+  if (!isDocument(value) || typeof value['client'] !== 'string' || !isObject(value['settled']))
+    return undefined
+  return value as unknown as OutboxDocument // As above.
+}
+
+export function parseOpenMutation(value: unknown): OpenMutation | undefined {
+  if (!isObject(value) || typeof value['stamp'] !== 'string' || !isObject(value['mutation'])) return undefined
+  return typeof value['mutation']['id'] === 'string' ? (value as unknown as OpenMutation) : undefined // As above.
+}
+
+export function parseParcel(value: unknown): Parcel | undefined {
+  if (!isObject(value) || typeof value['id'] !== 'string' || typeof value['at'] !== 'number') return undefined
+  return value as unknown as Parcel // As above.
+}
+
+/** Whether newer code than this wrote the document: then this code must not write over it. */
+export function isNewerFormat(value: unknown): boolean {
+  return isObject(value) && typeof value['format'] === 'number' && value['format'] > format
+}
+
+function isDocument(value: unknown): value is Record<string, unknown> {
+  return isObject(value) && value['format'] === format && typeof value['version'] === 'number'
+}

@@ -1,0 +1,87 @@
+// Refreshing the cookie: one at a time over all tabs and the worker. The lock makes it single; the stored
+// time of the last refresh tells a late one that there is nothing left to do.
+import type { SessionErrorCode } from '../protocol/errors.ts'
+import { withLock } from './lock.ts'
+import type { TabMirror } from './mirror.ts'
+import { noteRefresh } from './snapshot.ts'
+import type { Transport } from './transport.ts'
+
+export type Refreshed =
+  | 'fresh'
+  /** The server could not be reached: the cookie may still be good, and nobody is signed out. */
+  | 'failed'
+  /** The server answered, and there is no session to refresh any more; a pull says what happened. */
+  | 'over'
+
+export interface Refresh {
+  /** Refreshes when the cookie is near its end. */
+  ahead(): Promise<Refreshed>
+  /** Refreshes after a 401 `stale` to a request that was sent at `sentAt`, unless somebody has since then. */
+  after(sentAt: number): Promise<Refreshed>
+}
+
+export interface RefreshOptions {
+  readonly mirror: TabMirror
+  readonly transport: Transport
+  readonly lock: string
+  readonly now: () => number
+}
+
+/** A cookie is near its end when less than this is left of it: a minute, or a tenth of a short life. */
+const margin = { milliseconds: 60_000, share: 0.1 }
+/** After a failure requests go out with the cookie as it is; the next try comes after this long. */
+const coolDown = 5000
+
+const over: readonly SessionErrorCode[] = ['expired', 'ended', 'reuse', 'lost', 'epoch-mismatch']
+
+export function createRefresh({ mirror, transport, lock, now }: RefreshOptions): Refresh {
+  let failedAt = Number.NEGATIVE_INFINITY
+  let running: Promise<Refreshed> | undefined
+
+  /** Only a promise shared by callers of the same moment; the stored state is what makes it single. */
+  function once(isDone: () => boolean): Promise<Refreshed> {
+    running ??= withLock(lock, () => refresh(isDone)).finally(() => {
+      running = undefined
+    })
+    return running
+  }
+
+  async function refresh(isDone: () => boolean): Promise<Refreshed> {
+    const { mirror: document } = await mirror.reload()
+    if (isDone()) return 'fresh'
+    const answer = await transport.refresh(document.mirror)
+    if (answer.kind === 'message' && answer.message.epoch !== null) {
+      const { message } = answer
+      await mirror.transact((state) => noteRefresh(state, message, now()))
+      return 'fresh'
+    }
+    if (answer.kind === 'message' || (answer.kind === 'problem' && over.includes(answer.code))) return 'over'
+    failedAt = now()
+    return 'failed'
+  }
+
+  return {
+    async ahead() {
+      const isFresh = (): boolean => !isNearEnd(mirror.state.mirror, now())
+      if (isFresh()) return 'fresh'
+      if (now() - failedAt < coolDown) return 'failed'
+      return once(isFresh)
+    },
+    async after(sentAt) {
+      return once(() => mirror.state.mirror.refreshedAt > sentAt)
+    },
+  }
+}
+
+interface Times {
+  readonly mirror: { readonly epoch: unknown }
+  readonly notedAt: number
+  readonly freshUntil: number
+}
+
+/** Without a session there is nothing to refresh. A clock that was set back makes the cookie look near its end. */
+export function isNearEnd({ mirror, notedAt, freshUntil }: Times, now: number): boolean {
+  if (mirror.epoch === null) return false
+  const wanted = Math.min(margin.milliseconds, (freshUntil - notedAt) * margin.share)
+  return now > freshUntil - wanted || now < notedAt
+}

@@ -1,0 +1,62 @@
+// The mirror document as pure steps: adopt what the server said, note a refresh, wipe. Owns the rule that
+// nothing of one owner stays when another one, or nobody, takes over.
+import type { MirrorMessage } from '../protocol/messages.ts'
+import { adopt, emptyMirror } from '../protocol/state.ts'
+import type { Ending, LocalState, MirrorDocument, Parcel } from './local.ts'
+import { changed } from './outbox.ts'
+
+/**
+ * The state after an answer of the server, and `gap` where only the whole mirror helps. `now` is local
+ * time in milliseconds. With another owner in the answer the outbox must have been parked before.
+ */
+export function adoptMessage(state: LocalState, message: MirrorMessage, now: number): LocalState | 'gap' {
+  const mirror = adopt(state.mirror.mirror, message)
+  if (mirror === 'gap') return 'gap'
+  const ending = message.epoch === null ? endingOf(state.mirror) : null
+  return { ...state, mirror: changedMirror(state.mirror, { mirror, ending, ...timesOf(message, now) }) }
+}
+
+/** Only the times of an answer: what the worker keeps of a refresh. */
+export function noteRefresh(state: LocalState, message: MirrorMessage, now: number): LocalState {
+  if (message.epoch !== state.mirror.mirror.epoch) return state
+  return { ...state, mirror: changedMirror(state.mirror, { ...timesOf(message, now), refreshedAt: now }) }
+}
+
+/** Wipes what belonged to the session that ended. The outbox must have been parked or given up before. */
+export function endSession(state: LocalState, ending: Ending): LocalState {
+  const wiped = {
+    mirror: emptyMirror,
+    ending,
+    notedAt: 0,
+    refreshedAt: 0,
+    freshUntil: 0,
+    expiresAt: 0,
+    parking: null,
+  }
+  return { ...state, mirror: changedMirror(state.mirror, wiped) }
+}
+
+/** Empties the outbox; with a parcel, keeps it for its owner. */
+export function clearOutbox(state: LocalState, parcel?: Parcel): LocalState {
+  const parcels =
+    parcel === undefined ? state.parcels : [...state.parcels.filter((p) => p.id !== parcel.id), parcel]
+  return { ...state, outbox: changed(state.outbox, { sealed: null }), open: [], parcels }
+}
+
+/** There was a session, and the server knows of none: it ended, unless something said so before. */
+function endingOf({ mirror, ending }: MirrorDocument): Ending | null {
+  return mirror.epoch === null ? ending : { state: 'signed-out', reason: 'ended' }
+}
+
+export function changedMirror(document: MirrorDocument, change: Partial<MirrorDocument>): MirrorDocument {
+  return { ...document, ...change, version: document.version + 1 }
+}
+
+function timesOf(message: MirrorMessage, now: number): Partial<MirrorDocument> {
+  return {
+    notedAt: now,
+    freshUntil: now + message.freshIn * 1000,
+    expiresAt: now + message.expiresIn * 1000,
+    parking: message.parking,
+  }
+}

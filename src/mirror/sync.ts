@@ -1,0 +1,189 @@
+// The sync loop: sends what is pending, takes what is new, and says how that went. Any tab or the worker may
+// run it; the lock saves double work, exactly-once makes it harmless.
+import type { SessionErrorCode } from '../protocol/errors.ts'
+import type { MirrorMessage } from '../protocol/messages.ts'
+import type { Epoch } from '../protocol/state.ts'
+import { type Sent, adoptAnswer, endAnswered } from './handover.ts'
+import { type Ending, type Sealed, pendingOf } from './local.ts'
+import { withLock } from './lock.ts'
+import type { TabMirror } from './mirror.ts'
+import { changed, fork, seal, settle } from './outbox.ts'
+import type { Refresh } from './refresh.ts'
+import type { Answer, Transport } from './transport.ts'
+
+/** How the last contact with the server went. */
+export type Contact = 'none' | 'live' | 'offline' | 'unavailable' | 'refused'
+
+export interface SyncOptions {
+  readonly mirror: TabMirror
+  readonly transport: Transport
+  readonly refresh: Refresh
+  readonly lock: string
+  readonly now: () => number
+  readonly onContact: (contact: Contact) => void
+  /** A pass failed and wants to be repeated after so many milliseconds. */
+  readonly onRetry: (milliseconds: number) => void
+}
+
+export interface Sync {
+  /** Sends all pending changes; with `pull`, asks for news even when there are none. Never rejects. */
+  run(pull: boolean): Promise<Contact>
+}
+
+type Wants = 'nothing' | 'pull' | 'whole'
+type Step =
+  | { readonly next: 'done' | Wants }
+  | { readonly next: 'stop'; readonly contact: Contact; readonly retryAfterSeconds: number }
+
+const over: readonly SessionErrorCode[] = ['expired', 'ended', 'reuse', 'lost']
+const busy: readonly SessionErrorCode[] = ['store-unavailable', 'contention', 'clients-full']
+/** Rounds of one pass: each settles a batch or learns something. More means a server that never agrees. */
+const rounds = 50
+
+export function createSync(options: SyncOptions): Sync {
+  const { mirror, transport, refresh, now } = options
+
+  async function pass(pull: boolean): Promise<Contact> {
+    let wants: Wants = pull ? 'pull' : 'nothing'
+    await mirror.reload()
+    for (let round = 0; round < rounds; round++) {
+      const step = await advance(wants)
+      if (step.next === 'stop') return stop(step.contact, step.retryAfterSeconds)
+      if (step.next === 'done') return done()
+      wants = step.next
+    }
+    return stop('refused', 60)
+  }
+
+  /** One request to the server, and what it means. */
+  async function advance(wants: Wants): Promise<Step> {
+    const { leaving } = mirror.state.outbox
+    if (leaving !== null) return leave(leaving)
+    if ((await refresh.ahead()) === 'over') return confirm()
+    // A batch brings the news back with it.
+    const isPull = wants === 'whole' || (wants === 'pull' && pendingOf(mirror.state).length === 0)
+    const state = isPull ? mirror.state : await mirror.transact(seal, 'strict')
+    const sent = { asked: state.mirror.mirror, sealed: isPull ? null : state.outbox.sealed }
+    if (!isPull && sent.sealed === null) return { next: 'done' }
+    const sentAt = now()
+    const answer =
+      sent.sealed === null
+        ? await transport.pull(sent.asked, wants === 'whole')
+        : await transport.sync(sent.asked, sent.sealed.text)
+    if (answer.kind === 'problem' && answer.code === 'stale') return refreshAfter(sentAt, wants)
+    return take(answer, sent)
+  }
+
+  async function take(answer: Answer, sent: Sent): Promise<Step> {
+    if (answer.kind === 'unchanged') return { next: 'nothing' }
+    if (answer.kind === 'message') return adopt(answer.message, sent)
+    const { retryAfterSeconds } = answer
+    if (answer.kind === 'unreachable') return { next: 'stop', contact: answer.reason, retryAfterSeconds }
+    const { code } = answer
+    if (over.includes(code)) return sent.sealed === null ? end(code, sent) : confirm()
+    if (code === 'epoch-mismatch') return { next: 'whole' }
+    if (sent.sealed !== null && code === 'batch-fork') return forkBatch(sent.sealed)
+    if (sent.sealed !== null && (code === 'malformed' || code === 'too-large')) return giveUp(sent.sealed)
+    return { next: 'stop', contact: busy.includes(code) ? 'unavailable' : 'refused', retryAfterSeconds }
+  }
+
+  async function refreshAfter(sentAt: number, wants: Wants): Promise<Step> {
+    const refreshed = await refresh.after(sentAt)
+    if (refreshed === 'over') return confirm()
+    if (refreshed === 'failed') return { next: 'stop', contact: 'unavailable', retryAfterSeconds: 0 }
+    return { next: wants }
+  }
+
+  /** A refusal may be the late answer to a cookie that has been replaced since: only a pull ends a session. */
+  async function confirm(): Promise<Step> {
+    const sent = { asked: mirror.state.mirror.mirror, sealed: null }
+    return take(await transport.pull(sent.asked, true), sent)
+  }
+
+  async function adopt(message: MirrorMessage, sent: Sent): Promise<Step> {
+    const result = await adoptAnswer(mirror, message, { sent, now })
+    if (result === 'gap') return { next: 'whole' }
+    return { next: result === 'outdated' ? 'pull' : 'nothing' }
+  }
+
+  async function end(code: SessionErrorCode, sent: Sent): Promise<Step> {
+    await endAnswered(mirror, toEnding(code, Object.keys(sent.asked.keys)), { sent, now })
+    return { next: 'nothing' }
+  }
+
+  async function leave(epoch: Epoch): Promise<Step> {
+    const answer = await transport.signOut(epoch)
+    const isHeard = answer.kind === 'message' || (answer.kind === 'problem' && isGone(answer.code))
+    if (!isHeard) return take(answer, { asked: mirror.state.mirror.mirror, sealed: null })
+    await mirror.transact((state) =>
+      state.outbox.leaving === epoch ? { ...state, outbox: changed(state.outbox, { leaving: null }) } : state,
+    )
+    return { next: 'pull' }
+  }
+
+  async function forkBatch(sealed: Sealed): Promise<Step> {
+    await mirror.transact((state) => fork(state, sealed), 'strict')
+    return { next: 'nothing' }
+  }
+
+  /** The server will never take this batch: its writers are told, and the outbox moves on. */
+  async function giveUp(sealed: Sealed): Promise<Step> {
+    const outcomes = sealed.mutations.map(() => ({ code: 'too-large' }) as const)
+    await mirror.transact((state) => settle(state, sealed, outcomes))
+    return { next: 'pull' }
+  }
+
+  let failures = 0
+  function stop(contact: Contact, retryAfterSeconds: number): Contact {
+    options.onContact(contact)
+    // Jitter, so that a thousand browsers do not come back in the same moment.
+    const backOff = Math.min(60_000, 500 * 2 ** failures++) * (0.75 + Math.random() / 2)
+    options.onRetry(Math.max(retryAfterSeconds * 1000, backOff))
+    return contact
+  }
+
+  function done(): Contact {
+    failures = 0
+    options.onContact('live')
+    return 'live'
+  }
+
+  return oneAtATime((pull) => withLock(options.lock, () => pass(pull)))
+}
+
+/** The pass that is under way may have looked already: one more follows it, for all who ask meanwhile. */
+function oneAtATime(work: (pull: boolean) => Promise<Contact>): Sync {
+  let running: Promise<Contact> | undefined
+  let queued: Promise<Contact> | undefined
+  let queuedPull = false
+
+  function start(pull: boolean): Promise<Contact> {
+    running = work(pull).finally(() => {
+      running = undefined
+    })
+    return running
+  }
+
+  return {
+    run(pull) {
+      if (running === undefined) return start(pull)
+      queuedPull ||= pull
+      queued ??= running.then(() => {
+        const pullToo = queuedPull
+        queued = undefined
+        queuedPull = false
+        return start(pullToo)
+      })
+      return queued
+    },
+  }
+}
+
+function isGone(code: SessionErrorCode): boolean {
+  return over.includes(code) || code === 'epoch-mismatch'
+}
+
+function toEnding(code: SessionErrorCode, keys: readonly string[]): Ending {
+  if (code === 'lost') return { state: 'lost', keys }
+  return { state: 'signed-out', reason: code === 'expired' || code === 'reuse' ? code : 'ended' }
+}
