@@ -15,5 +15,5 @@ export type {
   WritableKey,
 } from './protocol/schema.ts'
 export type { Json } from './protocol/json.ts'
-export { SessionError, errorTable } from './protocol/errors.ts'
+export { SessionError } from './protocol/errors.ts'
 export type { SessionErrorCode, SessionErrorOptions } from './protocol/errors.ts'

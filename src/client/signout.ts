@@ -15,7 +15,11 @@ export async function signOut(
   { pending = 'flush' }: SignOutOptions,
 ): Promise<{ server: 'confirmed' | 'queued' }> {
   if (pendingOf(mirror.state).length > 0) {
-    if (pending === 'refuse') throw new SessionError('pending-writes')
+    if (pending === 'refuse')
+      throw new SessionError(
+        'pending-writes',
+        'There are unsent changes, and signOut was told to refuse them.',
+      )
     if (pending === 'flush') await Promise.race([sync.run(false), after(patience)])
   }
   await mirror.transact(leave, 'strict')

@@ -146,7 +146,8 @@ function checkRoom(state: LocalState, mutation: Mutation): void {
   if (size > limits.batchBytes)
     throw new SessionError('too-large', `One change is ${limits.batchBytes} bytes at most.`)
   const total = pendingOf(state).reduce((sum, pending) => sum + sizeOf(pending), size)
-  if (total > limits.outboxBytes) throw new SessionError('outbox-full')
+  if (total > limits.outboxBytes)
+    throw new SessionError('outbox-full', 'Too many unsent changes: wait until they are sent.')
 }
 
 /** Bytes as UTF-8, at most: three for one UTF-16 unit, where it is not known to be less. */

@@ -12,8 +12,8 @@ export interface AttachOptions {
   readonly mirror: TabMirror
   readonly refresh: Refresh
   readonly now: () => number
-  /** Called, and awaited, when an answer tells of another session than the mirror's. */
-  readonly onOther: () => Promise<unknown>
+  /** Called, and awaited, when an answer tells of another session than the mirror's, or of none. */
+  readonly onOther: (hint: Hint) => Promise<unknown>
   /** Called when an answer tells of a newer revision of the same session. */
   readonly onNewer: (hint: Hint) => void
   readonly onRetry?: () => void
@@ -35,9 +35,9 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
     const value = response.headers.get(headers.revision)
     if (value === null) return
     const { epoch, revision } = mirror.state.mirror.mirror
-    const said = parseRevisionHeader(value)
-    if ((said?.epoch ?? null) !== epoch) await options.onOther()
-    else if (said !== undefined && said.revision > revision) options.onNewer(said)
+    const said = parseRevisionHeader(value) ?? { epoch: null, revision: 0 }
+    if (said.epoch !== epoch) await options.onOther(said)
+    else if (said.revision > revision) options.onNewer(said)
   }
 
   return async (request) => {

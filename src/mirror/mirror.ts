@@ -26,7 +26,8 @@ export interface TabMirror {
   transact(step: Step, durability?: 'relaxed' | 'strict'): Promise<LocalState>
   /** Tells the other tabs what an answer said about the session. */
   hint(hint: Hint): void
-  onChange(listener: (after: LocalState, before: LocalState) => void): void
+  /** Returns the way to stop. */
+  onChange(listener: (after: LocalState, before: LocalState) => void): () => void
   onHint(listener: (hint: Hint) => void): void
   onDurability(listener: (durability: Durability) => void): void
   close(): void
@@ -37,7 +38,7 @@ export function createMirror(options: MirrorOptions): TabMirror {
   let state = emptyLocalState()
   /** Writes of this tab that storage has not confirmed: they stay visible whatever else is loaded. */
   const unsaved = new Map<string, OpenMutation>()
-  const changeListeners: ((after: LocalState, before: LocalState) => void)[] = []
+  const changeListeners = new Set<(after: LocalState, before: LocalState) => void>()
   const hintListeners: ((hint: Hint) => void)[] = []
   const durabilityListeners: ((durability: Durability) => void)[] = []
   const nextStamp = stamps(options.now)
@@ -129,7 +130,10 @@ export function createMirror(options: MirrorOptions): TabMirror {
       }
     },
     hint: (hint) => channel.post({ hint: { epoch: hint.epoch, revision: hint.revision } }),
-    onChange: (listener) => void changeListeners.push(listener),
+    onChange(listener) {
+      changeListeners.add(listener)
+      return () => void changeListeners.delete(listener)
+    },
     onHint: (listener) => void hintListeners.push(listener),
     onDurability: (listener) => void durabilityListeners.push(listener),
     close() {

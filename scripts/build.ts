@@ -1,0 +1,55 @@
+// Builds dist/: one ES module for each door of package.json, the ready-made worker as one self-contained
+// classic script, and the types. `workerScript` is also what the demo and the tests serve.
+import { execFileSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { type InlineConfig, build } from 'vite'
+
+const root = join(import.meta.dirname, '..')
+const doors = ['index', 'schema', 'worker', 'server', 'node', 'memcached', 'memory', 'testing']
+/** What users install, or what their platform brings. Everything else is in the bundle. */
+const external = [/^node:/, 'idb', 'workbox-window', /^msw(\/|$)/]
+
+const shared: InlineConfig = { root, configFile: false, logLevel: 'warn', resolve: { conditions: ['session-mirror-source'] } }
+
+/** The ready-made worker as text: an IIFE, which registers as a classic and as a module script. */
+export async function workerScript(minify = true): Promise<string> {
+  const result = await build({
+    ...shared,
+    build: {
+      write: false,
+      minify,
+      rolldownOptions: { input: join(root, 'src/session-worker.ts'), output: { format: 'iife', codeSplitting: false } },
+    },
+  })
+  const [output] = [result].flat()
+  if (output === undefined || !('output' in output)) throw new Error('The worker build gave no output.')
+  return output.output[0].code
+}
+
+async function buildDoors(): Promise<void> {
+  const input = Object.fromEntries(doors.map((door) => [door, join(root, `src/${door}.ts`)]))
+  await build({
+    ...shared,
+    build: {
+      outDir: join(root, 'dist'),
+      emptyOutDir: false,
+      minify: false,
+      target: 'es2023',
+      lib: { entry: input, formats: ['es'] },
+      rolldownOptions: { external, output: { chunkFileNames: 'parts/[name]-[hash].js' } },
+    },
+  })
+}
+
+async function buildWorker(): Promise<void> {
+  const { writeFileSync } = await import('node:fs')
+  writeFileSync(join(root, 'dist/session-worker.js'), await workerScript())
+}
+
+if (import.meta.main) {
+  rmSync(join(root, 'dist'), { recursive: true, force: true })
+  await buildDoors()
+  await buildWorker()
+  execFileSync(join(root, 'node_modules/.bin/tsc'), ['-b', '--force'], { cwd: root, stdio: 'inherit' })
+}

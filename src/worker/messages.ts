@@ -1,0 +1,35 @@
+// What a page may say to the worker. Anything else, from anyone else, is ignored.
+import { isObject } from '../protocol/json.ts'
+
+export type WorkerMessage =
+  /** Take over the page that asks: after a hard reload it has no controller. */
+  | { readonly type: 'claim' }
+  /** The kill switch: stop intercepting now, and unregister. */
+  | { readonly type: 'retire' }
+  /** Answered on the message's port with a `WorkerReport`. */
+  | { readonly type: 'report' }
+
+/** What a worker says of itself. Times are local milliseconds. */
+export interface WorkerReport {
+  readonly format: number
+  readonly startedAt: number
+  readonly attached: number
+  readonly retried: number
+  readonly isRetired: boolean
+}
+
+const types: readonly unknown[] = ['claim', 'retire', 'report'] satisfies WorkerMessage['type'][]
+
+/** The message in `event`, or undefined when it is none of ours or does not come from a page of this origin. */
+export function parseMessage(data: unknown, source: unknown, origin: string): WorkerMessage | undefined {
+  if (!isPageOf(source, origin) || !isObject(data) || !types.includes(data['type'])) return undefined
+  return { type: data['type'] } as WorkerMessage // The type was just found in the list.
+}
+
+/** Whether `client` is a window of `origin`: the only ones that the worker works for. */
+export function isPageOf(client: unknown, origin: string): boolean {
+  if (typeof client !== 'object' || client === null || !('url' in client) || !('type' in client)) return false
+  return (
+    client.type === 'window' && typeof client.url === 'string' && URL.parse(client.url)?.origin === origin
+  )
+}

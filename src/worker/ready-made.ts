@@ -1,0 +1,34 @@
+// The ready-made worker script: configured by its own url, so that a restart needs nobody to tell it again.
+import { patternsOf } from './intercept.ts'
+import { installSessionWorker } from './worker.ts'
+
+declare const self: ServiceWorkerGlobalScope
+
+/** `addRoutes` is not in TypeScript's library yet (Service Workers Nightly, section 4.9; Chromium and Safari). */
+interface RoutingEvent extends ExtendableEvent {
+  addRoutes?(rule: { readonly condition: unknown; readonly source: 'network' }): Promise<void>
+}
+
+/** Reads `?session=/session&api=/api/,https://api.example` and installs. */
+export function installReadyMade(): void {
+  const query = new URL(self.location.href).searchParams
+  const session = query.get('session') ?? '/session'
+  const api = (query.get('api') ?? '/api/').split(',').filter((entry) => entry !== '')
+
+  self.addEventListener('install', (event) => {
+    void self.skipWaiting()
+    event.waitUntil(routePast(event, api))
+  })
+  self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()))
+  installSessionWorker({ session, api })
+}
+
+/** Requests that are not listed do not even start the worker, where the browser can do that. */
+async function routePast(event: RoutingEvent, api: readonly string[]): Promise<void> {
+  const listed = patternsOf({ api, origin: self.location.origin }).map((urlPattern) => ({ urlPattern }))
+  try {
+    await event.addRoutes?.({ condition: { not: { or: listed } }, source: 'network' })
+  } catch {
+    // An engine with another idea of conditions: then the fetch handler passes these requests by itself.
+  }
+}

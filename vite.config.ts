@@ -1,0 +1,76 @@
+// The demo's page, the tests of all rooms, and one condition: `session-mirror` means this checkout's sources.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { playwright } from '@vitest/browser-playwright'
+import { defineConfig } from 'vitest/config'
+
+const conditions = ['session-mirror-source', 'module', 'browser', 'development|production']
+const sources = { resolve: { conditions }, ssr: { resolve: { conditions: ['session-mirror-source', 'node'] } } }
+
+/** Debian's Chromium, or the one that CHROMIUM_PATH names; bootstrap has installed it. */
+export const chromium =
+  process.env['CHROMIUM_PATH'] ??
+  ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path)) ??
+  'chromium'
+
+/** Root in a container, no GPU, and no calls home: they would only time out. */
+export const chromiumArguments = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+export default defineConfig({
+  ...sources,
+  root: 'demo',
+  publicDir: false,
+  build: { outDir: join(import.meta.dirname, 'dist/demo'), emptyOutDir: true },
+  test: {
+    root: import.meta.dirname,
+    projects: [
+      {
+        ...sources,
+        test: {
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.browser.test.ts', 'test/e2e/**'],
+          environment: 'node',
+        },
+      },
+      {
+        ...sources,
+        // The dependency optimizer would find these late and reload the page under a running test.
+        optimizeDeps: { include: ['idb', 'workbox-window', 'msw', 'msw/browser', 'valibot'] },
+        test: {
+          name: 'browser',
+          include: ['test/**/*.browser.test.ts'],
+          // Storage, workers and cookies belong to the origin, not to a test file.
+          fileParallelism: false,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            instances: [{ browser: 'chromium' }],
+            provider: playwright({ launchOptions: { executablePath: chromium, args: chromiumArguments } }),
+          },
+        },
+      },
+      {
+        ...sources,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          environment: 'node',
+          // Each file drives its own browser, server and memcached; two at a time would share two cores.
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+})
