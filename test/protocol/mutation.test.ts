@@ -14,7 +14,13 @@ const schema = defineSession({
   theme: writable(v.picklist(['light', 'dark'])),
   note: writable<string>({ policy: 'if-unchanged' }),
   tags: writable<string[]>({ policy: { merge: union } }),
-  broken: writable<string>({ policy: { merge: () => { throw new Error('no') } } }),
+  broken: writable<string>({
+    policy: {
+      merge: () => {
+        throw new Error('no')
+      },
+    },
+  }),
   visits: writable.counter(),
   secret: v.string(),
 })
@@ -22,7 +28,8 @@ const schema = defineSession({
 const now = (revision: number, value?: Current['value']): Current => ({ epoch, revision, value })
 const set = (key: string, value: unknown, base?: object): Mutation =>
   ({ id: 'mutation-1', kind: 'set', key, value, ...(base === undefined ? {} : { base }) }) as Mutation
-const ask = (mutation: Mutation, current: Current): unknown => decide(definitionOf(schema, mutation.key), current, mutation)
+const ask = (mutation: Mutation, current: Current): unknown =>
+  decide(definitionOf(schema, mutation.key), current, mutation)
 
 describe('who may write what', () => {
   test.each([
@@ -42,11 +49,18 @@ describe('policies', () => {
     expect(ask(set('theme', 'dark'), now(9, 'light'))).toEqual({ code: 'set', value: 'dark' })
   })
   test('if-unchanged takes a write on the newest revision and refuses one on an older', () => {
-    expect(ask(set('note', 'b', { epoch, revision: 4, value: 'a' }), now(4, 'a'))).toEqual({ code: 'set', value: 'b' })
-    expect(ask(set('note', 'b', { epoch, revision: 3, value: 'a' }), now(4, 'x'))).toEqual({ code: 'conflict' })
+    expect(ask(set('note', 'b', { epoch, revision: 4, value: 'a' }), now(4, 'a'))).toEqual({
+      code: 'set',
+      value: 'b',
+    })
+    expect(ask(set('note', 'b', { epoch, revision: 3, value: 'a' }), now(4, 'x'))).toEqual({
+      code: 'conflict',
+    })
   })
   test('the same revision number of another epoch is another revision', () => {
-    expect(ask(set('note', 'b', { epoch: other, revision: 4, value: 'a' }), now(4, 'x'))).toEqual({ code: 'conflict' })
+    expect(ask(set('note', 'b', { epoch: other, revision: 4, value: 'a' }), now(4, 'x'))).toEqual({
+      code: 'conflict',
+    })
   })
   test('a key that nobody ever wrote is unchanged in every epoch', () => {
     expect(ask(set('note', 'b', { epoch: null, revision: 0 }), now(0))).toEqual({ code: 'set', value: 'b' })
@@ -56,10 +70,15 @@ describe('policies', () => {
       code: 'set',
       value: ['a', 'c', 'b'],
     })
-    expect(ask(set('tags', ['b'], { epoch, revision: 2, value: ['a'] }), now(2, ['a']))).toEqual({ code: 'set', value: ['b'] })
+    expect(ask(set('tags', ['b'], { epoch, revision: 2, value: ['a'] }), now(2, ['a']))).toEqual({
+      code: 'set',
+      value: ['b'],
+    })
   })
   test('a merge that throws is an invalid write, not a crash', () => {
-    expect(ask(set('broken', 'b', { epoch, revision: 1, value: 'a' }), now(2, 'c'))).toMatchObject({ code: 'invalid' })
+    expect(ask(set('broken', 'b', { epoch, revision: 1, value: 'a' }), now(2, 'c'))).toMatchObject({
+      code: 'invalid',
+    })
   })
   test('increments add to what is there, from zero', () => {
     const increment: Mutation = { id: 'mutation-1', kind: 'increment', key: 'visits', by: 3 }
@@ -71,7 +90,10 @@ describe('policies', () => {
     expect(ask(increment, now(1, Number.MAX_SAFE_INTEGER))).toMatchObject({ code: 'invalid' })
   })
   test('a value that the validator refuses is invalid, with the validator’s own words', () => {
-    expect(ask(set('theme', 'pink'), now(0))).toMatchObject({ code: 'invalid', message: expect.stringContaining('pink') })
+    expect(ask(set('theme', 'pink'), now(0))).toMatchObject({
+      code: 'invalid',
+      message: expect.stringContaining('pink'),
+    })
   })
 })
 

@@ -1,0 +1,193 @@
+import 'fake-indexeddb/auto'
+import { afterEach, expect, test } from 'vitest'
+import type { Mutation } from '../../src/protocol/mutation.ts'
+import type { MirrorMessage } from '../../src/protocol/messages.ts'
+import { type Epoch, emptyMirror } from '../../src/protocol/state.ts'
+import { databaseStorage } from '../../src/mirror/database.ts'
+import { memoryStorage } from '../../src/mirror/fallback.ts'
+import { adoptAnswer, endAnswered, leave } from '../../src/mirror/handover.ts'
+import { pendingOf } from '../../src/mirror/local.ts'
+import { type TabMirror, createMirror } from '../../src/mirror/mirror.ts'
+import { seal } from '../../src/mirror/outbox.ts'
+import type { Storage } from '../../src/mirror/storage.ts'
+
+let opened: TabMirror[] = []
+let names = 0
+afterEach(() => {
+  for (const mirror of opened) mirror.close()
+  opened = []
+})
+
+const freshName = (): string => `database-${++names}`
+async function tab(name: string, storage: Storage = databaseStorage(name)): Promise<TabMirror> {
+  const mirror = createMirror({ storage, channel: name, now: Date.now })
+  opened.push(mirror)
+  await mirror.reload()
+  return mirror
+}
+
+let ids = 0
+const set = (key: string, value: string): Mutation => ({ id: `mutation-${++ids}`, kind: 'set', key, value })
+const increment = (key: string): Mutation => ({ id: `mutation-${++ids}`, kind: 'increment', key, by: 1 })
+const heard = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30))
+const parking = `parkingid123.${'k'.repeat(43)}`
+const answer = (change: Partial<MirrorMessage>): MirrorMessage => ({
+  epoch: null,
+  owner: null,
+  revision: 0,
+  since: null,
+  keys: {},
+  removed: {},
+  freshIn: 900,
+  expiresIn: 9000,
+  parking: null,
+  ...change,
+})
+const ada = answer({
+  epoch: 'epoch-ada' as Epoch,
+  owner: 'ada',
+  revision: 3,
+  keys: { note: [3, 'of ada'] },
+  parking,
+})
+const grace = answer({
+  epoch: 'epoch-grace' as Epoch,
+  owner: 'grace',
+  revision: 1,
+  keys: {},
+  parking: `other0123456.${'g'.repeat(43)}`,
+})
+const take = (mirror: TabMirror, message: MirrorMessage): Promise<unknown> =>
+  adoptAnswer(mirror, message, {
+    sent: { asked: mirror.state.mirror.mirror, sealed: mirror.state.outbox.sealed },
+    now: Date.now,
+  })
+
+test('a write is visible at once, and there after a restart', async () => {
+  const name = freshName()
+  const first = await tab(name)
+  const stored = first.write(set('theme', 'dark'))
+  expect(pendingOf(first.state)).toHaveLength(1)
+  expect(await stored).toBe('disk')
+  first.close()
+  const second = await tab(name)
+  expect(pendingOf(second.state)).toMatchObject([{ key: 'theme', value: 'dark' }])
+})
+
+test('another tab hears of a write with its value, and of its sealing', async () => {
+  const name = freshName()
+  const [a, b] = [await tab(name), await tab(name)]
+  await a.write(set('theme', 'dark'))
+  await heard()
+  expect(pendingOf(b.state)).toMatchObject([{ key: 'theme', value: 'dark' }])
+  await b.transact(seal, 'strict')
+  await heard()
+  expect(a.state.open).toHaveLength(0)
+  expect(a.state.outbox.sealed?.text).toBe(b.state.outbox.sealed?.text)
+})
+
+test('two tabs that seal at the same time seal each mutation once', async () => {
+  const name = freshName()
+  const [a, b] = [await tab(name), await tab(name)]
+  await Promise.all([a.write(increment('n')), b.write(increment('n')), a.write(increment('n'))])
+  await Promise.all([a.transact(seal, 'strict'), b.transact(seal, 'strict')])
+  const state = await (await tab(name)).reload()
+  expect(state.outbox.sealed?.mutations).toHaveLength(3)
+  expect(state.open).toHaveLength(0)
+})
+
+test('writes made while storage is read again stay visible', async () => {
+  const mirror = await tab(freshName())
+  const reloading = mirror.reload()
+  void mirror.write(set('a', '1'))
+  await reloading
+  expect(pendingOf(mirror.state)).toHaveLength(1)
+})
+
+test('when storage fails, the session goes on in memory, says so, and keeps the write', async () => {
+  const broken: Storage = {
+    ...memoryStorage(),
+    durability: 'disk',
+    write: () => Promise.reject(new DOMException('full', 'QuotaExceededError')),
+  }
+  const mirror = await tab(freshName(), broken)
+  const told: string[] = []
+  mirror.onDurability((durability) => told.push(durability))
+  expect(await mirror.write(set('a', '1'))).toBe('memory')
+  expect(told).toEqual(['memory'])
+  expect(mirror.durability).toBe('memory')
+  expect(pendingOf(mirror.state)).toMatchObject([{ key: 'a' }])
+})
+
+test('another user’s sign-in leaves nothing readable of the first, here or on disk, and parks the unsent write', async () => {
+  const name = freshName()
+  const mirror = await tab(name)
+  await take(mirror, ada)
+  await mirror.write(set('note', 'secret of ada'))
+  await take(mirror, grace)
+  expect(mirror.state.mirror.mirror.owner).toBe('grace')
+  expect(pendingOf(mirror.state)).toEqual([])
+  const onDisk = JSON.stringify(await databaseStorage(name).load(), (_key, value: unknown) =>
+    value instanceof ArrayBuffer ? String.fromCharCode(...new Uint8Array(value)) : value,
+  )
+  expect(onDisk).not.toContain('of ada')
+  expect(onDisk).not.toContain('ada')
+  expect(mirror.state.parcels).toHaveLength(1)
+})
+
+test('a parked write comes back to its owner, and only to that one', async () => {
+  const mirror = await tab(freshName())
+  await take(mirror, ada)
+  await mirror.write(set('note', 'secret of ada'))
+  await take(mirror, grace)
+  await take(mirror, { ...ada, epoch: 'epoch-ada-2' as Epoch })
+  expect(pendingOf(mirror.state)).toMatchObject([{ key: 'note', value: 'secret of ada' }])
+  expect(mirror.state.parcels).toEqual([])
+})
+
+test('a sealed batch comes back from parking byte for byte', async () => {
+  const mirror = await tab(freshName())
+  await take(mirror, ada)
+  await mirror.write(increment('n'))
+  const text = (await mirror.transact(seal, 'strict')).outbox.sealed?.text
+  const asked = mirror.state.mirror.mirror
+  await adoptAnswer(mirror, grace, { sent: { asked, sealed: null }, now: Date.now })
+  expect(mirror.state.outbox.sealed).toBeNull()
+  await take(mirror, { ...ada, epoch: 'epoch-ada-2' as Epoch })
+  expect(mirror.state.outbox.sealed?.text).toBe(text)
+})
+
+test('an answer to a question about a session that is gone here is outdated', async () => {
+  const mirror = await tab(freshName())
+  await take(mirror, ada)
+  const asked = mirror.state.mirror.mirror
+  await mirror.transact(leave)
+  const result = await adoptAnswer(
+    mirror,
+    { ...ada, revision: 9 },
+    { sent: { asked, sealed: null }, now: Date.now },
+  )
+  expect(result).toBe('outdated')
+  expect(mirror.state.mirror.mirror.epoch).toBeNull()
+})
+
+test('a first pull that was under way does not undo a sign-out', async () => {
+  const mirror = await tab(freshName())
+  const asked = emptyMirror
+  await take(mirror, ada)
+  await mirror.transact(leave)
+  await adoptAnswer(mirror, ada, { sent: { asked, sealed: null }, now: Date.now })
+  expect(mirror.state.mirror.mirror.epoch).toBeNull()
+})
+
+test('a loss keeps the anonymous outbox for the next session, and asks to be acknowledged', async () => {
+  const mirror = await tab(freshName())
+  await take(mirror, answer({ epoch: 'epoch-anon' as Epoch, revision: 2, keys: { theme: [2, 'dark'] } }))
+  await mirror.write(increment('visits'))
+  const sent = { asked: mirror.state.mirror.mirror, sealed: null }
+  await endAnswered(mirror, { state: 'lost', keys: ['theme'] }, { sent, now: Date.now })
+  expect(mirror.state.mirror.ending).toEqual({ state: 'lost', keys: ['theme'] })
+  expect(mirror.state.mirror.mirror).toEqual(emptyMirror)
+  expect(pendingOf(mirror.state)).toHaveLength(1)
+  expect(mirror.state.outbox.leaving).not.toBeNull()
+})

@@ -1,0 +1,105 @@
+import { expect, test } from 'vitest'
+import { limits } from '../../src/protocol/limits.ts'
+import { parseBatch } from '../../src/protocol/messages.ts'
+import type { Mutation } from '../../src/protocol/mutation.ts'
+import type { Epoch } from '../../src/protocol/state.ts'
+import { type LocalState, emptyLocalState, pendingOf } from '../../src/mirror/local.ts'
+import { fork, seal, settle, withOpen } from '../../src/mirror/outbox.ts'
+
+let count = 0
+const stamp = (): string => String(++count).padStart(9, '0')
+const set = (key: string, value: string, base?: number): Mutation => ({
+  id: `mutation-${++count}`,
+  kind: 'set',
+  key,
+  value,
+  ...(base === undefined ? {} : { base: { epoch: 'epoch-one' as Epoch, revision: base } }),
+})
+const increment = (key: string): Mutation => ({ id: `mutation-${++count}`, kind: 'increment', key, by: 1 })
+
+function withWrites(...mutations: Mutation[]): LocalState {
+  return mutations.reduce(
+    (state, mutation) => ({ ...state, open: withOpen(state.open, { stamp: stamp(), mutation }) }),
+    emptyLocalState(),
+  )
+}
+
+test('a later set of the same key takes the place of an earlier one; increments are all kept', () => {
+  const state = withWrites(set('a', '1'), increment('n'), set('b', '1'), set('a', '2'), increment('n'))
+  expect(pendingOf(state).map((m) => [m.kind, m.key])).toEqual([
+    ['increment', 'n'],
+    ['set', 'b'],
+    ['set', 'a'],
+    ['increment', 'n'],
+  ])
+})
+
+test('a sealed batch is text that the server reads back as the same mutations', () => {
+  const sealed = seal(withWrites(set('a', '1'), increment('n'))).outbox.sealed
+  const batch = parseBatch(sealed?.text ?? '')
+  expect(batch.number).toBe(1)
+  expect(batch.mutations).toEqual(sealed?.mutations)
+})
+
+test('while a batch is on its way nothing else is sealed, and its text never changes', () => {
+  const first = seal(withWrites(set('a', '1')))
+  const later = { ...first, open: withOpen(first.open, { stamp: stamp(), mutation: set('a', '2') }) }
+  expect(seal(later)).toBe(later)
+  expect(pendingOf(later).map((m) => m.kind === 'set' && m.value)).toEqual(['1', '2'])
+})
+
+test('settling takes the outcomes by mutation, and the next batch gets the next number', () => {
+  const sealed = seal(withWrites(set('a', '1')))
+  const batch = sealed.outbox.sealed
+  if (batch === null) throw new Error('nothing sealed')
+  const settled = settle(sealed, batch, [{ code: 'ok', revision: 7 }])
+  expect(settled.outbox.sealed).toBeNull()
+  expect(settled.outbox.settled[batch.mutations[0]?.id ?? '']).toEqual({ code: 'ok', revision: 7 })
+  const next = seal({ ...settled, open: withOpen([], { stamp: stamp(), mutation: set('b', '1') }) })
+  expect(next.outbox.sealed?.number).toBe(2)
+})
+
+test('a batch that another tab has settled is not settled again', () => {
+  const sealed = seal(withWrites(set('a', '1')))
+  const batch = sealed.outbox.sealed
+  if (batch === null) throw new Error('nothing sealed')
+  const settled = settle(sealed, batch, [{ code: 'ok', revision: 7 }])
+  expect(settle(settled, batch, [{ code: 'denied' }])).toBe(settled)
+})
+
+test('a write made on our own earlier write is compared with what the server made of that one', () => {
+  const first = seal(withWrites(set('a', '1', 3)))
+  const batch = first.outbox.sealed
+  if (batch === null) throw new Error('nothing sealed')
+  const second = { ...first, open: withOpen(first.open, { stamp: stamp(), mutation: set('a', '2', 3) }) }
+  const settled = settle(second, batch, [{ code: 'ok', revision: 4 }])
+  expect(settled.open[0]?.mutation).toMatchObject({ base: { revision: 4, value: '1' } })
+})
+
+test('a forked batch goes out again under a new client id as its first', () => {
+  const sealed = seal(withWrites(set('a', '1')))
+  const batch = sealed.outbox.sealed
+  if (batch === null) throw new Error('nothing sealed')
+  const forked = fork(sealed, batch)
+  expect(forked.outbox.client).not.toBe(sealed.outbox.client)
+  expect(parseBatch(forked.outbox.sealed?.text ?? '')).toMatchObject({
+    client: forked.outbox.client,
+    number: 1,
+  })
+  expect(forked.outbox.sealed?.mutations).toEqual(batch.mutations)
+})
+
+test('a long outbox is sent in several batches, none above the limits', () => {
+  let state = withWrites(...Array.from({ length: 450 }, () => increment('n')))
+  const sizes: number[] = []
+  while (state.open.length > 0 || state.outbox.sealed !== null) {
+    state = seal(state)
+    const batch = state.outbox.sealed
+    if (batch === null) throw new Error('nothing sealed')
+    sizes.push(batch.mutations.length)
+    expect(batch.text.length).toBeLessThan(limits.bodyBytes)
+    state = settle(state, batch, [])
+  }
+  expect(sizes.every((size) => size <= limits.batchMutations)).toBe(true)
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(450)
+})
