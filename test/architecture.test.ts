@@ -1,0 +1,65 @@
+// What the compiler cannot see: which packages a room imports, what a door may do, what is exported.
+import { readFileSync, readdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+const src = join(root, 'src')
+
+const packagesOf: Readonly<Record<string, readonly string[]>> = {
+  protocol: [],
+  mirror: ['idb'],
+  client: ['workbox-window'],
+  worker: [],
+  stores: ['node:buffer', 'node:crypto', 'node:net'],
+  server: ['node:buffer', 'node:crypto', 'node:http', 'node:stream'],
+  testing: ['@noble/hashes', 'msw'],
+}
+/** The only files of the server's core that may import Node: all others also run inside msw, in a browser. */
+const nodeFiles = ['crypto-node.ts', 'node.ts', 'node-answer.ts', 'node-request.ts']
+
+const files = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => join(folder, file))
+const code = (file: string): string => readFileSync(file, 'utf8').replaceAll(/^\s*(\/\/|\*|\/\*).*$/gm, '')
+const importsOf = (file: string): string[] =>
+  [...code(file).matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '')
+const packageOf = (specifier: string): string =>
+  specifier.startsWith('@') ? specifier.split('/').slice(0, 2).join('/') : (specifier.split('/')[0] ?? '')
+
+describe.each(Object.entries(packagesOf))('the room %s', (room, allowed) => {
+  test('imports only its own packages', () => {
+    const used = files(join(src, room)).flatMap((file) => importsOf(file).filter((name) => !name.startsWith('.')))
+    expect(used.filter((name) => !allowed.includes(packageOf(name)))).toEqual([])
+  })
+})
+
+test('Node is imported by the adapters of the server alone, and not even as a type elsewhere', () => {
+  const offenders = files(join(src, 'server')).filter(
+    (file) => !nodeFiles.includes(basename(file)) && importsOf(file).some((name) => name.startsWith('node:')),
+  )
+  expect(offenders).toEqual([])
+})
+
+test('every door only re-exports', () => {
+  const doors = readdirSync(src).filter((file) => file.endsWith('.ts') && file !== 'session-worker.ts')
+  const lines = doors.flatMap((door) =>
+    readFileSync(join(src, door), 'utf8')
+      .replaceAll(/\{[^}]*\}/g, '{}')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('//')),
+  )
+  expect(lines.filter((line) => !/^export (type )?(\{\}|\*) from '\.\/[\w/.-]+'$/.test(line))).toEqual([])
+})
+
+test('every door is an export of the package, and every export a door', () => {
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { exports: Record<string, unknown> }
+  const exported = Object.keys(manifest.exports)
+    .filter((name) => name !== './package.json')
+    .map((name) => (name === '.' ? 'index' : basename(name, '.js').replace('./', '')))
+  const doors = readdirSync(src)
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => basename(file, '.ts'))
+  expect(exported.toSorted()).toEqual(doors.toSorted())
+})

@@ -1,0 +1,48 @@
+// Real Chromium for the end-to-end tests, and what they ask of it.
+import { type Browser, type BrowserContext, type Page, chromium } from 'playwright'
+import { chromium as executablePath, chromiumArguments } from '../../vite.config.ts'
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({ executablePath, args: chromiumArguments })
+}
+
+/** Opens the test page and waits until the session is read, in step with the server, and (unless told not to) controlled. */
+export async function openPage(context: BrowserContext, origin: string, path = '/'): Promise<Page> {
+  const page = await context.newPage()
+  await page.goto(origin + path)
+  await page.evaluate(() => window.session.ready)
+  await page.waitForFunction(() => window.session.status.state === 'live')
+  if (!path.includes('no-worker')) await page.waitForFunction(() => navigator.serviceWorker.controller !== null)
+  return page
+}
+
+/** Ends every service worker, as the browser does at will: nothing in its memory survives. */
+export async function stopWorkers(page: Page): Promise<void> {
+  const cdp = await page.context().newCDPSession(page)
+  await cdp.send('ServiceWorker.enable')
+  await cdp.send('ServiceWorker.stopAllWorkers')
+  await cdp.detach()
+}
+
+/** Everything in this origin's IndexedDB as one text, with binary values as characters. */
+export function dumpStorage(page: Page): Promise<string> {
+  return page.evaluate(async () => {
+    const parts: unknown[] = []
+    for (const { name = '' } of await indexedDB.databases()) {
+      const database = await new Promise<IDBDatabase>((resolve, reject) => {
+        const request = indexedDB.open(name)
+        request.addEventListener('success', () => resolve(request.result))
+        request.addEventListener('error', () => reject(request.error))
+      })
+      for (const store of database.objectStoreNames) {
+        const all = database.transaction(store).objectStore(store).getAll()
+        await new Promise((resolve) => all.addEventListener('success', resolve))
+        parts.push(name, store, all.result)
+      }
+      database.close()
+    }
+    return JSON.stringify([parts, { ...localStorage }], (_key, value: unknown) =>
+      value instanceof ArrayBuffer ? String.fromCharCode(...new Uint8Array(value)) : value,
+    )
+  })
+}
