@@ -30,7 +30,9 @@ const packageOf = (specifier: string): string =>
 
 describe.each(Object.entries(packagesOf))('the room %s', (room, allowed) => {
   test('imports only its own packages', () => {
-    const used = files(join(src, room)).flatMap((file) => importsOf(file).filter((name) => !name.startsWith('.')))
+    const used = files(join(src, room)).flatMap((file) =>
+      importsOf(file).filter((name) => !name.startsWith('.')),
+    )
     expect(used.filter((name) => !allowed.includes(packageOf(name)))).toEqual([])
   })
 })
@@ -54,7 +56,9 @@ test('every door only re-exports', () => {
 })
 
 test('every door is an export of the package, and every export a door', () => {
-  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { exports: Record<string, unknown> }
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    exports: Record<string, unknown>
+  }
   const exported = Object.keys(manifest.exports)
     .filter((name) => name !== './package.json')
     .map((name) => (name === '.' ? 'index' : basename(name, '.js').replace('./', '')))

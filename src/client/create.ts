@@ -4,11 +4,12 @@ import type { Json } from '../protocol/json.ts'
 import { sharedNamesOf } from '../protocol/names.ts'
 import { type SessionSchema, definitionOf } from '../protocol/schema.ts'
 import { attachedFetch } from '../mirror/attach.ts'
+import type { Hint } from '../mirror/channel.ts'
 import { databaseStorage } from '../mirror/database.ts'
 import { pendingOf } from '../mirror/local.ts'
 import { createMirror } from '../mirror/mirror.ts'
 import { createRefresh } from '../mirror/refresh.ts'
-import { type Contact, createSync } from '../mirror/sync.ts'
+import { type Contact, always, createSync, never } from '../mirror/sync.ts'
 import { createTransport } from '../mirror/transport.ts'
 import { announce } from './announce.ts'
 import { type Listener, createEmitter } from './events.ts'
@@ -55,7 +56,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   })
   const lifecycle = createLifecycle({ mirror, sync })
   const writes = createWrites({ schema, mirror, read: view.get, onWrite: lifecycle.soon })
-  const pull = async (): Promise<void> => void (await sync.run(true))
+  const pull = async (): Promise<void> => void (await sync.run(always))
   const attached = attachedFetch({ mirror, refresh, now, onOther: pull, onNewer: () => void pull() }, fetch)
 
   let contact: Contact = 'none'
@@ -89,10 +90,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
       contact = 'live'
     tellStatus()
   })
-  mirror.onHint((hint) => {
-    const { epoch, revision } = mirror.state.mirror.mirror
-    if (hint.epoch !== epoch || hint.revision > revision) void pull()
-  })
+  mirror.onHint((hint) => void sync.run(() => isNews(hint, mirror.state.mirror.mirror)))
   mirror.onDurability((durability) => emitter.emit('durability', durability))
 
   async function start(): Promise<void> {
@@ -139,7 +137,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     },
     on: emitter.on,
     async flush() {
-      await sync.run(false)
+      await sync.run(never)
       return { pending: pendingOf(mirror.state).length }
     },
     pull,
@@ -153,4 +151,8 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   }
   // The schema's types describe exactly what the methods above check at run time.
   return untyped as unknown as Session<S>
+}
+
+function isNews(hint: Hint, { epoch, revision }: Hint): boolean {
+  return hint.epoch !== epoch || hint.revision > revision
 }

@@ -1,6 +1,6 @@
 // When to look: a page comes up, comes back, gets a network, is hidden. Owns the timers and listeners of a
 // session, so that closing it leaves nothing behind.
-import type { Sync } from '../mirror/sync.ts'
+import { type Sync, always, never } from '../mirror/sync.ts'
 import type { TabMirror } from '../mirror/mirror.ts'
 
 export interface Lifecycle {
@@ -31,12 +31,12 @@ export function createLifecycle({
   function look(): void {
     clearTimeout(retrying)
     lookedAt = performance.now()
-    void sync.run(true)
+    void sync.run(always)
   }
 
   function glance(): void {
     if (document.visibilityState === 'visible' && performance.now() - lookedAt > rest) look()
-    if (document.visibilityState === 'hidden') void sync.run(false)
+    if (document.visibilityState === 'hidden') void sync.run(never)
   }
 
   function onPageShow(event: PageTransitionEvent): void {
@@ -56,7 +56,7 @@ export function createLifecycle({
     soon() {
       sending ??= setTimeout(() => {
         sending = undefined
-        void sync.run(false)
+        void sync.run(never)
       }, batching)
     },
     later(milliseconds) {

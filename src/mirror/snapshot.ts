@@ -40,7 +40,7 @@ export function endSession(state: LocalState, ending: Ending): LocalState {
 export function clearOutbox(state: LocalState, parcel?: Parcel): LocalState {
   const parcels =
     parcel === undefined ? state.parcels : [...state.parcels.filter((p) => p.id !== parcel.id), parcel]
-  return { ...state, outbox: changed(state.outbox, { sealed: null }), open: [], parcels }
+  return { ...state, outbox: changed(state.outbox, { sealed: null, settled: {} }), open: [], parcels }
 }
 
 /** There was a session, and the server knows of none: it ended, unless something said so before. */

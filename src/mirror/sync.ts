@@ -26,9 +26,16 @@ export interface SyncOptions {
 }
 
 export interface Sync {
-  /** Sends all pending changes; with `pull`, asks for news even when there are none. Never rejects. */
-  run(pull: boolean): Promise<Contact>
+  /**
+   * Sends all pending changes, and asks for news when `wantsNews` still says so once it is this pass's turn:
+   * another tab may have brought them meanwhile. Never rejects.
+   */
+  run(wantsNews: WantsNews): Promise<Contact>
 }
+
+export type WantsNews = () => boolean
+export const always: WantsNews = () => true
+export const never: WantsNews = () => false
 
 type Wants = 'nothing' | 'pull' | 'whole'
 type Step =
@@ -43,9 +50,9 @@ const rounds = 50
 export function createSync(options: SyncOptions): Sync {
   const { mirror, transport, refresh, now } = options
 
-  async function pass(pull: boolean): Promise<Contact> {
-    let wants: Wants = pull ? 'pull' : 'nothing'
+  async function pass(wantsNews: WantsNews): Promise<Contact> {
     await mirror.reload()
+    let wants: Wants = wantsNews() ? 'pull' : 'nothing'
     for (let round = 0; round < rounds; round++) {
       const step = await advance(wants)
       if (step.next === 'stop') return stop(step.contact, step.retryAfterSeconds)
@@ -148,31 +155,31 @@ export function createSync(options: SyncOptions): Sync {
     return 'live'
   }
 
-  return oneAtATime((pull) => withLock(options.lock, () => pass(pull)))
+  return oneAtATime((wantsNews) => withLock(options.lock, () => pass(wantsNews)))
 }
 
 /** The pass that is under way may have looked already: one more follows it, for all who ask meanwhile. */
-function oneAtATime(work: (pull: boolean) => Promise<Contact>): Sync {
+function oneAtATime(work: (wantsNews: WantsNews) => Promise<Contact>): Sync {
   let running: Promise<Contact> | undefined
   let queued: Promise<Contact> | undefined
-  let queuedPull = false
+  let asked: WantsNews[] = []
 
-  function start(pull: boolean): Promise<Contact> {
-    running = work(pull).finally(() => {
+  function start(wantsNews: WantsNews): Promise<Contact> {
+    running = work(wantsNews).finally(() => {
       running = undefined
     })
     return running
   }
 
   return {
-    run(pull) {
-      if (running === undefined) return start(pull)
-      queuedPull ||= pull
+    run(wantsNews) {
+      if (running === undefined) return start(wantsNews)
+      asked.push(wantsNews)
       queued ??= running.then(() => {
-        const pullToo = queuedPull
+        const all = asked
         queued = undefined
-        queuedPull = false
-        return start(pullToo)
+        asked = []
+        return start(() => all.some((one) => one()))
       })
       return queued
     },

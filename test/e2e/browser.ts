@@ -12,7 +12,8 @@ export async function openPage(context: BrowserContext, origin: string, path = '
   await page.goto(origin + path)
   await page.evaluate(() => window.session.ready)
   await page.waitForFunction(() => window.session.status.state === 'live')
-  if (!path.includes('no-worker')) await page.waitForFunction(() => navigator.serviceWorker.controller !== null)
+  if (!path.includes('no-worker'))
+    await page.waitForFunction(() => navigator.serviceWorker.controller !== null)
   return page
 }
 

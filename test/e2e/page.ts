@@ -6,12 +6,14 @@ declare global {
   interface Window {
     session: Session<Schema>
     events: unknown[]
-    open(url: string): void
   }
 }
 
 const query = new URLSearchParams(location.search)
-const worker: SessionOptions<Schema>['worker'] = query.has('no-worker') ? false : { url: '/session-worker.js', api: ['/api/'] }
+const script = query.has('shell') ? '/shell-worker.js' : '/session-worker.js'
+const worker: SessionOptions<Schema>['worker'] = query.has('no-worker')
+  ? false
+  : { url: script, api: ['/api/'] }
 window.session = createSession({ schema, worker })
 window.events = []
 for (const name of ['status', 'owner', 'conflict', 'refused', 'parked', 'durability', 'exchange'] as const) {
@@ -20,6 +22,10 @@ for (const name of ['status', 'owner', 'conflict', 'refused', 'parked', 'durabil
 window.session.subscribe(() => show())
 function show(): void {
   const { session } = window
-  document.body.textContent = JSON.stringify({ user: session.get('user'), note: session.get('note'), theme: session.get('theme') })
+  document.body.textContent = JSON.stringify({
+    user: session.get('user'),
+    note: session.get('note'),
+    theme: session.get('theme'),
+  })
 }
 void window.session.ready.then(show)

@@ -47,7 +47,9 @@ export async function freePort(): Promise<number> {
 async function start(port: number, options: readonly string[]): Promise<ChildProcess> {
   const user = process.getuid?.() === 0 ? ['-u', 'root'] : []
   const command = process.env['MEMCACHED_PATH'] ?? 'memcached'
-  const child = spawn(command, ['-l', '127.0.0.1', '-p', String(port), '-U', '0', ...user, ...options], { stdio: 'ignore' })
+  const child = spawn(command, ['-l', '127.0.0.1', '-p', String(port), '-U', '0', ...user, ...options], {
+    stdio: 'ignore',
+  })
   // A test run that is interrupted must leave nothing behind.
   process.once('exit', () => child.kill('SIGKILL'))
   for (let attempt = 0; attempt < 200; attempt++) {

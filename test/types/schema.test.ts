@@ -23,7 +23,10 @@ test('reads have the type of the schema, with undefined only where there is no d
     cart: string[] | undefined
     visits: number
   }>()
-  expectTypeOf<ReturnType<typeof readOnServer>>().toEqualTypeOf<{ token: string | undefined; bare: number | undefined }>()
+  expectTypeOf<ReturnType<typeof readOnServer>>().toEqualTypeOf<{
+    token: string | undefined
+    bare: number | undefined
+  }>()
 })
 
 test('what a browser may not do is a compile error', () => {
@@ -31,7 +34,12 @@ test('what a browser may not do is a compile error', () => {
 })
 
 function read() {
-  return { user: session.get('user'), theme: session.get('theme'), cart: session.get('cart'), visits: session.get('visits') }
+  return {
+    user: session.get('user'),
+    theme: session.get('theme'),
+    cart: session.get('cart'),
+    visits: session.get('visits'),
+  }
 }
 function readOnServer() {
   return { token: server.get('token'), bare: server.get('bare') }

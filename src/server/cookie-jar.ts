@@ -1,0 +1,68 @@
+// How the cookie is set: its name and attributes for one request. They are the same when it is cleared.
+import { SessionError } from '../protocol/errors.ts'
+import type { CoreRequest } from './request.ts'
+
+export interface CookieOptions {
+  /**
+   * `auto`: Secure, unless the request is plain http to a loopback host.
+   * @default 'auto'
+   */
+  readonly secure?: boolean | 'auto'
+  /** `None` needs Secure; give it together with `partitioned`. @default 'Lax' */
+  readonly sameSite?: 'Lax' | 'Strict' | 'None'
+  /** One cookie jar for each top-level site. Needs Secure. @default false */
+  readonly partitioned?: boolean
+  /** Letters, digits, `_` and `-`. Where it is Secure, `__Host-Http-` goes before it. @default 'session' */
+  readonly name?: string
+}
+
+export interface CookieJar {
+  nameFor(request: CoreRequest): string
+  /** The Set-Cookie line; an empty value clears. */
+  line(request: CoreRequest, value: string): string
+  isSecure(request: CoreRequest): boolean
+}
+
+/** Browsers cut a longer Max-Age to 400 days (RFC 6265bis, 5.6). */
+const maxAgeLimit = 34_560_000
+
+export function createCookieJar(options: CookieOptions, maxAgeSeconds: number): CookieJar {
+  const { sameSite = 'Lax', partitioned = false, name = 'session' } = options
+  const secure = partitioned || sameSite === 'None' ? (options.secure ?? true) : (options.secure ?? 'auto')
+  check({ secure, sameSite, partitioned, name })
+  const maxAge = Math.min(maxAgeSeconds, maxAgeLimit)
+
+  function isSecure(request: CoreRequest): boolean {
+    return secure === 'auto' ? request.secure || !isLoopback(request.host) : secure
+  }
+  // Page script can push a `__Host-` cookie out of the jar and plant its own; a `__Host-Http-` one it cannot.
+  const nameFor = (request: CoreRequest): string => (isSecure(request) ? `__Host-Http-${name}` : name)
+
+  return {
+    nameFor,
+    isSecure,
+    line(request, value) {
+      const age = value === '' ? 0 : maxAge
+      const line = `${nameFor(request)}=${value}; Path=/; Max-Age=${age}; HttpOnly; SameSite=${sameSite}`
+      return `${line}${isSecure(request) ? '; Secure' : ''}${partitioned ? '; Partitioned' : ''}`
+    },
+  }
+}
+
+/** `host` is that of the Host header, with or without a port. */
+export function isLoopback(host: string): boolean {
+  const name = host.replace(/:\d{1,5}$/, '').toLowerCase()
+  return name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || /^127(\.\d{1,3}){3}$/.test(name)
+}
+
+function check({ secure, sameSite, partitioned, name }: Required<CookieOptions>): void {
+  if (secure !== true && (sameSite === 'None' || partitioned)) {
+    throw new SessionError('invalid-option', 'cookie.sameSite None and cookie.partitioned need cookie.secure: true.')
+  }
+  if (!['Lax', 'Strict', 'None'].includes(sameSite)) {
+    throw new SessionError('invalid-option', 'cookie.sameSite must be Lax, Strict or None.')
+  }
+  if (!/^[A-Za-z0-9][\w-]{0,63}$/.test(name)) {
+    throw new SessionError('invalid-option', 'cookie.name takes letters, digits, _ and -; the prefix is added here.')
+  }
+}

@@ -1,0 +1,20 @@
+// A clock that tests hold: it stands still until it is told to go on.
+import type { Clock } from '../protocol/clock.ts'
+
+export interface TestClock {
+  /** Give this to `createSession({ now })` and to the test server alike. */
+  readonly now: Clock
+  /** @example clock.advance(15 * 60) // the cookie is stale now */
+  advance(seconds: number): void
+}
+
+/** Starts at the real time, because browsers compare cookies with theirs. */
+export function createTestClock(start: number = Date.now()): TestClock {
+  let milliseconds = start
+  return {
+    now: () => milliseconds,
+    advance(seconds) {
+      milliseconds += seconds * 1000
+    },
+  }
+}

@@ -1,0 +1,150 @@
+// The app of the end-to-end tests: a real server on loopback with the session middleware, a small API, the test
+// page and two workers. Watches what reaches it.
+import { once } from 'node:events'
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { build } from 'vite'
+import { type SessionsOptions, createSessions } from 'session-mirror/server'
+import { type SessionRequest, sessionMiddleware } from 'session-mirror/node'
+import { workerScript } from '../../scripts/build.ts'
+import { type Schema, schema } from './schema.ts'
+
+export const secrets = ['an end-to-end secret of more than thirty-two characters']
+
+export interface Seen {
+  readonly method: string
+  readonly path: string
+  readonly site: string | undefined
+  readonly cookie: string | undefined
+}
+
+export interface App {
+  readonly origin: string
+  /** Every request, oldest first. */
+  readonly seen: Seen[]
+  count(method: string, path: string): number
+  /** Milliseconds by which a path's answers are held back. */
+  readonly delays: Map<string, number>
+  /** Ends the server and starts another one on the same port: nothing in its memory survives. */
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+
+type Options = Omit<SessionsOptions<Schema>, 'schema' | 'secrets'>
+
+export async function startApp(options: Options): Promise<App> {
+  const assets = await bundles()
+  const seen: Seen[] = []
+  const delays = new Map<string, number>()
+  let server = await listen(0)
+  const { port } = server.address() as AddressInfo
+
+  function listen(onPort: number): Promise<Server> {
+    const sessions = createSessions({ schema, secrets, ...options })
+    const middleware = sessionMiddleware(sessions)
+    const created = createServer((request, response) => void answer(request, response))
+    async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+      const path = new URL(request.url ?? '/', 'http://localhost').pathname
+      const { headers, method = 'GET' } = request
+      seen.push({
+        method,
+        path,
+        site: headers['sec-fetch-site'] as string | undefined,
+        cookie: headers.cookie,
+      })
+      await after(delays.get(path) ?? 0)
+      if (path in assets) return serve(response, path, assets[path] ?? '')
+      middleware(request, response, (error?: unknown) => {
+        if (error !== undefined) return void response.writeHead(500).end(String(error))
+        void api(request as SessionRequest<Schema>, response, path)
+      })
+    }
+    created.listen(onPort, 'localhost')
+    return once(created, 'listening').then(() => created)
+  }
+
+  async function stop(): Promise<void> {
+    server.close()
+    server.closeAllConnections()
+    await once(server, 'close')
+  }
+
+  return {
+    origin: `http://localhost:${port}`,
+    seen,
+    delays,
+    count: (method, path) => seen.filter((entry) => entry.method === method && entry.path === path).length,
+    async restart() {
+      await stop()
+      server = await listen(port)
+    },
+    close: stop,
+  }
+}
+
+async function api(request: SessionRequest<Schema>, response: ServerResponse, path: string): Promise<void> {
+  const { session } = request
+  const query = new URL(request.url ?? '/', 'http://localhost').searchParams
+  if (path === '/api/sign-in') {
+    session.signIn(query.get('as') ?? '')
+    session.set('user', query.get('as') ?? '')
+  } else if (path === '/api/order') session.update('orders', (orders) => orders + 1)
+  else if (path === '/api/slow-save') {
+    await after(Number(query.get('ms')))
+    session.set('secret', String(Date.now()))
+  } else if (path !== '/api/me') return void response.writeHead(404).end()
+  response.setHeader('content-type', 'application/json')
+  response.end(
+    JSON.stringify({
+      user: session.get('user') ?? null,
+      owner: session.owner,
+      visits: session.get('visits'),
+      note: session.get('note'),
+    }),
+  )
+}
+
+function serve(response: ServerResponse, path: string, body: string): void {
+  const type = path.endsWith('.js') ? 'text/javascript' : 'text/html; charset=utf-8'
+  response
+    .writeHead(200, { 'content-type': type, 'cache-control': 'no-cache', 'service-worker-allowed': '/' })
+    .end(body)
+}
+
+let built: Promise<Record<string, string>> | undefined
+function bundles(): Promise<Record<string, string>> {
+  built ??= Promise.all([workerScript(), bundle('page.ts'), bundle('../workers/shell-worker.ts')]).then(
+    ([worker, page, shell]) => ({
+      '/': '<!doctype html><meta charset="utf-8"><title>test</title><body></body><script type="module" src="/page.js"></script>',
+      '/page.js': page,
+      '/session-worker.js': worker,
+      '/shell-worker.js': shell,
+    }),
+  )
+  return built
+}
+
+async function bundle(entry: string): Promise<string> {
+  const result = await build({
+    configFile: false,
+    logLevel: 'warn',
+    resolve: { conditions: ['session-mirror-source'] },
+    build: {
+      write: false,
+      minify: false,
+      modulePreload: false,
+      rolldownOptions: {
+        input: join(import.meta.dirname, entry),
+        output: { format: 'es', codeSplitting: false },
+      },
+    },
+  })
+  const [output] = [result].flat()
+  if (output === undefined || !('output' in output)) throw new Error(`The bundle of ${entry} gave no output.`)
+  return output.output[0].code
+}
+
+export function after(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+}
