@@ -79,7 +79,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   mirror.onChange((after, before) => {
     view.update(after)
     writes.follow(after, before)
-    announce(emitter, after, before)
+    if (isReady) announce(emitter, after, before)
     // Another tab's contact with the server brought this one up to date, too.
     if (
       after.mirror !== before.mirror &&

@@ -46,7 +46,7 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
     const spare = copyOf(request)
     const sentAt = now()
     let response = await send(request)
-    if (spare !== undefined && (await isStale(response)) && (await refresh.after(sentAt)) === 'fresh') {
+    if (spare !== undefined && (await isStale(response)) && (await refresh.after(sentAt)).kind === 'fresh') {
       options.onRetry?.()
       response = await send(spare)
     }

@@ -93,7 +93,7 @@ export function createMirror(options: MirrorOptions): TabMirror {
     },
     async reload() {
       try {
-        return adopt(await storage.load())
+        return adopt(newer(await storage.load(), state))
       } catch (error) {
         await goOnInMemory(error)
         return state
@@ -155,6 +155,17 @@ function merge(state: LocalState, { mirror, outbox, added = [], gone = [] }: Not
   )
   for (const entry of added) if (!isKnown(next, entry.mutation.id)) open = withOpen(open, entry)
   return { ...next, open }
+}
+
+/**
+ * A read that was under way while another tab's newer documents arrived must not put the older ones back. A
+ * version of 0 is an empty database: the user has cleared it, and that is newer.
+ */
+function newer(loaded: LocalState, known: LocalState): LocalState {
+  const isOld = loaded.outbox.version < known.outbox.version && loaded.outbox.version > 0
+  const outboxAndOpen = isOld ? { outbox: known.outbox, open: known.open } : {}
+  const isOldMirror = loaded.mirror.version < known.mirror.version && loaded.mirror.version > 0
+  return { ...loaded, ...outboxAndOpen, mirror: isOldMirror ? known.mirror : loaded.mirror }
 }
 
 function difference(before: LocalState, after: LocalState): Notice {

@@ -7,11 +7,11 @@ import { noteRefresh } from './snapshot.ts'
 import type { Transport } from './transport.ts'
 
 export type Refreshed =
-  | 'fresh'
+  | { readonly kind: 'fresh' }
   /** The server could not be reached: the cookie may still be good, and nobody is signed out. */
-  | 'failed'
-  /** The server answered, and there is no session to refresh any more; a pull says what happened. */
-  | 'over'
+  | { readonly kind: 'failed' }
+  /** There is no session to refresh any more. Only a pull may end it: this answer may be to an older cookie. */
+  | { readonly kind: 'over'; readonly code: SessionErrorCode }
 
 export interface Refresh {
   /** Refreshes when the cookie is near its end. */
@@ -32,7 +32,9 @@ const margin = { milliseconds: 60_000, share: 0.1 }
 /** After a failure requests go out with the cookie as it is; the next try comes after this long. */
 const coolDown = 5000
 
-const over: readonly SessionErrorCode[] = ['expired', 'ended', 'reuse', 'lost', 'epoch-mismatch']
+const over: readonly SessionErrorCode[] = ['expired', 'ended', 'reuse', 'lost']
+const fresh: Refreshed = { kind: 'fresh' }
+const failed: Refreshed = { kind: 'failed' }
 
 export function createRefresh({ mirror, transport, lock, now }: RefreshOptions): Refresh {
   let failedAt = Number.NEGATIVE_INFINITY
@@ -48,23 +50,24 @@ export function createRefresh({ mirror, transport, lock, now }: RefreshOptions):
 
   async function refresh(isDone: () => boolean): Promise<Refreshed> {
     const { mirror: document } = await mirror.reload()
-    if (isDone()) return 'fresh'
+    if (isDone()) return fresh
     const answer = await transport.refresh(document.mirror)
     if (answer.kind === 'message' && answer.message.epoch !== null) {
       const { message } = answer
       await mirror.transact((state) => noteRefresh(state, message, now()))
-      return 'fresh'
+      return fresh
     }
-    if (answer.kind === 'message' || (answer.kind === 'problem' && over.includes(answer.code))) return 'over'
+    if (answer.kind === 'message') return { kind: 'over', code: 'ended' }
+    if (answer.kind === 'problem' && over.includes(answer.code)) return { kind: 'over', code: answer.code }
     failedAt = now()
-    return 'failed'
+    return failed
   }
 
   return {
     async ahead() {
       const isFresh = (): boolean => !isNearEnd(mirror.state.mirror, now())
-      if (isFresh()) return 'fresh'
-      if (now() - failedAt < coolDown) return 'failed'
+      if (isFresh()) return fresh
+      if (now() - failedAt < coolDown) return failed
       return once(isFresh)
     },
     async after(sentAt) {

@@ -66,7 +66,8 @@ export function createSync(options: SyncOptions): Sync {
   async function advance(wants: Wants): Promise<Step> {
     const { leaving } = mirror.state.outbox
     if (leaving !== null) return leave(leaving)
-    if ((await refresh.ahead()) === 'over') return confirm()
+    const refreshed = await refresh.ahead()
+    if (refreshed.kind === 'over') return confirm(refreshed.code)
     // A batch brings the news back with it.
     const isPull = wants === 'whole' || (wants === 'pull' && pendingOf(mirror.state).length === 0)
     const state = isPull ? mirror.state : await mirror.transact(seal, 'strict')
@@ -77,17 +78,15 @@ export function createSync(options: SyncOptions): Sync {
       sent.sealed === null
         ? await transport.pull(sent.asked, wants === 'whole')
         : await transport.sync(sent.asked, sent.sealed.text)
-    if (answer.kind === 'problem' && answer.code === 'stale') return refreshAfter(sentAt, wants)
-    return take(answer, sent)
+    return isStale(answer) ? refreshAfter(sentAt, wants) : take(answer, sent)
   }
 
   async function take(answer: Answer, sent: Sent): Promise<Step> {
-    if (answer.kind === 'unchanged') return { next: 'nothing' }
     if (answer.kind === 'message') return adopt(answer.message, sent)
     const { retryAfterSeconds } = answer
     if (answer.kind === 'unreachable') return { next: 'stop', contact: answer.reason, retryAfterSeconds }
     const { code } = answer
-    if (over.includes(code)) return sent.sealed === null ? end(code, sent) : confirm()
+    if (over.includes(code)) return sent.sealed === null ? end(code, sent) : confirm(code)
     if (code === 'epoch-mismatch') return { next: 'whole' }
     if (sent.sealed !== null && code === 'batch-fork') return forkBatch(sent.sealed)
     if (sent.sealed !== null && (code === 'malformed' || code === 'too-large')) return giveUp(sent.sealed)
@@ -96,15 +95,19 @@ export function createSync(options: SyncOptions): Sync {
 
   async function refreshAfter(sentAt: number, wants: Wants): Promise<Step> {
     const refreshed = await refresh.after(sentAt)
-    if (refreshed === 'over') return confirm()
-    if (refreshed === 'failed') return { next: 'stop', contact: 'unavailable', retryAfterSeconds: 0 }
+    if (refreshed.kind === 'over') return confirm(refreshed.code)
+    if (refreshed.kind === 'failed') return { next: 'stop', contact: 'unavailable', retryAfterSeconds: 0 }
     return { next: wants }
   }
 
-  /** A refusal may be the late answer to a cookie that has been replaced since: only a pull ends a session. */
-  async function confirm(): Promise<Step> {
+  /**
+   * Something said that the session is over. It may have been the late answer to a cookie that has been replaced
+   * since, so a pull asks once more; a cookie that is still stale then is the one that was meant.
+   */
+  async function confirm(code: SessionErrorCode): Promise<Step> {
     const sent = { asked: mirror.state.mirror.mirror, sealed: null }
-    return take(await transport.pull(sent.asked, true), sent)
+    const answer = await transport.pull(sent.asked, true)
+    return isStale(answer) ? end(code, sent) : take(answer, sent)
   }
 
   async function adopt(message: MirrorMessage, sent: Sent): Promise<Step> {
@@ -184,6 +187,10 @@ function oneAtATime(work: (wantsNews: WantsNews) => Promise<Contact>): Sync {
       return queued
     },
   }
+}
+
+function isStale(answer: Answer): boolean {
+  return answer.kind === 'problem' && answer.code === 'stale'
 }
 
 function isGone(code: SessionErrorCode): boolean {

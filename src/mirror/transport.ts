@@ -8,7 +8,6 @@ import { limits } from '../protocol/limits.ts'
 
 export type Answer =
   | { readonly kind: 'message'; readonly message: MirrorMessage }
-  | { readonly kind: 'unchanged' }
   | { readonly kind: 'problem'; readonly code: SessionErrorCode; readonly retryAfterSeconds: number }
   /** No answer, or one that no session server gives (a proxy's error page). Never means signed out. */
   | {
@@ -93,12 +92,10 @@ function toUnreachable(): Answer {
 
 function describe(answer: Answer): string {
   if (answer.kind === 'message') return `revision ${answer.message.revision}`
-  if (answer.kind === 'unchanged') return 'unchanged'
   return answer.kind === 'problem' ? answer.code : answer.reason
 }
 
 async function toAnswer(response: Response): Promise<Answer> {
-  if (response.status === 304) return { kind: 'unchanged' }
   const retryAfterSeconds = Number(response.headers.get('retry-after')) || 0
   try {
     const body: unknown = await response.json()

@@ -96,7 +96,11 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
 
   self.addEventListener('fetch', (event) => {
     const { url, mode } = event.request
-    if (isRetired || decide({ url, mode, clientId: event.clientId }, { api, origin }) === 'pass') return
+    if (
+      isRetired ||
+      decide({ url, mode, clientId: event.clientId }, { api, origin, session: base }) === 'pass'
+    )
+      return
     event.respondWith(attach(event))
   })
   self.addEventListener('message', (event) => {

@@ -1,0 +1,63 @@
+// Where a session is now: reads the store and follows the session from an old id to its present one.
+import { SessionError } from '../protocol/errors.ts'
+import type { Unavailable } from '../stores/store.ts'
+import type { Core } from './core.ts'
+import { type EndReason, type Place, type SessionRecord, decodeStored, placeAfter } from './record.ts'
+
+/** `places` are all that were looked at, the given one first: more than one when the session has moved. */
+export type Located =
+  | {
+      readonly state: 'live'
+      readonly places: readonly Place[]
+      readonly place: Place
+      readonly record: SessionRecord
+      /** For one `replace` of this request. */
+      readonly token: string
+      readonly bytes: number
+      /** When a browser first came with the id that followed the given one; null: not yet. */
+      readonly succeeded: number | null
+    }
+  | { readonly state: 'ended'; readonly places: readonly Place[]; readonly reason: EndReason }
+  /** Nothing is there; or, when `isCorrupt`, something that this server did not write. */
+  | { readonly state: 'missing'; readonly places: readonly Place[]; readonly isCorrupt: boolean }
+
+/** Ids of one session that are looked through: at one an hour, more than its pointers live. */
+const maxMoves = 64
+
+/** @throws SessionError `store-unavailable` */
+export async function locate(core: Core, from: Place): Promise<Located> {
+  const places = [from]
+  let place = from
+  let succeeded: number | null | undefined
+  while (places.length <= maxMoves) {
+    // oxlint-disable-next-line no-await-in-loop -- each place is only known from the one before
+    const read = await core.store.read(place.key, core.times.idleTimeoutSeconds)
+    if (read.kind === 'unavailable') throw unavailable(read)
+    if (read.kind === 'miss') return { state: 'missing', places, isCorrupt: false }
+    const stored = decodeStored(read.value, place.key, core)
+    if (stored?.kind === 'tombstone') return { state: 'ended', places, reason: stored.reason }
+    if (stored?.kind === 'live') {
+      const { record } = stored
+      if (places.length === 2) succeeded = record.presented
+      const found = { places, place, record, token: read.token, bytes: read.value.byteLength }
+      return { state: 'live', ...found, succeeded: succeeded ?? null }
+    }
+    // A successor moves on only after a browser came with it.
+    if (places.length === 2) succeeded = stored?.at
+    const next = stored && placeAfter(place, stored, core.ring)
+    if (next === undefined) return { state: 'missing', places, isCorrupt: true }
+    places.push(next)
+    place = next
+  }
+  return { state: 'missing', places, isCorrupt: true }
+}
+
+export function unavailable({ cause }: Unavailable): SessionError {
+  return new SessionError('store-unavailable', undefined, { cause, retryAfterSeconds: 1 })
+}
+
+/** A commit met the end of its session. */
+export function toError(located: Exclude<Located, { state: 'live' }>): SessionError {
+  if (located.state === 'missing') return new SessionError('lost')
+  return new SessionError(located.reason === 'reuse' ? 'reuse' : 'ended')
+}

@@ -1,0 +1,88 @@
+// Giving a session another id, and ending one. The order is what makes it safe: the new item is written first,
+// under an id that nobody knows; one compare-and-swap on the old item then decides. When that fails, nobody
+// ever sees the new one.
+import { SessionError } from '../protocol/errors.ts'
+import { type Core, now, tombstoneSeconds } from './core.ts'
+import { type Located, locate, unavailable } from './locate.ts'
+import { type EndReason, type Place, type SessionRecord, type Stored, encodeStored } from './record.ts'
+import { retry } from './retry.ts'
+
+export type Live = Extract<Located, { state: 'live' }>
+
+export interface Relocation {
+  readonly to: Place
+  readonly record: SessionRecord
+  /** What the old item becomes. */
+  readonly leave: Stored
+}
+
+export interface Moved {
+  readonly place: Place
+  readonly record: SessionRecord
+}
+
+/** Stores a session at a place that was never used. */
+export async function createAt(core: Core, place: Place, record: SessionRecord): Promise<Moved> {
+  const value = encodeStored({ kind: 'live', record }, place.key, core.ring)
+  const created = await core.store.create(place.key, value, core.times.idleTimeoutSeconds)
+  if (created.kind === 'unavailable') throw unavailable(created)
+  if (created.kind === 'exists') throw new Error('A random session id was used before: the randomness is broken.')
+  return { place, record }
+}
+
+/**
+ * Moves the session at `from` as `plan` says; `plan` sees the newest record and runs again after a conflict.
+ * It gives undefined to leave the session where it is. An end of the session is given back as it is.
+ */
+export function relocate(
+  core: Core,
+  from: Place,
+  plan: (found: Live) => Relocation | undefined,
+): Promise<Moved | Exclude<Located, Live>> {
+  return retry(async () => {
+    const found = await locate(core, from)
+    if (found.state !== 'live') return found
+    const relocation = plan(found)
+    if (relocation === undefined) return { place: found.place, record: found.record }
+    const moved = await createAt(core, relocation.to, relocation.record)
+    return (await swap(core, found, relocation.leave)) ? moved : 'again'
+  })
+}
+
+/** Ends a session wherever it is by now; when it is gone already, makes sure that it stays so. */
+export async function endSession(core: Core, from: Place, reason: EndReason): Promise<void> {
+  try {
+    await retry(async () => {
+      const found = await locate(core, from)
+      if (found.state === 'ended') return undefined
+      if (found.state === 'missing') return endAll(core, found.places.slice(-1), reason)
+      return (await swap(core, found, tombstone(core, reason))) ? undefined : 'again'
+    })
+  } catch (error) {
+    if (!(error instanceof SessionError) || error.code !== 'contention') throw error
+    // Never leave somebody signed in because others write too much.
+    const found = await locate(core, from)
+    await endAll(core, found.places, reason)
+  }
+}
+
+/** Whatever is there: it ends. */
+export async function endAll(core: Core, places: readonly Place[], reason: EndReason): Promise<undefined> {
+  const ends = places.map(async ({ key }) => {
+    const value = encodeStored(tombstone(core, reason), key, core.ring)
+    const ended = await core.store.end(key, value, tombstoneSeconds(core))
+    if (ended.kind === 'unavailable') throw unavailable(ended)
+  })
+  await Promise.all(ends)
+}
+
+export function tombstone(core: Core, reason: EndReason): Stored {
+  return { kind: 'tombstone', reason, at: now(core) }
+}
+
+async function swap(core: Core, { place, token }: Live, leave: Stored): Promise<boolean> {
+  const value = encodeStored(leave, place.key, core.ring)
+  const replaced = await core.store.replace(place.key, value, { token, ttlSeconds: tombstoneSeconds(core) })
+  if (replaced.kind === 'unavailable') throw unavailable(replaced)
+  return replaced.kind === 'stored'
+}

@@ -1,0 +1,38 @@
+// A new session id from time to time, so that a stolen old one is worth little and its use is noticed. All who
+// come with the old id get the same successor, so that tabs never race each other out of the session.
+import { type Core, now } from './core.ts'
+import { toBase64Url } from './crypto.ts'
+import type { Located } from './locate.ts'
+import { type Place, placeAfter } from './record.ts'
+import { type Live, type Moved, relocate } from './relocate.ts'
+
+export type Rotate = (from: Place) => Promise<Moved | Exclude<Located, Live>>
+
+/** Whether the id is old enough, or derives from a secret that is not the newest any more. */
+export function isRotationDue(core: Core, { places, place, record }: Live): boolean {
+  // Somebody who came with the old id has not received the present one yet.
+  if (places.length > 1) return false
+  return now(core) - record.placed >= core.times.rotateSeconds || !place.sid.startsWith(core.ring.newest.id)
+}
+
+export function createRotate(core: Core): Rotate {
+  const running = new Map<string, ReturnType<Rotate>>()
+
+  function rotate(from: Place): ReturnType<Rotate> {
+    return relocate(core, from, (found) => {
+      if (!isRotationDue(core, found)) return undefined
+      const keyId = core.ring.newest.id
+      const nonce = toBase64Url(core.crypto.randomBytes(16))
+      const to = placeAfter(found.place, { nonce, keyId }, core.ring)
+      const record = { ...found.record, placed: now(core), presented: null }
+      return to && { to, record, leave: { kind: 'moved', nonce, keyId, at: now(core) } }
+    })
+  }
+
+  // One at a time for each session of this process; between processes the compare-and-swap decides.
+  return (from) => {
+    const started = running.get(from.key) ?? rotate(from).finally(() => running.delete(from.key))
+    running.set(from.key, started)
+    return started
+  }
+}
