@@ -37,8 +37,8 @@ export interface ServerSession<S extends SessionSchema = SessionSchema> {
   set<K extends ServerKey<S>>(key: K, value: KeyValue<S, K>): void
   delete(key: ServerKey<S>): void
   /**
-   * Changes a value by what it is: `change` runs now, and again at `save` on the newest value, so it must only
-   * compute. Undefined deletes.
+   * Changes a value by what it is. `change` must only compute: it runs now, again whenever the key is read, and
+   * at `save` on the newest value there is. Undefined deletes.
    */
   update<K extends ServerKey<S>>(key: K, change: (value: KeyRead<S, K>) => KeyValue<S, K> | undefined): void
   /** @default by 1 */

@@ -1,0 +1,237 @@
+// One request's session from load to answer: what is saved, in which order, and which cookie the answer sets.
+// The cookie is decided only after everything is stored.
+import { SessionError } from '../protocol/errors.ts'
+import { headers } from '../protocol/names.ts'
+import type { Entries } from '../protocol/state.ts'
+import { createRecord, fits, isEmpty } from './change.ts'
+import type { Commit } from './commit.ts'
+import { encodeCookie } from './cookie.ts'
+import { type Core, now } from './core.ts'
+import { toBase64Url } from './crypto.ts'
+import { type Draft, createDraft } from './draft.ts'
+import { type LiveSession, type Loaded, judge } from './load.ts'
+import { locate } from './locate.ts'
+import { type Place, type SessionRecord, createPlace } from './record.ts'
+import { createAt, endSession, relocate, tombstone } from './relocate.ts'
+import type { CoreRequest } from './request.ts'
+import type { Header } from './respond.ts'
+import type { Saved } from './session.ts'
+
+/** Where the session is as far as this request knows. */
+export interface Present {
+  readonly place: Place
+  readonly record: SessionRecord
+  /** The compare-and-swap token, while it is unused. */
+  readonly token: string
+}
+
+interface SignIn {
+  readonly owner: string
+  readonly carry: readonly string[]
+}
+
+export interface OpenSession {
+  readonly core: Core
+  readonly loaded: Loaded
+  readonly draft: Draft
+  readonly present: Present | undefined
+  readonly signingIn: SignIn | undefined
+  readonly isDestroyed: boolean
+  /** What reads see below the draft. */
+  readonly entries: Entries
+  /** Whether `settle` has something to do before the answer may go. */
+  readonly isSettled: boolean
+  /** A `save` failed and its changes are still here: only the app may try again. */
+  readonly hasFailed: boolean
+  signIn(signIn: SignIn): void
+  destroy(): void
+  save(): Promise<Saved>
+  revert(): void
+  /** Session-Revision, and the cookie if it is set or cleared. */
+  headers(): Header[]
+}
+
+type CookieFate = 'keep' | 'set' | 'clear'
+
+/** Seconds after which a renewed cookie might be that of a session which was replaced meanwhile. */
+const recheckAfter = 1
+
+export function openSession(core: Core, request: CoreRequest, { loaded, commit }: { readonly loaded: Loaded; readonly commit: Commit }): OpenSession {
+  const draft = createDraft(core.schema)
+  let present: Present | undefined = loaded.state === 'live' ? loaded : undefined
+  let signingIn: SignIn | undefined
+  let isDestroyed = false
+  let hasFailed = false
+  let fate: CookieFate = 'keep'
+  let isRenewalDue = loaded.state === 'live' && wantsRenewal(core, loaded)
+  let saving: Promise<unknown> = Promise.resolve()
+
+  const isDirty = (): boolean => isDestroyed || signingIn !== undefined || !draft.isEmpty
+
+  async function store(): Promise<Saved> {
+    try {
+      if (isDestroyed) await storeEnd()
+      if (signingIn !== undefined) await storeSignIn(signingIn)
+      else if (!draft.isEmpty) await storeChanges()
+      await renew()
+      hasFailed = false
+    } catch (error) {
+      hasFailed = isDirty()
+      throw error
+    }
+    return { epoch: present?.record.epoch ?? null, revision: present?.record.revision ?? 0 }
+  }
+
+  async function storeEnd(): Promise<void> {
+    const place = present?.place ?? (loaded.state === 'dead' ? loaded.place : undefined)
+    if (place !== undefined) await endSession(core, place, 'signed-out')
+    present = undefined
+    isDestroyed = false
+    fate = 'clear'
+  }
+
+  async function storeChanges(): Promise<void> {
+    const change = draft.toChange()
+    if (present === undefined) {
+      const record = change(newRecord(core, null))
+      if (!isEmpty(record)) await adopt(createAt(core, createPlace(core.ring, core.crypto), checkSize(record)))
+    } else {
+      const { place, record } = await commit(present, (before) => ({ record: change(before), result: undefined }))
+      present = { place, record, token: '' }
+    }
+    draft.clear()
+  }
+
+  async function storeSignIn({ owner, carry }: SignIn): Promise<void> {
+    const change = draft.toChange()
+    const next = (before: SessionRecord | undefined): SessionRecord =>
+      checkSize(change(signedIn(newRecord(core, owner), before, carry)))
+    const moved = present && (await relocate(core, present.place, (found) => ({
+      to: createPlace(core.ring, core.crypto),
+      record: next(found.record),
+      leave: tombstone(core, 'replaced'),
+    })))
+    // An old session that ended meanwhile has nothing to carry; signing in does not depend on it.
+    if (moved === undefined || 'state' in moved) {
+      await adopt(createAt(core, createPlace(core.ring, core.crypto), next(undefined)))
+    } else await adopt(Promise.resolve(moved))
+    signingIn = undefined
+    draft.clear()
+  }
+
+  async function adopt(moving: Promise<{ readonly place: Place; readonly record: SessionRecord }>): Promise<void> {
+    present = { ...(await moving), token: '' }
+    fate = 'set'
+  }
+
+  /** A slow answer must not bring back the cookie of a session that was replaced while it ran. */
+  async function renew(): Promise<void> {
+    if (!isRenewalDue || loaded.state !== 'live' || fate !== 'keep') return
+    if (now(core) - loaded.loadedAt > recheckAfter) {
+      const found = await locate(core, loaded.places[0] ?? loaded.place)
+      if (judge(core, loaded.cookie, found) !== undefined || found.state !== 'live') return
+      present = { place: found.place, record: found.record, token: '' }
+    }
+    isRenewalDue = false
+    fate = 'set'
+  }
+
+  return {
+    core,
+    loaded,
+    draft,
+    get present() {
+      return present
+    },
+    get signingIn() {
+      return signingIn
+    },
+    get isDestroyed() {
+      return isDestroyed
+    },
+    get entries() {
+      const record = isDestroyed ? undefined : present?.record
+      if (signingIn === undefined) return record?.keys ?? {}
+      return signedIn(newRecord(core, signingIn.owner), record, signingIn.carry).keys
+    },
+    get isSettled() {
+      return !isDirty() && !isRenewalDue
+    },
+    get hasFailed() {
+      return hasFailed
+    },
+    signIn(wanted) {
+      signingIn = wanted
+    },
+    destroy() {
+      draft.clear()
+      signingIn = undefined
+      isDestroyed = true
+    },
+    save() {
+      const saved = saving.then(store, store)
+      saving = saved.catch(() => undefined)
+      return saved
+    },
+    revert() {
+      draft.clear()
+      signingIn = undefined
+      isDestroyed = false
+      hasFailed = false
+    },
+    headers: () => headersOf(core, request, { present, fate: isDirty() ? 'keep' : fate }),
+  }
+}
+
+function headersOf(
+  core: Core,
+  request: CoreRequest,
+  { present, fate }: { readonly present: Present | undefined; readonly fate: CookieFate },
+): Header[] {
+  const revision = present === undefined ? 'none' : `${present.record.epoch}.${present.record.revision}`
+  const result: Header[] = [[headers.revision, revision]]
+  if (fate === 'clear') result.push(['set-cookie', core.jar.line(request, '')])
+  if (fate === 'set' && present !== undefined) result.push(...cookieHeaders(core, request, present))
+  return result
+}
+
+/** Sets the cookie of a session that is stored. */
+export function cookieHeaders(core: Core, request: CoreRequest, { place, record }: Pick<Present, 'place' | 'record'>): Header[] {
+  const { freshSeconds } = core.times
+  const issued = now(core)
+  const cookie = { sid: place.sid, floor: record.revision, issued, expires: issued + freshSeconds }
+  return [
+    ['set-cookie', core.jar.line(request, encodeCookie(cookie, core.ring))],
+    [headers.freshIn, String(freshSeconds)],
+  ]
+}
+
+/** More than half of the fresh time is over, the session has another id now, or a newer secret signs. */
+export function wantsRenewal(core: Core, { cookie, places, isStale }: LiveSession): boolean {
+  if (isStale || places.length > 1 || cookie.keyId !== core.ring.newest.id) return true
+  return now(core) - cookie.issued > core.times.freshSeconds / 2
+}
+
+export function newRecord(core: Core, owner: string | null): SessionRecord {
+  const { absoluteTimeoutSeconds } = core.times
+  const epoch = toBase64Url(core.crypto.randomBytes(12)) as SessionRecord['epoch'] // 16 url-safe characters.
+  return createRecord({ epoch, owner, now: now(core), absoluteTimeoutSeconds })
+}
+
+/**
+ * A session after a sign-in: a new life that goes on with what may be kept. The revision goes on too, so that
+ * none ever stands for two states of one browser's session.
+ */
+function signedIn(next: SessionRecord, before: SessionRecord | undefined, carry: readonly string[]): SessionRecord {
+  if (before === undefined) return { ...next, revision: 1, horizon: 1 }
+  const revision = before.revision + 1
+  const begun = { ...next, created: before.created, revision, horizon: revision }
+  if (before.owner === next.owner) return { ...begun, keys: before.keys, clients: before.clients }
+  const kept = Object.entries(before.keys).filter(([name]) => carry.includes(name))
+  return { ...begun, keys: Object.fromEntries(kept) }
+}
+
+function checkSize(record: SessionRecord): SessionRecord {
+  if (!fits(record)) throw new SessionError('too-large')
+  return record
+}
