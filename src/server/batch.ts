@@ -46,7 +46,10 @@ export function applyBatch(record: SessionRecord, batch: Batch, context: BatchCo
   return { record: { ...changed, clients }, outcomes: withValues(outcomes, batch, changed) }
 }
 
-type Code = Exclude<Decision, { code: 'set' | 'remove' }> | { readonly code: 'ok' | 'too-large' }
+type Code =
+  | Exclude<Decision, { code: 'set' | 'remove' }>
+  | { readonly code: 'ok' }
+  | { readonly code: 'too-large' }
 
 /** Every mutation on the value that those before it left, but on the revision that the browser knew. */
 function decideAll(
@@ -63,7 +66,8 @@ function decideAll(
     // A key that is not there has revision 0, however often it was: its readers saw the same nothing.
     const current = { epoch: record.epoch, revision: entry?.[0] ?? 0, value }
     const decision = decide(definitionOf(schema, key), current, mutation)
-    if (decision.code === 'invalid') return { code: 'invalid', message: decision.message.slice(0, messageLength) }
+    if (decision.code === 'invalid')
+      return { code: 'invalid', message: decision.message.slice(0, messageLength) }
     if (decision.code !== 'set' && decision.code !== 'remove') return decision
     const next = decision.code === 'set' ? decision.value : undefined
     const grown = sizeOf(key, next) - sizeOf(key, value)
@@ -92,7 +96,9 @@ function withValues(outcomes: readonly Outcome[], batch: Batch, record: SessionR
   return outcomes.map((outcome, index) => {
     if (outcome.code !== 'conflict') return outcome
     const entry = entryOf(record.keys, batch.mutations[index]?.key ?? '')
-    return entry === undefined ? { code: 'conflict', revision: 0 } : { code: 'conflict', revision: entry[0], value: entry[1] }
+    return entry === undefined
+      ? { code: 'conflict', revision: 0 }
+      : { code: 'conflict', revision: entry[0], value: entry[1] }
   })
 }
 
@@ -103,7 +109,9 @@ function makeRoom(clients: readonly ClientMemo[], client: string, now: number): 
   const [idlest] = others.toSorted((a, b) => a.at - b.at)
   const idleSeconds = now - (idlest?.at ?? now)
   if (idleSeconds < limits.clientBusySeconds) {
-    throw new SessionError('clients-full', undefined, { retryAfterSeconds: limits.clientBusySeconds - idleSeconds })
+    throw new SessionError('clients-full', undefined, {
+      retryAfterSeconds: limits.clientBusySeconds - idleSeconds,
+    })
   }
   return others.filter((memo) => memo !== idlest)
 }

@@ -39,7 +39,8 @@ export function withKeys(record: SessionRecord, changes: KeyChanges): SessionRec
   let isChanged = false
   for (const [name, value] of changes) {
     const before = entryOf(record.keys, name)
-    if (value === undefined ? before === undefined : before !== undefined && isSame(before[1], value)) continue
+    if (value === undefined ? before === undefined : before !== undefined && isSame(before[1], value))
+      continue
     isChanged = true
     if (value === undefined) {
       delete keys[name]
@@ -72,9 +73,14 @@ function forget(
   if (marks.length <= limits.removedMarks) return { removed, horizon }
   marks.sort((a, b) => b[1] - a[1])
   const [, oldest] = marks[limits.removedMarks] ?? ['', horizon]
-  return { removed: Object.fromEntries(marks.slice(0, limits.removedMarks)), horizon: Math.max(horizon, oldest) }
+  return {
+    removed: Object.fromEntries(marks.slice(0, limits.removedMarks)),
+    horizon: Math.max(horizon, oldest),
+  }
 }
 
 function isSame(a: Json, b: Json): boolean {
-  return a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b))
+  return (
+    a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b))
+  )
 }

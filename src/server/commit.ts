@@ -80,7 +80,11 @@ export function createCommit(core: Core): Commit {
     return found
   }
 
-  async function write(before: Current, record: SessionRecord, writers: readonly Waiting[]): Promise<'again' | undefined> {
+  async function write(
+    before: Current,
+    record: SessionRecord,
+    writers: readonly Waiting[],
+  ): Promise<'again' | undefined> {
     if (record !== before.record) {
       const value = encodeStored({ kind: 'live', record }, before.place.key, core.ring)
       const options = { token: before.token, ttlSeconds: core.times.idleTimeoutSeconds }

@@ -52,17 +52,28 @@ export function createCookieJar(options: CookieOptions, maxAgeSeconds: number): 
 /** `host` is that of the Host header, with or without a port. */
 export function isLoopback(host: string): boolean {
   const name = host.replace(/:\d{1,5}$/, '').toLowerCase()
-  return name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || /^127(\.\d{1,3}){3}$/.test(name)
+  return (
+    name === 'localhost' ||
+    name.endsWith('.localhost') ||
+    name === '[::1]' ||
+    /^127(\.\d{1,3}){3}$/.test(name)
+  )
 }
 
 function check({ secure, sameSite, partitioned, name }: Required<CookieOptions>): void {
   if (secure !== true && (sameSite === 'None' || partitioned)) {
-    throw new SessionError('invalid-option', 'cookie.sameSite None and cookie.partitioned need cookie.secure: true.')
+    throw new SessionError(
+      'invalid-option',
+      'cookie.sameSite None and cookie.partitioned need cookie.secure: true.',
+    )
   }
   if (!['Lax', 'Strict', 'None'].includes(sameSite)) {
     throw new SessionError('invalid-option', 'cookie.sameSite must be Lax, Strict or None.')
   }
   if (!/^[A-Za-z0-9][\w-]{0,63}$/.test(name)) {
-    throw new SessionError('invalid-option', 'cookie.name takes letters, digits, _ and -; the prefix is added here.')
+    throw new SessionError(
+      'invalid-option',
+      'cookie.name takes letters, digits, _ and -; the prefix is added here.',
+    )
   }
 }

@@ -5,7 +5,10 @@ import type { OpenSession } from './open.ts'
 import type { ServerSession, SignInOptions } from './session.ts'
 
 /** `onRead` is told when the app looks at the session or changes it: its answer then depends on the cookie. */
-export function createServerSession<S extends SessionSchema>(open: OpenSession, onRead: () => void): ServerSession<S> {
+export function createServerSession<S extends SessionSchema>(
+  open: OpenSession,
+  onRead: () => void,
+): ServerSession<S> {
   const { draft } = open
 
   function touched<T>(read: () => T): T {
@@ -23,7 +26,9 @@ export function createServerSession<S extends SessionSchema>(open: OpenSession, 
       return touched(() => record() === undefined)
     },
     get missing() {
-      return touched(() => (open.loaded.state === 'dead' && open.present === undefined ? open.loaded.reason : undefined))
+      return touched(() =>
+        open.loaded.state === 'dead' && open.present === undefined ? open.loaded.reason : undefined,
+      )
     },
     get epoch() {
       return touched(() => (open.isDestroyed ? null : (open.present?.record.epoch ?? null)))

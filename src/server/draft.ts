@@ -11,6 +11,12 @@ import { type SessionRecord, byteLength } from './record.ts'
 /** From a key's value to its next; undefined is "not there", on both sides. */
 type Step = (value: Json | undefined) => Json | undefined
 
+export interface Taken {
+  apply(record: SessionRecord): SessionRecord
+  /** They are stored: only what was added meanwhile stays. */
+  done(): void
+}
+
 export interface Draft {
   readonly isEmpty: boolean
   /** A key's value with the changes on top, or its default. */
@@ -21,8 +27,8 @@ export interface Draft {
   delete(key: string): void
   update(entries: Entries, key: string, change: (value: unknown) => unknown): void
   increment(key: string, by: number): void
-  /** The changes as they are now, to be applied to a record. */
-  toChange(): (record: SessionRecord) => SessionRecord
+  /** The changes as they are now. */
+  take(): Taken
   clear(): void
 }
 
@@ -35,12 +41,6 @@ export function createDraft(schema: SessionSchema): Draft {
 
   function valueIn(entries: Entries, key: string): Json | undefined {
     return run(steps.get(key) ?? [], entryOf(entries, key)?.[1])
-  }
-
-  function withDefault(definition: KeyDefinition, value: Json | undefined): unknown {
-    const read = value ?? definition.default
-    // Copied and frozen: a change of the object would otherwise look saved, and not be.
-    return read === undefined || read === null || typeof read !== 'object' ? read : toJson(read)
   }
 
   function define(key: string): KeyDefinition {
@@ -83,13 +83,27 @@ export function createDraft(schema: SessionSchema): Draft {
       check(definition, by)
       add(key, (value) => check(definition, (typeof value === 'number' ? value : 0) + by))
     },
-    toChange() {
+    take() {
       const taken = [...steps]
-      return (record) =>
-        withKeys(record, new Map(taken.map(([key, list]) => [key, run(list, entryOf(record.keys, key)?.[1])])))
+      return {
+        apply: (record) =>
+          withKeys(
+            record,
+            new Map(taken.map(([key, list]) => [key, run(list, entryOf(record.keys, key)?.[1])])),
+          ),
+        done() {
+          for (const [key, list] of taken) drop(steps, key, list)
+        },
+      }
     },
     clear: () => steps.clear(),
   }
+}
+
+function withDefault(definition: KeyDefinition, value: Json | undefined): unknown {
+  const read = value ?? definition.default
+  // Copied and frozen: a change of the object would otherwise look saved, and not be.
+  return read === undefined || read === null || typeof read !== 'object' ? read : toJson(read)
 }
 
 function run(steps: readonly Step[], value: Json | undefined): Json | undefined {
@@ -98,12 +112,22 @@ function run(steps: readonly Step[], value: Json | undefined): Json | undefined 
   return result
 }
 
+function drop(steps: Map<string, Step[]>, key: string, stored: readonly Step[]): void {
+  const list = steps.get(key) ?? []
+  const isLonger = list.length > stored.length && stored.every((step, index) => list[index] === step)
+  if (isLonger) steps.set(key, list.slice(stored.length))
+  else if (list === stored) steps.delete(key)
+}
+
 function check(definition: KeyDefinition, value: unknown): Json {
   const checked = checkValue(definition, value)
   if (typeof checked !== 'object' && typeof checked !== 'string') return checked
   const text = JSON.stringify(checked)
   if (text.length * 3 > limits.recordBytes && byteLength(text) > limits.recordBytes) {
-    throw new SessionError('too-large', `A value has at most ${limits.recordBytes} bytes, as a whole session has.`)
+    throw new SessionError(
+      'too-large',
+      `A value has at most ${limits.recordBytes} bytes, as a whole session has.`,
+    )
   }
   return checked
 }

@@ -43,5 +43,8 @@ export function checkType(request: CoreRequest): void {
 function isOwn({ jar }: Core, request: CoreRequest, origin: string): boolean {
   const host = request.host.toLowerCase()
   if (host === '') return false
-  return origin === `https://${host}` || ((!jar.isSecure(request) || isLoopback(host)) && origin === `http://${host}`)
+  return (
+    origin === `https://${host}` ||
+    ((!jar.isSecure(request) || isLoopback(host)) && origin === `http://${host}`)
+  )
 }

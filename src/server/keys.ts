@@ -33,7 +33,8 @@ export function createKeyRing(secrets: readonly string[], crypto: ServerCrypto):
   for (const secret of secrets) {
     const keys = createKeys(secret, crypto)
     // One in 68 thousand million: worth a sentence, not a longer cookie.
-    if (ring.has(keys.id)) throw new SessionError('weak-secret', 'Two secrets have the same short name: replace one.')
+    if (ring.has(keys.id))
+      throw new SessionError('weak-secret', 'Two secrets have the same short name: replace one.')
     ring.set(keys.id, keys)
   }
   const [newest] = ring.values()
@@ -42,7 +43,8 @@ export function createKeyRing(secrets: readonly string[], crypto: ServerCrypto):
 }
 
 function checkSecrets(secrets: readonly string[]): void {
-  if (!Array.isArray(secrets)) throw new SessionError('invalid-option', 'secrets must be a list, the newest first.')
+  if (!Array.isArray(secrets))
+    throw new SessionError('invalid-option', 'secrets must be a list, the newest first.')
   for (const secret of secrets) {
     if (typeof secret !== 'string' || secret.length < minSecretLength) throw new SessionError('weak-secret')
     if (new Set(secret).size === 1) throw new SessionError('weak-secret', 'A secret repeats one character.')

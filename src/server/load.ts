@@ -44,7 +44,8 @@ export async function loadSession(core: Core, request: CoreRequest, commit: Comm
   const found = await locate(core, place)
   const reason = judge(core, cookie, found)
   if (reason === 'reuse') await endAll(core, found.places, 'reuse')
-  if (reason !== undefined || found.state !== 'live') return { state: 'dead', reason: reason ?? 'lost', cookie, place }
+  if (reason !== undefined || found.state !== 'live')
+    return { state: 'dead', reason: reason ?? 'lost', cookie, place }
   const loadedAt = now(core)
   const live = { ...found, cookie, isStale: loadedAt >= cookie.expires, loadedAt }
   return found.places.length === 1 && found.record.presented === null ? notePresented(live, commit) : live

@@ -56,7 +56,11 @@ type CookieFate = 'keep' | 'set' | 'clear'
 /** Seconds after which a renewed cookie might be that of a session which was replaced meanwhile. */
 const recheckAfter = 1
 
-export function openSession(core: Core, request: CoreRequest, { loaded, commit }: { readonly loaded: Loaded; readonly commit: Commit }): OpenSession {
+export function openSession(
+  core: Core,
+  request: CoreRequest,
+  { loaded, commit }: { readonly loaded: Loaded; readonly commit: Commit },
+): OpenSession {
   const draft = createDraft(core.schema)
   let present: Present | undefined = loaded.state === 'live' ? loaded : undefined
   let signingIn: SignIn | undefined
@@ -87,39 +91,48 @@ export function openSession(core: Core, request: CoreRequest, { loaded, commit }
     if (place !== undefined) await endSession(core, place, 'signed-out')
     present = undefined
     isDestroyed = false
-    fate = 'clear'
+    fate = loaded.state === 'none' ? 'keep' : 'clear'
   }
 
   async function storeChanges(): Promise<void> {
-    const change = draft.toChange()
+    const changes = draft.take()
     if (present === undefined) {
-      const record = change(newRecord(core, null))
-      if (!isEmpty(record)) await adopt(createAt(core, createPlace(core.ring, core.crypto), checkSize(record)))
+      const record = changes.apply(newRecord(core, null))
+      if (!isEmpty(record))
+        await adopt(createAt(core, createPlace(core.ring, core.crypto), checkSize(record)))
     } else {
-      const { place, record } = await commit(present, (before) => ({ record: change(before), result: undefined }))
+      const { place, record } = await commit(present, (before) => ({
+        record: changes.apply(before),
+        result: undefined,
+      }))
       present = { place, record, token: '' }
     }
-    draft.clear()
+    changes.done()
   }
 
-  async function storeSignIn({ owner, carry }: SignIn): Promise<void> {
-    const change = draft.toChange()
+  async function storeSignIn(wanted: SignIn): Promise<void> {
+    const { owner, carry } = wanted
+    const changes = draft.take()
     const next = (before: SessionRecord | undefined): SessionRecord =>
-      checkSize(change(signedIn(newRecord(core, owner), before, carry)))
-    const moved = present && (await relocate(core, present.place, (found) => ({
-      to: createPlace(core.ring, core.crypto),
-      record: next(found.record),
-      leave: tombstone(core, 'replaced'),
-    })))
+      checkSize(changes.apply(signedIn(newRecord(core, owner), before, carry)))
+    const moved =
+      present &&
+      (await relocate(core, present.place, (found) => ({
+        to: createPlace(core.ring, core.crypto),
+        record: next(found.record),
+        leave: tombstone(core, 'replaced'),
+      })))
     // An old session that ended meanwhile has nothing to carry; signing in does not depend on it.
     if (moved === undefined || 'state' in moved) {
       await adopt(createAt(core, createPlace(core.ring, core.crypto), next(undefined)))
     } else await adopt(Promise.resolve(moved))
-    signingIn = undefined
-    draft.clear()
+    if (signingIn === wanted) signingIn = undefined
+    changes.done()
   }
 
-  async function adopt(moving: Promise<{ readonly place: Place; readonly record: SessionRecord }>): Promise<void> {
+  async function adopt(
+    moving: Promise<{ readonly place: Place; readonly record: SessionRecord }>,
+  ): Promise<void> {
     present = { ...(await moving), token: '' }
     fate = 'set'
   }
@@ -196,7 +209,11 @@ function headersOf(
 }
 
 /** Sets the cookie of a session that is stored. */
-export function cookieHeaders(core: Core, request: CoreRequest, { place, record }: Pick<Present, 'place' | 'record'>): Header[] {
+export function cookieHeaders(
+  core: Core,
+  request: CoreRequest,
+  { place, record }: Pick<Present, 'place' | 'record'>,
+): Header[] {
   const { freshSeconds } = core.times
   const issued = now(core)
   const cookie = { sid: place.sid, floor: record.revision, issued, expires: issued + freshSeconds }
@@ -222,7 +239,11 @@ export function newRecord(core: Core, owner: string | null): SessionRecord {
  * A session after a sign-in: a new life that goes on with what may be kept. The revision goes on too, so that
  * none ever stands for two states of one browser's session.
  */
-function signedIn(next: SessionRecord, before: SessionRecord | undefined, carry: readonly string[]): SessionRecord {
+function signedIn(
+  next: SessionRecord,
+  before: SessionRecord | undefined,
+  carry: readonly string[],
+): SessionRecord {
   if (before === undefined) return { ...next, revision: 1, horizon: 1 }
   const revision = before.revision + 1
   const begun = { ...next, created: before.created, revision, horizon: revision }

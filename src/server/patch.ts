@@ -27,8 +27,16 @@ export function patchOf(record: SessionRecord, known: Known | undefined, schema:
   const isNews = (name: string, changed: number): boolean =>
     changed > (since ?? -1) && (definitionOf(schema, name)?.access ?? 'hidden') !== 'hidden'
   const keys = Object.entries(record.keys).filter(([name, [changed]]) => isNews(name, changed))
-  const removed = since === null ? [] : Object.entries(record.removed).filter(([name, changed]) => isNews(name, changed))
-  return { epoch, owner, revision, since, keys: Object.fromEntries(keys), removed: Object.fromEntries(removed) }
+  const removed =
+    since === null ? [] : Object.entries(record.removed).filter(([name, changed]) => isNews(name, changed))
+  return {
+    epoch,
+    owner,
+    revision,
+    since,
+    keys: Object.fromEntries(keys),
+    removed: Object.fromEntries(removed),
+  }
 }
 
 export function messageOf(patch: Patch, times: Message, ring: KeyRing): MirrorMessage {
@@ -40,7 +48,13 @@ export function messageOf(patch: Patch, times: Message, ring: KeyRing): MirrorMe
 /** The answer when there is no session. */
 export function emptyMessage(outcomes?: readonly Outcome[]): MirrorMessage {
   const patch = { ...emptyMirror, since: null, removed: {} }
-  return { ...patch, freshIn: 0, expiresIn: 0, parking: null, ...(outcomes === undefined ? {} : { outcomes }) }
+  return {
+    ...patch,
+    freshIn: 0,
+    expiresIn: 0,
+    parking: null,
+    ...(outcomes === undefined ? {} : { outcomes }),
+  }
 }
 
 /** With this a browser seals what an owner leaves behind; only that owner is ever given it again. */

@@ -26,7 +26,8 @@ export async function createAt(core: Core, place: Place, record: SessionRecord):
   const value = encodeStored({ kind: 'live', record }, place.key, core.ring)
   const created = await core.store.create(place.key, value, core.times.idleTimeoutSeconds)
   if (created.kind === 'unavailable') throw unavailable(created)
-  if (created.kind === 'exists') throw new Error('A random session id was used before: the randomness is broken.')
+  if (created.kind === 'exists')
+    throw new Error('A random session id was used before: the randomness is broken.')
   return { place, record }
 }
 

@@ -1,6 +1,7 @@
 // What the server says: answers of the session routes, problems, and the headers of everything that read or
 // set a session. No shared cache may keep any of it.
-import { SessionError, type SessionErrorCode, errorTable } from '../protocol/errors.ts'
+import { errorTable } from '../protocol/error-table.ts'
+import type { SessionError } from '../protocol/errors.ts'
 import type { MirrorMessage } from '../protocol/messages.ts'
 
 export type Header = readonly [name: string, value: string]
@@ -33,32 +34,35 @@ export function notModified(extra: readonly Header[]): CoreAnswer {
 
 /** A refusal as RFC 9457 has it. Never sets or clears a cookie, and tells nothing of causes. */
 export function problemAnswer(error: SessionError, extra: readonly Header[] = []): CoreAnswer {
-  const { code, status, retryAfterSeconds } = error
-  const known = status === 0 ? { code, status: 500 } : { code, status }
-  const body = JSON.stringify({ type: 'about:blank', ...known, title: titleOf(code), detail: error.message })
+  const { code, message, retryAfterSeconds } = error
+  const fact = errorTable[code]
+  // A mistake of the app itself, such as an unknown key, is the server's fault to the browser.
+  const status = fact.status === 0 ? 500 : fact.status
+  const detail = message === code ? fact.title : message
+  const body = JSON.stringify({ type: 'about:blank', title: fact.title, status, code, detail })
   const retry: Header[] = status === 503 ? [['retry-after', String(retryAfterSeconds ?? 1)]] : []
   return {
-    status: known.status,
+    status,
     headers: [...ofSessionRoutes, ['content-type', 'application/problem+json'], ...retry, ...extra],
     body,
   }
-}
-
-function titleOf(code: SessionErrorCode): string {
-  return errorTable[code].title
 }
 
 /** `Vary` with `names` added, whatever it held. */
 export function mergeVary(current: string | undefined, names: string): string {
   if (current === undefined || current.trim() === '') return names
   if (current.trim() === '*') return '*'
-  const present = current.toLowerCase().split(',').map((name) => name.trim())
+  const present = current
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
   const missing = names.split(', ').filter((name) => !present.includes(name.toLowerCase()))
   return [current, ...missing].join(', ')
 }
 
 /** What the app said stays where it keeps shared caches out; with a cookie in the answer only `no-store` does. */
 export function mergeCacheControl(current: string | undefined, setsCookie: boolean): string {
-  const isPrivate = /\bno-store\b/i.test(current ?? '') || (!setsCookie && /\bprivate\b(?!=)/i.test(current ?? ''))
+  const isPrivate =
+    /\bno-store\b/i.test(current ?? '') || (!setsCookie && /\bprivate\b(?!=)/i.test(current ?? ''))
   return isPrivate && current !== undefined ? current : 'no-store'
 }

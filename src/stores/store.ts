@@ -79,12 +79,16 @@ const keyPattern = /^[A-Za-z0-9_:.-]{1,200}$/
 const maxTtlSeconds = 2_147_483_647
 
 export function checkKey(key: string): void {
-  if (!keyPattern.test(key)) throw new SessionError('invalid-option', 'A store key has letters that no store takes.')
+  if (!keyPattern.test(key))
+    throw new SessionError('invalid-option', 'A store key has letters that no store takes.')
 }
 
 export function checkTtl(ttlSeconds: number): void {
   if (Number.isInteger(ttlSeconds) && ttlSeconds >= 1 && ttlSeconds <= maxTtlSeconds) return
-  throw new SessionError('invalid-option', `A lifetime is a whole number of seconds from 1, not ${ttlSeconds}.`)
+  throw new SessionError(
+    'invalid-option',
+    `A lifetime is a whole number of seconds from 1, not ${ttlSeconds}.`,
+  )
 }
 
 export function checkValueSize(value: Uint8Array): void {

@@ -1,0 +1,134 @@
+// Sessions for node:http, Connect and Express: answers the session routes, gives every other request its
+// `session`, and lets no answer go before what it promises is stored.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { SessionError } from '../protocol/errors.ts'
+import type { SessionSchema } from '../protocol/schema.ts'
+import type { Sessions } from './handler.ts'
+import { holdAnswer } from './hold.ts'
+import { toCoreRequest } from './request.ts'
+import { type CoreAnswer, mergeCacheControl, mergeVary, problemAnswer } from './respond.ts'
+import type { ServerSession } from './session.ts'
+
+/** A request that has passed the middleware. */
+export interface WithSession<S extends SessionSchema = SessionSchema> {
+  session: ServerSession<S>
+}
+
+export type Next = (error?: unknown) => void
+
+export type Middleware = (request: IncomingMessage, response: ServerResponse, next?: Next) => Promise<void>
+
+/**
+ * Middleware for Connect and Express; with bare node:http give the rest of the app as `next`. Put it before
+ * parsers of bodies and before the routes that use `request.session`.
+ *
+ * It answers the session routes, and requests whose session cannot be had: 401 `stale`, 409 `lost`, 503.
+ * Everything else goes on; what the app answers is held until the session's changes are stored, and becomes a
+ * problem answer when that fails.
+ * @example app.use(sessionMiddleware(sessions))
+ * @example createServer((request, response) => middleware(request, response, () => app(request, response)))
+ */
+export function sessionMiddleware<S extends SessionSchema>(sessions: Sessions<S>): Middleware {
+  return async (request, response, next) => {
+    try {
+      const core = toCoreRequest(request)
+      const answer = await sessions.handle(core)
+      if (answer !== undefined) {
+        sendAnswer(response, answer)
+        return
+      }
+      const session = await sessions.load(core)
+      Object.assign(request, { session } satisfies WithSession<S>)
+      holdAnswer(
+        response,
+        () => prepare(sessions, session, response),
+        (error) => sendFailure(response, error),
+      )
+    } catch (error) {
+      if (error instanceof SessionError) sendAnswer(response, problemAnswer(error))
+      else if (next === undefined) sendFailure(response, error)
+      else next(error)
+      return
+    }
+    next?.()
+  }
+}
+
+/**
+ * For Express, after the routes: answers the SessionErrors that they threw, such as `cross-site` from a guard.
+ * @example app.use(sessionErrors)
+ */
+// oxlint-disable-next-line max-params -- Express tells an error handler by its four parameters
+export function sessionErrors(
+  error: unknown,
+  _request: IncomingMessage,
+  response: ServerResponse,
+  next: Next,
+): void {
+  if (error instanceof SessionError && !response.headersSent) sendAnswer(response, problemAnswer(error))
+  else next(error)
+}
+
+/** Stores what the request changed, then puts the session's headers on. Undefined: there was nothing to wait for. */
+function prepare<S extends SessionSchema>(
+  sessions: Sessions<S>,
+  session: ServerSession<S>,
+  response: ServerResponse,
+): Promise<void> | undefined {
+  const progress = sessions.progress(session)
+  if (progress.isSettled || progress.hasFailed) {
+    addHeaders(sessions, session, response)
+    return undefined
+  }
+  // An answer that everybody may have is not for renewing somebody's cookie.
+  if (!progress.isTouched && isPublic(response)) return undefined
+  return session.save().then(() => addHeaders(sessions, session, response))
+}
+
+function addHeaders<S extends SessionSchema>(
+  sessions: Sessions<S>,
+  session: ServerSession<S>,
+  response: ServerResponse,
+): void {
+  const { isRead, isTouched, headers } = sessions.progress(session)
+  if (!isTouched && isPublic(response)) return
+  let setsCookie = false
+  for (const [name, value] of headers()) {
+    setsCookie ||= name === 'set-cookie'
+    if (name === 'set-cookie') response.appendHeader(name, value)
+    else response.setHeader(name, value)
+  }
+  if (!isRead) return
+  response.setHeader('cache-control', mergeCacheControl(textOf(response, 'cache-control'), setsCookie))
+  response.setHeader('vary', mergeVary(textOf(response, 'vary'), 'Cookie'))
+}
+
+/** The app gives this answer to shared caches, and did not look at the session for it. */
+function isPublic(response: ServerResponse): boolean {
+  return /\bpublic\b/i.test(textOf(response, 'cache-control') ?? '')
+}
+
+function textOf(response: ServerResponse, name: string): string | undefined {
+  const value = response.getHeader(name)
+  return value === undefined || typeof value === 'string' ? value : String(value)
+}
+
+function sendAnswer(response: ServerResponse, { status, headers, body }: CoreAnswer): void {
+  response.statusCode = status
+  for (const [name, value] of headers) {
+    if (name === 'set-cookie') response.appendHeader(name, value)
+    else if (name === 'vary') response.setHeader(name, mergeVary(textOf(response, name), value))
+    else response.setHeader(name, value)
+  }
+  response.end(body)
+}
+
+/** The app's answer was held and is gone. Tells nothing of what went wrong but for our own codes. */
+function sendFailure(response: ServerResponse, error: unknown): void {
+  if (error instanceof SessionError) {
+    sendAnswer(response, problemAnswer(error))
+    return
+  }
+  response.statusCode = 500
+  response.end()
+}
