@@ -5,12 +5,17 @@ import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
 
 const conditions = ['session-mirror-source', 'module', 'browser', 'development|production']
-const sources = { resolve: { conditions }, ssr: { resolve: { conditions: ['session-mirror-source', 'node'] } } }
+const sources = {
+  resolve: { conditions },
+  ssr: { resolve: { conditions: ['session-mirror-source', 'node'] } },
+}
 
 /** Debian's Chromium, or the one that CHROMIUM_PATH names; bootstrap has installed it. */
 export const chromium =
   process.env['CHROMIUM_PATH'] ??
-  ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path)) ??
+  ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+    existsSync(path),
+  ) ??
   'chromium'
 
 /** Root in a container, no GPU, and no calls home: they would only time out. */

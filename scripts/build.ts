@@ -10,7 +10,12 @@ const doors = ['index', 'schema', 'worker', 'server', 'node', 'memcached', 'memo
 /** What users install, or what their platform brings. Everything else is in the bundle. */
 const external = [/^node:/, 'idb', 'workbox-window', /^msw(\/|$)/]
 
-const shared: InlineConfig = { root, configFile: false, logLevel: 'warn', resolve: { conditions: ['session-mirror-source'] } }
+const shared: InlineConfig = {
+  root,
+  configFile: false,
+  logLevel: 'warn',
+  resolve: { conditions: ['session-mirror-source'] },
+}
 
 /** The ready-made worker as text: an IIFE, which registers as a classic and as a module script. */
 export async function workerScript(minify = true): Promise<string> {
@@ -19,7 +24,10 @@ export async function workerScript(minify = true): Promise<string> {
     build: {
       write: false,
       minify,
-      rolldownOptions: { input: join(root, 'src/session-worker.ts'), output: { format: 'iife', codeSplitting: false } },
+      rolldownOptions: {
+        input: join(root, 'src/session-worker.ts'),
+        output: { format: 'iife', codeSplitting: false },
+      },
     },
   })
   const [output] = [result].flat()
