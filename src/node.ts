@@ -1,3 +1,3 @@
 // The door `session-mirror/node`: sessions for node:http, Connect and Express.
 export { sessionErrors, sessionMiddleware } from './server/node.ts'
-export type { Middleware, Next, WithSession } from './server/node.ts'
+export type { Middleware, Next, SessionRequest } from './server/node.ts'

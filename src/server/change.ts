@@ -1,35 +1,49 @@
-// Pure steps from one record to the next. Owns revisions: one more for each change that changes something.
+// Steps from one record to the next. Owns revisions: one more for each change that changes something.
 // A step that changes nothing gives back the record itself.
 import type { Json } from '../protocol/json.ts'
 import { limits } from '../protocol/limits.ts'
 import { type Entry, type Epoch, entryOf } from '../protocol/state.ts'
+import { type Core, now } from './core.ts'
+import { toBase64Url } from './crypto.ts'
 import { type SessionRecord, byteLength } from './record.ts'
 
 /** New values by name; undefined removes. */
 export type KeyChanges = ReadonlyMap<string, Json | undefined>
 
-export interface NewRecord {
-  readonly epoch: Epoch
-  readonly owner: string | null
-  readonly now: number
-  readonly absoluteTimeoutSeconds: number
-}
-
-export function createRecord({ epoch, owner, now, absoluteTimeoutSeconds }: NewRecord): SessionRecord {
+/** A session that begins now. */
+export function createRecord(core: Core, owner: string | null): SessionRecord {
+  const time = now(core)
   return {
-    epoch,
+    epoch: toBase64Url(core.crypto.randomBytes(12)) as Epoch, // 16 url-safe characters.
     revision: 0,
     owner,
-    created: now,
-    signedIn: owner === null ? null : now,
-    expires: now + absoluteTimeoutSeconds,
-    placed: now,
-    presented: now,
+    created: time,
+    signedIn: owner === null ? null : time,
+    expires: time + core.times.absoluteTimeoutSeconds,
+    placed: time,
+    presented: time,
     keys: {},
     removed: {},
     horizon: 0,
     clients: [],
   }
+}
+
+/**
+ * A session after a sign-in: a new life that goes on with what may be kept. The revision goes on too, so that
+ * none ever stands for two states of one browser's session.
+ */
+export function signedIn(
+  next: SessionRecord,
+  before: SessionRecord | undefined,
+  carry: readonly string[],
+): SessionRecord {
+  if (before === undefined) return { ...next, revision: 1, horizon: 1 }
+  const revision = before.revision + 1
+  const begun = { ...next, created: before.created, revision, horizon: revision }
+  if (before.owner === next.owner) return { ...begun, keys: before.keys, clients: before.clients }
+  const kept = Object.entries(before.keys).filter(([name]) => carry.includes(name))
+  return { ...begun, keys: Object.fromEntries(kept) }
 }
 
 export function withKeys(record: SessionRecord, changes: KeyChanges): SessionRecord {

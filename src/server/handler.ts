@@ -51,6 +51,8 @@ export interface Sessions<S extends SessionSchema = SessionSchema> {
 export interface SessionProgress {
   /** False while there is something that must be stored, or decided, before the answer may go. */
   readonly isSettled: boolean
+  /** Whether there are changes that were not stored. */
+  readonly isDirty: boolean
   /** The app's own `save` failed: the changes are not to be tried again behind its back. */
   readonly hasFailed: boolean
   /** Whether the answer depends on the session: a cookie came, or the app looked. */
@@ -84,6 +86,7 @@ export function createSessions<const S extends SessionSchema>(options: CoreOptio
     const { open } = entry
     return {
       isSettled: open.isSettled,
+      isDirty: open.isDirty,
       hasFailed: open.hasFailed,
       isRead: entry.isTouched || open.loaded.state !== 'none',
       isTouched: entry.isTouched,

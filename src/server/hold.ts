@@ -2,45 +2,43 @@
 // or thrown away when storing failed. An app that streams is told to wait, as by a slow client.
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 
-/** Runs when the app first sends something, before any of it goes out. A promise: the answer waits for it. */
-export type BeforeSending = () => Promise<void> | undefined
+export interface Holding {
+  /** Runs before anything goes out. A promise: the answer waits for it. */
+  before(): Promise<void> | undefined
+  /** Runs before the end of an answer that has begun to go out. When it rejects, the answer is cut off. */
+  beforeEnd(): Promise<void> | undefined
+  /** `before` rejected: what was written is dropped, and this has to answer, on a response without headers. */
+  onFailure(error: unknown): void
+}
 
 type Call = () => unknown
 
-/**
- * From now on `response` sends nothing before `before` is done. When that rejects, what was written is dropped
- * and `onFailure` has to answer, on a response without headers.
- */
-export function holdAnswer(
-  response: ServerResponse,
-  before: BeforeSending,
-  onFailure: (error: unknown) => void,
-): void {
+/** From now on `response` sends nothing before `holding` lets it. */
+export function holdAnswer(response: ServerResponse, holding: Holding): void {
   const { write, end, writeHead, flushHeaders } = response
   const calls: Call[] = []
   let state: 'open' | 'held' | 'sent' = 'open'
   let isEnded = false
   let wantsDrain = false
 
-  /** Sends now, or queues; says whether it sent. */
+  /** Sends now, or queues; says whether it may be sent now. */
   function send(call: Call): boolean {
     if (state === 'open') start()
-    if (state === 'sent') return true
-    if (!isEnded) calls.push(call)
-    return false
+    if (state === 'held' && !isEnded) calls.push(call)
+    return state === 'sent'
   }
 
   function start(): void {
     // What is sent now counts: an error handler that runs while the answer is held must not change it.
     const { statusCode, statusMessage } = response
-    const waiting = before()
+    const waiting = holding.before()
     if (waiting === undefined) {
       state = 'sent'
       return
     }
     state = 'held'
     Object.defineProperty(response, 'headersSent', { configurable: true, get: () => true })
-    void finish(waiting, { statusCode, statusMessage }).catch((error: Error) => response.destroy(error))
+    cutOnError(finish(waiting, { statusCode, statusMessage }))
   }
 
   async function finish(
@@ -52,7 +50,7 @@ export function holdAnswer(
     } catch (error) {
       release()
       for (const name of response.getHeaderNames()) if (!survives(name)) response.removeHeader(name)
-      onFailure(error)
+      holding.onFailure(error)
       return
     }
     release()
@@ -66,11 +64,14 @@ export function holdAnswer(
     Reflect.deleteProperty(response, 'headersSent')
   }
 
+  function cutOnError(sending: Promise<unknown>): void {
+    sending.catch((error: Error) => response.destroy(error))
+  }
+
+  // Like Node's own, it sends nothing yet: a session that is changed after it is still stored in time.
   response.writeHead = (...parameters: unknown[]) => {
     if (state === 'open') adoptHead(response, parameters)
-    if (send(() => writeHead.call(response, response.statusCode))) {
-      writeHead.call(response, response.statusCode)
-    }
+    else if (state === 'sent') Reflect.apply(writeHead, response, parameters)
     return response
   }
   response.flushHeaders = () => {
@@ -84,7 +85,12 @@ export function holdAnswer(
   }
   response.end = (...parameters: unknown[]) => {
     const call = (): unknown => Reflect.apply(end, response, parameters)
-    if (send(call)) call()
+    const hasBegun = state === 'sent'
+    if (send(call)) {
+      const waiting = hasBegun && !isEnded ? holding.beforeEnd() : undefined
+      if (waiting === undefined) call()
+      else cutOnError(waiting.then(call))
+    }
     isEnded = true
     return response
   }

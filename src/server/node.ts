@@ -10,8 +10,8 @@ import { type CoreAnswer, mergeCacheControl, mergeVary, problemAnswer } from './
 import type { ServerSession } from './session.ts'
 
 /** A request that has passed the middleware. */
-export interface WithSession<S extends SessionSchema = SessionSchema> {
-  session: ServerSession<S>
+export type SessionRequest<S extends SessionSchema = SessionSchema> = IncomingMessage & {
+  readonly session: ServerSession<S>
 }
 
 export type Next = (error?: unknown) => void
@@ -38,12 +38,12 @@ export function sessionMiddleware<S extends SessionSchema>(sessions: Sessions<S>
         return
       }
       const session = await sessions.load(core)
-      Object.assign(request, { session } satisfies WithSession<S>)
-      holdAnswer(
-        response,
-        () => prepare(sessions, session, response),
-        (error) => sendFailure(response, error),
-      )
+      Object.assign(request, { session })
+      holdAnswer(response, {
+        before: () => prepare(sessions, session, response),
+        beforeEnd: () => saveLate(sessions, session),
+        onFailure: (error) => sendFailure(response, error),
+      })
     } catch (error) {
       if (error instanceof SessionError) sendAnswer(response, problemAnswer(error))
       else if (next === undefined) sendFailure(response, error)
@@ -83,6 +83,15 @@ function prepare<S extends SessionSchema>(
   // An answer that everybody may have is not for renewing somebody's cookie.
   if (!progress.isTouched && isPublic(response)) return undefined
   return session.save().then(() => addHeaders(sessions, session, response))
+}
+
+/** Changed while the answer was streaming: it is too late for a cookie, but not for the store. */
+function saveLate<S extends SessionSchema>(
+  sessions: Sessions<S>,
+  session: ServerSession<S>,
+): Promise<void> | undefined {
+  const { isDirty, hasFailed } = sessions.progress(session)
+  return isDirty && !hasFailed ? session.save().then(() => undefined) : undefined
 }
 
 function addHeaders<S extends SessionSchema>(

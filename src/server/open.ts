@@ -3,16 +3,15 @@
 import { SessionError } from '../protocol/errors.ts'
 import { headers } from '../protocol/names.ts'
 import type { Entries } from '../protocol/state.ts'
-import { createRecord, fits, isEmpty } from './change.ts'
+import { createRecord, fits, isEmpty, signedIn } from './change.ts'
 import type { Commit } from './commit.ts'
-import { encodeCookie } from './cookie.ts'
 import { type Core, now } from './core.ts'
-import { toBase64Url } from './crypto.ts'
 import { type Draft, createDraft } from './draft.ts'
-import { type LiveSession, type Loaded, judge } from './load.ts'
+import { type Loaded, judge } from './load.ts'
 import { locate } from './locate.ts'
 import { type Place, type SessionRecord, createPlace } from './record.ts'
 import { createAt, endSession, relocate, tombstone } from './relocate.ts'
+import { cookieHeaders, wantsRenewal } from './renew.ts'
 import type { CoreRequest } from './request.ts'
 import type { Header } from './respond.ts'
 import type { Saved } from './session.ts'
@@ -39,7 +38,8 @@ export interface OpenSession {
   readonly isDestroyed: boolean
   /** What reads see below the draft. */
   readonly entries: Entries
-  /** Whether `settle` has something to do before the answer may go. */
+  readonly isDirty: boolean
+  /** False while `save` has something to do before the answer may go: changes, or a renewed cookie. */
   readonly isSettled: boolean
   /** A `save` failed and its changes are still here: only the app may try again. */
   readonly hasFailed: boolean
@@ -97,7 +97,7 @@ export function openSession(
   async function storeChanges(): Promise<void> {
     const changes = draft.take()
     if (present === undefined) {
-      const record = changes.apply(newRecord(core, null))
+      const record = changes.apply(createRecord(core, null))
       if (!isEmpty(record))
         await adopt(createAt(core, createPlace(core.ring, core.crypto), checkSize(record)))
     } else {
@@ -114,7 +114,7 @@ export function openSession(
     const { owner, carry } = wanted
     const changes = draft.take()
     const next = (before: SessionRecord | undefined): SessionRecord =>
-      checkSize(changes.apply(signedIn(newRecord(core, owner), before, carry)))
+      checkSize(changes.apply(signedIn(createRecord(core, owner), before, carry)))
     const moved =
       present &&
       (await relocate(core, present.place, (found) => ({
@@ -165,7 +165,10 @@ export function openSession(
     get entries() {
       const record = isDestroyed ? undefined : present?.record
       if (signingIn === undefined) return record?.keys ?? {}
-      return signedIn(newRecord(core, signingIn.owner), record, signingIn.carry).keys
+      return signedIn(createRecord(core, signingIn.owner), record, signingIn.carry).keys
+    },
+    get isDirty() {
+      return isDirty()
     },
     get isSettled() {
       return !isDirty() && !isRenewalDue
@@ -206,50 +209,6 @@ function headersOf(
   if (fate === 'clear') result.push(['set-cookie', core.jar.line(request, '')])
   if (fate === 'set' && present !== undefined) result.push(...cookieHeaders(core, request, present))
   return result
-}
-
-/** Sets the cookie of a session that is stored. */
-export function cookieHeaders(
-  core: Core,
-  request: CoreRequest,
-  { place, record }: Pick<Present, 'place' | 'record'>,
-): Header[] {
-  const { freshSeconds } = core.times
-  const issued = now(core)
-  const cookie = { sid: place.sid, floor: record.revision, issued, expires: issued + freshSeconds }
-  return [
-    ['set-cookie', core.jar.line(request, encodeCookie(cookie, core.ring))],
-    [headers.freshIn, String(freshSeconds)],
-  ]
-}
-
-/** More than half of the fresh time is over, the session has another id now, or a newer secret signs. */
-export function wantsRenewal(core: Core, { cookie, places, isStale }: LiveSession): boolean {
-  if (isStale || places.length > 1 || cookie.keyId !== core.ring.newest.id) return true
-  return now(core) - cookie.issued > core.times.freshSeconds / 2
-}
-
-export function newRecord(core: Core, owner: string | null): SessionRecord {
-  const { absoluteTimeoutSeconds } = core.times
-  const epoch = toBase64Url(core.crypto.randomBytes(12)) as SessionRecord['epoch'] // 16 url-safe characters.
-  return createRecord({ epoch, owner, now: now(core), absoluteTimeoutSeconds })
-}
-
-/**
- * A session after a sign-in: a new life that goes on with what may be kept. The revision goes on too, so that
- * none ever stands for two states of one browser's session.
- */
-function signedIn(
-  next: SessionRecord,
-  before: SessionRecord | undefined,
-  carry: readonly string[],
-): SessionRecord {
-  if (before === undefined) return { ...next, revision: 1, horizon: 1 }
-  const revision = before.revision + 1
-  const begun = { ...next, created: before.created, revision, horizon: revision }
-  if (before.owner === next.owner) return { ...begun, keys: before.keys, clients: before.clients }
-  const kept = Object.entries(before.keys).filter(([name]) => carry.includes(name))
-  return { ...begun, keys: Object.fromEntries(kept) }
 }
 
 function checkSize(record: SessionRecord): SessionRecord {

@@ -5,15 +5,15 @@ import { headers, routesOf } from '../protocol/names.ts'
 import type { Outcome } from '../protocol/mutation.ts'
 import { type Epoch, isEpoch } from '../protocol/state.ts'
 import { applyBatch } from './batch.ts'
-import { isEmpty } from './change.ts'
+import { createRecord, isEmpty } from './change.ts'
 import type { Commit } from './commit.ts'
 import { type Core, now } from './core.ts'
 import { checkType, guard } from './guard.ts'
 import { type DeadSession, type LiveSession, type Loaded, loadSession } from './load.ts'
-import { cookieHeaders, newRecord, wantsRenewal } from './open.ts'
 import { type Known, emptyMessage, messageOf, patchOf } from './patch.ts'
 import { type Place, type SessionRecord, createPlace } from './record.ts'
 import { createAt, endSession } from './relocate.ts'
+import { cookieHeaders, wantsRenewal } from './renew.ts'
 import type { CoreRequest } from './request.ts'
 import { type CoreAnswer, type Header, messageAnswer, notModified, problemAnswer } from './respond.ts'
 import { type Rotate, isRotationDue } from './rotate.ts'
@@ -129,7 +129,7 @@ async function syncAnew({ core, request, loaded, body, batch, hash }: Anew): Pro
   if (body.owner !== null) throw new SessionError('epoch-mismatch')
   if (batch === undefined) return messageAnswer(emptyMessage())
   const context = { schema: core.schema, hash, now: now(core) }
-  const { record, outcomes } = applyBatch(newRecord(core, null), batch, context)
+  const { record, outcomes } = applyBatch(createRecord(core, null), batch, context)
   if (isEmpty(record)) return messageAnswer(emptyMessage(outcomes))
   const created = await createAt(core, createPlace(core.ring, core.crypto), record)
   return answer(core, request, { ...created, outcomes })

@@ -11,8 +11,8 @@ import { createTransport } from '../mirror/transport.ts'
 import { decide } from './intercept.ts'
 import { type WorkerMessage, type WorkerReport, isPageOf, parseMessage } from './messages.ts'
 
-/** Sends a request on; `event` is there when a page's request caused it. */
-export type Upstream = (request: Request, event?: FetchEvent) => Promise<Response>
+/** Sends a request on; `event` is there when a page's request caused it, and names that page. */
+export type Upstream = (request: Request, event?: { readonly clientId: string }) => Promise<Response>
 
 export interface SessionWorkerOptions {
   /** The base of the server's session routes. @default '/session' */

@@ -1,0 +1,29 @@
+// When the cookie is set again, and the headers that do it.
+import { headers } from '../protocol/names.ts'
+import { encodeCookie } from './cookie.ts'
+import { type Core, now } from './core.ts'
+import type { LiveSession } from './load.ts'
+import type { Place, SessionRecord } from './record.ts'
+import type { CoreRequest } from './request.ts'
+import type { Header } from './respond.ts'
+
+/** Sets the cookie of a session that is stored. */
+export function cookieHeaders(
+  core: Core,
+  request: CoreRequest,
+  { place, record }: { readonly place: Place; readonly record: SessionRecord },
+): Header[] {
+  const { freshSeconds } = core.times
+  const issued = now(core)
+  const cookie = { sid: place.sid, floor: record.revision, issued, expires: issued + freshSeconds }
+  return [
+    ['set-cookie', core.jar.line(request, encodeCookie(cookie, core.ring))],
+    [headers.freshIn, String(freshSeconds)],
+  ]
+}
+
+/** More than half of the fresh time is over, the session has another id now, or a newer secret signs. */
+export function wantsRenewal(core: Core, { cookie, places, isStale }: LiveSession): boolean {
+  if (isStale || places.length > 1 || cookie.keyId !== core.ring.newest.id) return true
+  return now(core) - cookie.issued > core.times.freshSeconds / 2
+}

@@ -1,0 +1,120 @@
+// Sessions in one Memcached, by the meta protocol. Every operation is one trip.
+import type { NetConnectOpts } from 'node:net'
+import { type Clock, systemClock } from '../../protocol/clock.ts'
+import { SessionError } from '../../protocol/errors.ts'
+import { type Store, type Unavailable, checkKey, checkTtl, checkValueSize } from '../store.ts'
+import { type Command, createConnection } from './connection.ts'
+import { type MetaAnswer, type MetaStatus, type SetCommand, encodeGet, encodeSet } from './meta.ts'
+
+export interface MemcachedStoreOptions {
+  /** `host:port`, `[::1]:11211` or the path of a Unix socket. One for now. */
+  readonly servers: string | readonly string[]
+  /** Goes before every key, so that two apps can share one memcached. @default '' */
+  readonly prefix?: string
+  /** For each operation, connecting included. @default 250 */
+  readonly timeoutMilliseconds?: number
+  /** Milliseconds since 1970, for lifetimes above 30 days. @default the system's */
+  readonly clock?: Clock
+}
+
+/** Memcached takes more seconds than this for a time since 1970, long gone: the item would be dead at once. */
+const maxRelativeSeconds = 2_592_000
+
+/**
+ * A store in Memcached 1.6.10 or newer.
+ * Connects with the first operation, and again after any failure.
+ * @throws SessionError `invalid-option` for an address or a prefix that cannot be, or for several servers
+ * @example const store = memcachedStore({ servers: '127.0.0.1:11211' })
+ */
+export function memcachedStore(options: MemcachedStoreOptions): Store {
+  const { prefix = '', timeoutMilliseconds = 250, clock = systemClock } = options
+  check(prefix, timeoutMilliseconds)
+  const address = toAddress(options.servers)
+  const connection = createConnection({ address, timeoutMilliseconds })
+
+  async function ask(command: Command, expected: readonly MetaStatus[]): Promise<MetaAnswer | Unavailable> {
+    try {
+      const answer = await connection.send(command)
+      if (expected.includes(answer.status)) return answer
+      return {
+        kind: 'unavailable',
+        cause: new Error(`Memcached answered ${answer.status}, which makes no sense here.`),
+      }
+    } catch (cause) {
+      return { kind: 'unavailable', cause }
+    }
+  }
+
+  function exptimeOf(ttlSeconds: number): number {
+    checkTtl(ttlSeconds)
+    return ttlSeconds <= maxRelativeSeconds ? ttlSeconds : Math.floor(clock() / 1000) + ttlSeconds
+  }
+
+  function keyOf(key: string): string {
+    checkKey(prefix + key)
+    return prefix + key
+  }
+
+  function setCommand(set: Omit<SetCommand, 'bytes'>, value: Uint8Array): Command {
+    checkValueSize(value)
+    return { line: (opaque) => encodeSet({ ...set, bytes: value.byteLength }, opaque), value }
+  }
+
+  return {
+    name: 'memcached',
+    async read(key, ttlSeconds) {
+      const [name, exptime] = [keyOf(key), exptimeOf(ttlSeconds)]
+      const answer = await ask({ line: (opaque) => encodeGet(name, exptime, opaque) }, ['VA', 'EN'])
+      if ('kind' in answer) return answer
+      return answer.status === 'EN'
+        ? { kind: 'miss' }
+        : { kind: 'hit', value: answer.value, token: answer.token }
+    },
+    async create(key, value, ttlSeconds) {
+      const set = { key: keyOf(key), mode: 'add', exptime: exptimeOf(ttlSeconds) } as const
+      const answer = await ask(setCommand(set, value), ['HD', 'NS'])
+      if ('kind' in answer) return answer
+      return { kind: answer.status === 'HD' ? 'stored' : 'exists' }
+    },
+    async replace(key, value, { token, ttlSeconds }) {
+      if (!/^\d{1,20}$/.test(token))
+        throw new SessionError('invalid-option', 'That token is not from a read.')
+      const set = { key: keyOf(key), mode: 'swap', token, exptime: exptimeOf(ttlSeconds) } as const
+      const answer = await ask(setCommand(set, value), ['HD', 'EX', 'NF'])
+      if ('kind' in answer) return answer
+      return { kind: answer.status === 'HD' ? 'stored' : answer.status === 'EX' ? 'conflict' : 'missing' }
+    },
+    async end(key, value, ttlSeconds) {
+      const set = { key: keyOf(key), mode: 'set', exptime: exptimeOf(ttlSeconds) } as const
+      const answer = await ask(setCommand(set, value), ['HD'])
+      return 'kind' in answer ? answer : { kind: 'stored' }
+    },
+    async close() {
+      connection.close()
+    },
+  }
+}
+
+function toAddress(servers: string | readonly string[]): NetConnectOpts {
+  const list = typeof servers === 'string' ? [servers] : servers
+  const [server = ''] = list
+  if (list.length > 1) throw invalid('Several servers are not supported yet: give one.')
+  if (server.startsWith('/')) return { path: server }
+  const [, name = '', port = ''] = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(server) ?? []
+  if (name === '' || Number(port) < 1 || Number(port) > 65_535) {
+    throw invalid(`servers takes "host:port" or the path of a socket, not ${JSON.stringify(server)}.`)
+  }
+  return { host: name.replace(/^\[|\]$/g, ''), port: Number(port) }
+}
+
+function check(prefix: string, timeoutMilliseconds: number): void {
+  if (!/^[A-Za-z0-9_:.-]{0,100}$/.test(prefix))
+    throw invalid('prefix takes up to 100 letters, digits and _:.-')
+  if (!Number.isSafeInteger(timeoutMilliseconds) || timeoutMilliseconds < 1 || timeoutMilliseconds > 60_000) {
+    throw invalid('timeoutMilliseconds must be a whole number from 1 to 60000.')
+  }
+}
+
+function invalid(message: string): SessionError {
+  return new SessionError('invalid-option', message)
+}

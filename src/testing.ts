@@ -1,0 +1,6 @@
+// The door `session-mirror/testing`: a session server for tests, and what to test with.
+export { createTestServer } from './testing/handlers.ts'
+export type { TestRoute, TestServer, TestServerOptions } from './testing/handlers.ts'
+export { createTestClock } from './testing/clock.ts'
+export type { TestClock } from './testing/clock.ts'
+export type { FaultyStore } from './testing/faults.ts'

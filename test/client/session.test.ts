@@ -1,0 +1,412 @@
+// The browser SDK against the real server core: msw in Node, IndexedDB by fake-indexeddb, a clock that stands.
+import 'fake-indexeddb/auto'
+import { IDBFactory } from 'fake-indexeddb'
+import { HttpResponse, http } from 'msw'
+import { setupServer } from 'msw/node'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type Session, createSession } from 'session-mirror'
+import { defineSession, hidden, readable, writable } from 'session-mirror/schema'
+import { type TestServer, createTestServer } from 'session-mirror/testing'
+import * as v from 'valibot'
+
+const schema = defineSession({
+  user: readable<string>(),
+  orders: readable<number>({ default: 0 }),
+  theme: writable(v.picklist(['light', 'dark']), { default: 'light' }),
+  note: writable<string>({ default: '' }),
+  list: writable<readonly string[]>({ default: [] }),
+  strict: writable<string>({ policy: 'if-unchanged' }),
+  visits: writable.counter(),
+  secret: hidden<string>(),
+})
+type Schema = typeof schema
+
+let server: TestServer<Schema>
+const network = setupServer()
+let opened: Session<Schema>[] = []
+let isOffline = false
+
+beforeAll(() => network.listen())
+afterAll(() => network.close())
+beforeEach(() => {
+  globalThis.indexedDB = new IDBFactory()
+  isOffline = false
+  server = createTestServer({ schema })
+  network.use(...server.handlers)
+})
+afterEach(async () => {
+  for (const session of opened) session.close()
+  opened = []
+  // What was still on its way must not meet the next test's server.
+  await quiet()
+  network.resetHandlers()
+})
+
+const url = 'http://localhost/session'
+async function open(): Promise<Session<Schema>> {
+  const session = createSession({
+    schema,
+    url,
+    now: server.clock.now,
+    fetch: (request) => (isOffline ? Promise.reject(new TypeError('offline')) : fetch(request)),
+  })
+  opened.push(session)
+  await session.ready
+  return session
+}
+const quiet = (milliseconds = 60): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds))
+async function openLive(): Promise<Session<Schema>> {
+  const session = await open()
+  await session.pull()
+  return session
+}
+async function onServer<T>(
+  read: (session: Parameters<Parameters<TestServer<Schema>['change']>[0]>[0]) => T,
+): Promise<T> {
+  let result: T | undefined
+  await server.change((session) => {
+    result = read(session)
+  })
+  return result as T // `change` has called it.
+}
+
+describe('reading and writing', () => {
+  test('a visitor without a session reads defaults, and makes no session by looking', async () => {
+    const session = await openLive()
+    expect([session.get('theme'), session.get('user'), session.get('visits')]).toEqual([
+      'light',
+      undefined,
+      0,
+    ])
+    expect(session.status).toEqual({ state: 'live' })
+    expect(new Set(server.calls)).toEqual(new Set(['GET /session 200']))
+    expect(session.inspect().local.mirror.mirror.epoch).toBeNull()
+  })
+
+  test('a write is visible at once, kept on disk, acknowledged, and on the server', async () => {
+    const session = await openLive()
+    const write = session.set('theme', 'dark')
+    expect(session.get('theme')).toBe('dark')
+    expect(session.pending).toBe(1)
+    expect(await write.stored).toBe('disk')
+    expect(await write.acknowledged).toMatchObject({ code: 'ok' })
+    expect(session.pending).toBe(0)
+    expect(await onServer((s) => s.get('theme'))).toBe('dark')
+  })
+
+  test('quick writes share one batch, and only the last value of a key is sent', async () => {
+    const session = await openLive()
+    const first = session.set('note', 'a')
+    session.set('note', 'ab')
+    session.increment('visits', 2)
+    const last = session.set('note', 'abc')
+    expect(await last.acknowledged).toMatchObject({ code: 'ok' })
+    expect(await first.acknowledged).toEqual({ code: 'superseded' })
+    expect(server.calls.filter((call) => call.includes('sync'))).toHaveLength(1)
+    expect(await onServer((s) => [s.get('note'), s.get('visits')])).toEqual(['abc', 2])
+  })
+
+  test('a change on the server comes with the next pull, and subscribers hear of what changed, once', async () => {
+    const session = await openLive()
+    await session.set('note', 'mine').acknowledged
+    const heard: unknown[] = []
+    session.subscribe('orders', (orders) => heard.push(orders))
+    session.subscribe((keys) => heard.push(keys))
+    await server.change((s) => s.set('orders', 3))
+    await session.pull()
+    await session.pull()
+    expect(heard).toEqual([3, ['orders']])
+  })
+
+  test('the echo of our own write is no change', async () => {
+    const session = await openLive()
+    const heard: unknown[] = []
+    session.subscribe('list', (list) => heard.push(list))
+    await session.set('list', ['a']).acknowledged
+    expect(heard).toEqual([['a']])
+    expect(session.get('list')).toBe(heard[0])
+  })
+
+  test('what the schema forbids is refused at the call, and nothing is sent', async () => {
+    const session = await openLive()
+    const loose = session as unknown as {
+      set(key: string, value: unknown): void
+      get(key: string): void
+      increment(key: string, by?: number): void
+    }
+    expect(() => loose.set('user', 'eve')).toThrow(expect.objectContaining({ code: 'denied' }))
+    expect(() => loose.get('secret')).toThrow(expect.objectContaining({ code: 'denied' }))
+    expect(() => loose.set('nope', 1)).toThrow(expect.objectContaining({ code: 'unknown-key' }))
+    expect(() => loose.set('theme', 'pink')).toThrow(expect.objectContaining({ code: 'invalid' }))
+    expect(() => loose.set('note', new Date())).toThrow(expect.objectContaining({ code: 'not-json' }))
+    expect(() => loose.increment('theme')).toThrow(expect.objectContaining({ code: 'denied' }))
+    expect(() => loose.increment('visits', 0.5)).toThrow(expect.objectContaining({ code: 'invalid' }))
+    expect(() => loose.set('note', 'x'.repeat(200_000))).toThrow(
+      expect.objectContaining({ code: 'too-large' }),
+    )
+    expect(session.pending).toBe(0)
+  })
+
+  test('a hidden key never reaches the browser', async () => {
+    const session = await openLive()
+    await server.change((s) => s.set('secret', 'classified'))
+    await session.pull()
+    expect(JSON.stringify(session.inspect())).not.toContain('classified')
+  })
+
+  test('update runs again on a newer value, so that two of them both count', async () => {
+    const session = await openLive()
+    await session.set('list', ['a']).acknowledged
+    await server.change((s) => s.set('list', ['a', 'server']))
+    const outcome = await session.update('list', (list) => [...list, 'mine']).acknowledged
+    expect(outcome).toMatchObject({ code: 'ok' })
+    expect(session.get('list')).toEqual(['a', 'server', 'mine'])
+    expect(await onServer((s) => s.get('list'))).toEqual(['a', 'server', 'mine'])
+  })
+
+  test('quick updates of one key all count, without a conflict', async () => {
+    const session = await openLive()
+    await session.set('list', []).acknowledged
+    await Promise.all(
+      ['a', 'b', 'c'].map(async (name) => {
+        const { acknowledged } = session.update('list', (list) => [...list, name])
+        await quiet(15)
+        return acknowledged
+      }),
+    )
+    expect(await onServer((s) => s.get('list'))).toEqual(['a', 'b', 'c'])
+  })
+
+  test('under if-unchanged a write on an old value loses, and the app hears both values', async () => {
+    const session = await openLive()
+    await session.set('strict', 'first').acknowledged
+    await server.change((s) => s.set('strict', 'of the server'))
+    const conflicts: unknown[] = []
+    session.on('conflict', (conflict) => conflicts.push(conflict))
+    expect(await session.set('strict', 'mine').acknowledged).toMatchObject({
+      code: 'conflict',
+      value: 'of the server',
+    })
+    expect(conflicts).toEqual([{ key: 'strict', mine: 'mine', theirs: 'of the server' }])
+    expect(session.get('strict')).toBe('of the server')
+  })
+})
+
+describe('without a network', () => {
+  test('a reload shows the session, and says that it was not checked', async () => {
+    const first = await openLive()
+    await first.set('note', 'kept').acknowledged
+    first.close()
+    isOffline = true
+    const second = await open()
+    expect(second.get('note')).toBe('kept')
+    expect(second.status).toMatchObject({ state: 'stale' })
+  })
+
+  test('writes are kept over a restart and applied once when the network is back', async () => {
+    const first = await openLive()
+    await first.set('theme', 'dark').acknowledged
+    isOffline = true
+    for (let count = 0; count < 10; count++) await first.increment('visits').stored
+    await first.flush()
+    first.close()
+    isOffline = false
+    const second = await open()
+    expect(second.get('visits')).toBe(10)
+    expect(await second.flush()).toEqual({ pending: 0 })
+    expect(await onServer((s) => s.get('visits'))).toBe(10)
+  })
+
+  test('an answer that is lost after the commit is asked for again, and the batch applied once', async () => {
+    const session = await openLive()
+    await session.set('theme', 'dark').acknowledged
+    let lost = 0
+    network.use(
+      http.post('*/session/sync', async ({ request }) => {
+        if (lost++ >= 3) return undefined
+        const passed = await server.handlers[1]?.run({ request, requestId: 'lost' })
+        expect(passed?.response?.status).toBe(200)
+        return HttpResponse.error()
+      }),
+    )
+    const write = session.increment('visits')
+    while (session.pending > 0) await session.flush()
+    expect(await write.acknowledged).toMatchObject({ code: 'ok' })
+    expect(lost).toBeGreaterThan(3)
+    expect(await onServer((s) => s.get('visits'))).toBe(1)
+  })
+
+  test('a sign-out wipes at once, is queued, and is the first thing sent', async () => {
+    const session = await openLive()
+    await server.change((s) => {
+      s.signIn('ada')
+      s.set('user', 'Ada')
+    })
+    await session.pull()
+    expect(session.owner).toBe('ada')
+    isOffline = true
+    expect(await session.signOut()).toEqual({ server: 'queued' })
+    expect(session.get('user')).toBeUndefined()
+    expect(session.status).toEqual({ state: 'signed-out', reason: 'signed-out' })
+    const before = server.calls.length
+    isOffline = false
+    session.set('theme', 'dark')
+    await session.flush()
+    await quiet()
+    expect(server.calls[before]).toBe('DELETE /session 200')
+    expect(await onServer((s) => s.owner)).toBeNull()
+  })
+})
+
+describe('the end of a session', () => {
+  async function signedIn(): Promise<Session<Schema>> {
+    const session = await openLive()
+    await server.change((s) => {
+      s.signIn('ada')
+      s.set('user', 'Ada')
+    })
+    await session.pull()
+    return session
+  }
+
+  test('a stale cookie is refreshed, and nobody notices', async () => {
+    const session = await signedIn()
+    server.clock.advance(16 * 60)
+    expect(await session.set('note', 'later').acknowledged).toMatchObject({ code: 'ok' })
+    expect(session.owner).toBe('ada')
+    expect(server.calls.filter((call) => call.startsWith('POST /session/refresh'))).toEqual([
+      'POST /session/refresh 200',
+    ])
+  })
+
+  test('a session that was idle for too long is over, and says why; what was unsent is parked', async () => {
+    const session = await signedIn()
+    isOffline = true
+    const write = session.set('note', 'never sent')
+    await session.flush()
+    server.clock.advance(2 * 86_400)
+    isOffline = false
+    await session.flush()
+    expect(session.status).toEqual({ state: 'signed-out', reason: 'expired' })
+    expect(await write.acknowledged).toEqual({ code: 'parked' })
+    expect(JSON.stringify(session.inspect().local.parcels.map((parcel) => typeof parcel.data))).toBe(
+      '["object"]',
+    )
+    await server.change((s) => s.signIn('ada'))
+    await session.pull()
+    await session.flush()
+    expect(await onServer((s) => s.get('note'))).toBe('never sent')
+  })
+
+  test('a session that the store lost is reported with its keys, never an empty session in silence', async () => {
+    const session = await signedIn()
+    server.clock.advance(1)
+    const store = server.store as { read: typeof server.store.read }
+    const { read } = store
+    store.read = async () => ({ kind: 'miss' })
+    await session.pull()
+    store.read = read
+    expect(session.status).toEqual({ state: 'lost', keys: ['user'] })
+    expect(session.get('user')).toBeUndefined()
+  })
+
+  test('a store that is down signs nobody out: reads and writes go on, and everything goes through later, once', async () => {
+    const session = await signedIn()
+    server.store.isDown = true
+    const write = session.increment('visits')
+    await session.flush()
+    expect(session.status).toEqual({ state: 'stale', reason: 'unavailable' })
+    expect([session.get('user'), session.get('visits'), session.pending]).toEqual(['Ada', 1, 1])
+    server.store.isDown = false
+    await session.flush()
+    expect(await write.acknowledged).toMatchObject({ code: 'ok' })
+    expect(await onServer((s) => s.get('visits'))).toBe(1)
+    expect(session.status).toEqual({ state: 'live' })
+  })
+
+  test('a proxy’s error page is no answer of the session’s', async () => {
+    const session = await signedIn()
+    network.use(http.all('*/session*', () => new HttpResponse('<h1>502</h1>', { status: 502 })))
+    await session.pull()
+    expect(session.status).toEqual({ state: 'stale', reason: 'unavailable' })
+    expect(session.get('user')).toBe('Ada')
+  })
+
+  test('another user’s sign-in replaces everything, and the first one’s unsent write does not reach the second', async () => {
+    const session = await signedIn()
+    isOffline = true
+    await session.set('note', 'secret of ada').stored
+    isOffline = false
+    await server.change((s) => s.signIn('grace'))
+    const owners: unknown[] = []
+    session.on('owner', (change) => owners.push(change))
+    await session.flush()
+    expect(session.owner).toBe('grace')
+    expect([session.get('user'), session.get('note')]).toEqual([undefined, ''])
+    expect(owners).toEqual([{ owner: 'grace', previous: 'ada' }])
+    expect(await onServer((s) => s.get('note'))).toBe('')
+  })
+
+  test('signOut refuses unsent writes when told to, and keeps them', async () => {
+    const session = await signedIn()
+    isOffline = true
+    session.set('note', 'unsent')
+    await expect(session.signOut({ pending: 'refuse' })).rejects.toMatchObject({ code: 'pending-writes' })
+    expect(session.owner).toBe('ada')
+    expect(session.pending).toBe(1)
+  })
+
+  test('signOut flushes unsent writes first', async () => {
+    const session = await signedIn()
+    const write = session.set('note', 'just in time')
+    expect(await session.signOut()).toEqual({ server: 'confirmed' })
+    expect(await write.acknowledged).toMatchObject({ code: 'ok' })
+  })
+})
+
+describe('session.fetch', () => {
+  test('refreshes a stale cookie first, once for twenty requests', async () => {
+    const session = await openLive()
+    await server.change((s) => s.signIn('ada'))
+    await session.pull()
+    network.use(
+      server.route('get', 'http://localhost/api/me', (_request, s) => Response.json({ owner: s.owner })),
+    )
+    server.clock.advance(16 * 60)
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => session.fetch('http://localhost/api/me')),
+    )
+    expect(answers.map((answer) => answer.status)).toEqual(Array.from({ length: 20 }, () => 200))
+    expect(await answers[0]?.json()).toEqual({ owner: 'ada' })
+    expect(server.calls.filter((call) => call.startsWith('POST /session/refresh'))).toHaveLength(1)
+  })
+
+  test('after a sign-in by fetch the new session is there when the answer is', async () => {
+    const session = await openLive()
+    network.use(
+      server.route('post', 'http://localhost/api/sign-in', (_request, s) => {
+        s.signIn('ada')
+        s.set('user', 'Ada')
+        return Response.json({})
+      }),
+    )
+    await session.fetch('http://localhost/api/sign-in', { method: 'POST' })
+    expect(session.get('user')).toBe('Ada')
+  })
+
+  test('a newer revision in any answer brings the news', async () => {
+    const session = await openLive()
+    await server.change((s) => s.set('user', 'Ada'))
+    await session.pull()
+    network.use(
+      server.route('post', 'http://localhost/api/order', (_request, s) => {
+        s.update('orders', (orders) => orders + 1)
+        return Response.json({})
+      }),
+    )
+    const heard = new Promise((resolve) => session.subscribe('orders', resolve))
+    await session.fetch('http://localhost/api/order', { method: 'POST' })
+    expect(await heard).toBe(1)
+  })
+})
