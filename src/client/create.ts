@@ -9,7 +9,7 @@ import { databaseStorage } from '../mirror/database.ts'
 import { pendingOf } from '../mirror/local.ts'
 import { createMirror } from '../mirror/mirror.ts'
 import { createRefresh } from '../mirror/refresh.ts'
-import { type Contact, always, createSync, never } from '../mirror/sync.ts'
+import { type Contact, type Wants, askForNews, createSync, sendOnly } from '../mirror/sync.ts'
 import { createTransport } from '../mirror/transport.ts'
 import { announce } from './announce.ts'
 import { type Listener, createEmitter } from './events.ts'
@@ -56,8 +56,12 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   })
   const lifecycle = createLifecycle({ mirror, sync })
   const writes = createWrites({ schema, mirror, read: view.get, onWrite: lifecycle.soon })
-  const pull = async (): Promise<void> => void (await sync.run(always))
-  const attached = attachedFetch({ mirror, refresh, now, onOther: pull, onNewer: () => void pull() }, fetch)
+  const pull = async (): Promise<void> => void (await sync.run(askForNews))
+  const take = (hint: Hint): Promise<Contact> => sync.run(() => wantsAfter(hint, mirror.state.mirror.mirror))
+  const attached = attachedFetch(
+    { mirror, refresh, now, onOther: take, onNewer: (hint) => void take(hint) },
+    fetch,
+  )
 
   let contact: Contact = 'none'
   let isReady = false
@@ -90,7 +94,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
       contact = 'live'
     tellStatus()
   })
-  mirror.onHint((hint) => void sync.run(() => isNews(hint, mirror.state.mirror.mirror)))
+  mirror.onHint((hint) => void take(hint))
   mirror.onDurability((durability) => emitter.emit('durability', durability))
 
   async function start(): Promise<void> {
@@ -137,7 +141,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     },
     on: emitter.on,
     async flush() {
-      await sync.run(never)
+      await sync.run(sendOnly)
       return { pending: pendingOf(mirror.state).length }
     },
     pull,
@@ -153,6 +157,8 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   return untyped as unknown as Session<S>
 }
 
-function isNews(hint: Hint, { epoch, revision }: Hint): boolean {
-  return hint.epoch !== epoch || hint.revision > revision
+/** Another epoch: whatever is unsent belongs to a session that is gone, so the whole mirror comes first. */
+function wantsAfter(hint: Hint, { epoch, revision }: Hint): Wants {
+  if (hint.epoch !== epoch) return 'whole'
+  return hint.revision > revision ? 'pull' : 'nothing'
 }

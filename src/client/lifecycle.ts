@@ -1,6 +1,6 @@
 // When to look: a page comes up, comes back, gets a network, is hidden. Owns the timers and listeners of a
 // session, so that closing it leaves nothing behind.
-import { type Sync, always, never } from '../mirror/sync.ts'
+import { type Sync, askForNews, sendOnly } from '../mirror/sync.ts'
 import type { TabMirror } from '../mirror/mirror.ts'
 
 export interface Lifecycle {
@@ -31,12 +31,12 @@ export function createLifecycle({
   function look(): void {
     clearTimeout(retrying)
     lookedAt = performance.now()
-    void sync.run(always)
+    void sync.run(askForNews)
   }
 
   function glance(): void {
     if (document.visibilityState === 'visible' && performance.now() - lookedAt > rest) look()
-    if (document.visibilityState === 'hidden') void sync.run(never)
+    if (document.visibilityState === 'hidden') void sync.run(sendOnly)
   }
 
   function onPageShow(event: PageTransitionEvent): void {
@@ -56,7 +56,7 @@ export function createLifecycle({
     soon() {
       sending ??= setTimeout(() => {
         sending = undefined
-        void sync.run(never)
+        void sync.run(sendOnly)
       }, batching)
     },
     later(milliseconds) {

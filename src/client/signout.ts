@@ -3,7 +3,7 @@ import { SessionError } from '../protocol/errors.ts'
 import { leave } from '../mirror/handover.ts'
 import { pendingOf } from '../mirror/local.ts'
 import type { TabMirror } from '../mirror/mirror.ts'
-import { type Sync, never } from '../mirror/sync.ts'
+import { type Sync, sendOnly } from '../mirror/sync.ts'
 import type { SignOutOptions } from './session.ts'
 
 /** `flush` waits this many milliseconds for unsent changes: signing out must not hang on a dead network. */
@@ -20,10 +20,10 @@ export async function signOut(
         'pending-writes',
         'There are unsent changes, and signOut was told to refuse them.',
       )
-    if (pending === 'flush') await Promise.race([sync.run(never), after(patience)])
+    if (pending === 'flush') await Promise.race([sync.run(sendOnly), after(patience)])
   }
   await mirror.transact(leave, 'strict')
-  await Promise.race([sync.run(never), after(patience)])
+  await Promise.race([sync.run(sendOnly), after(patience)])
   return { server: mirror.state.outbox.leaving === null ? 'confirmed' : 'queued' }
 }
 

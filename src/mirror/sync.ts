@@ -27,17 +27,18 @@ export interface SyncOptions {
 
 export interface Sync {
   /**
-   * Sends all pending changes, and asks for news when `wantsNews` still says so once it is this pass's turn:
-   * another tab may have brought them meanwhile. Never rejects.
+   * Sends all pending changes, and asks for what `wants` still says once it is this pass's turn: another tab may
+   * have brought the news meanwhile. Never rejects.
    */
-  run(wantsNews: WantsNews): Promise<Contact>
+  run(wants: Wish): Promise<Contact>
 }
 
-export type WantsNews = () => boolean
-export const always: WantsNews = () => true
-export const never: WantsNews = () => false
+/** `pull` asks for news, unless a batch brings them anyway; `whole` for the whole mirror, before any batch. */
+export type Wants = 'nothing' | 'pull' | 'whole'
+export type Wish = () => Wants
+export const sendOnly: Wish = () => 'nothing'
+export const askForNews: Wish = () => 'pull'
 
-type Wants = 'nothing' | 'pull' | 'whole'
 type Step =
   | { readonly next: 'done' | Wants }
   | { readonly next: 'stop'; readonly contact: Contact; readonly retryAfterSeconds: number }
@@ -50,9 +51,9 @@ const rounds = 50
 export function createSync(options: SyncOptions): Sync {
   const { mirror, transport, refresh, now } = options
 
-  async function pass(wantsNews: WantsNews): Promise<Contact> {
+  async function pass(wish: Wish): Promise<Contact> {
     await mirror.reload()
-    let wants: Wants = wantsNews() ? 'pull' : 'nothing'
+    let wants = wish()
     for (let round = 0; round < rounds; round++) {
       const step = await advance(wants)
       if (step.next === 'stop') return stop(step.contact, step.retryAfterSeconds)
@@ -158,35 +159,40 @@ export function createSync(options: SyncOptions): Sync {
     return 'live'
   }
 
-  return oneAtATime((wantsNews) => withLock(options.lock, () => pass(wantsNews)))
+  return oneAtATime((wish) => withLock(options.lock, () => pass(wish)))
 }
 
 /** The pass that is under way may have looked already: one more follows it, for all who ask meanwhile. */
-function oneAtATime(work: (wantsNews: WantsNews) => Promise<Contact>): Sync {
+function oneAtATime(work: (wish: Wish) => Promise<Contact>): Sync {
   let running: Promise<Contact> | undefined
   let queued: Promise<Contact> | undefined
-  let asked: WantsNews[] = []
+  let asked: Wish[] = []
 
-  function start(wantsNews: WantsNews): Promise<Contact> {
-    running = work(wantsNews).finally(() => {
+  function start(wish: Wish): Promise<Contact> {
+    running = work(wish).finally(() => {
       running = undefined
     })
     return running
   }
 
   return {
-    run(wantsNews) {
-      if (running === undefined) return start(wantsNews)
-      asked.push(wantsNews)
+    run(wish) {
+      if (running === undefined) return start(wish)
+      asked.push(wish)
       queued ??= running.then(() => {
         const all = asked
         queued = undefined
         asked = []
-        return start(() => all.some((one) => one()))
+        return start(() => strongest(all.map((one) => one())))
       })
       return queued
     },
   }
+}
+
+function strongest(all: readonly Wants[]): Wants {
+  if (all.includes('whole')) return 'whole'
+  return all.includes('pull') ? 'pull' : 'nothing'
 }
 
 function isStale(answer: Answer): boolean {
@@ -198,6 +204,6 @@ function isGone(code: SessionErrorCode): boolean {
 }
 
 function toEnding(code: SessionErrorCode, keys: readonly string[]): Ending {
-  if (code === 'lost') return { state: 'lost', keys }
+  if (code === 'lost') return { state: 'lost', keys: keys.toSorted() }
   return { state: 'signed-out', reason: code === 'expired' || code === 'reuse' ? code : 'ended' }
 }

@@ -132,6 +132,8 @@ function createLink({ address, timeoutMilliseconds, onEnd }: LinkOptions): Link 
       // When this process itself was busy, answers may lie unread in the socket: they are read first.
       setImmediate(checkDeadline)
     }, delay)
+    // The socket keeps the process alive while something is in flight; the watch alone must not.
+    watch.unref()
   }
 
   function checkDeadline(): void {

@@ -55,11 +55,6 @@ export function memcachedStore(options: MemcachedStoreOptions): Store {
     return prefix + key
   }
 
-  function setCommand(set: Omit<SetCommand, 'bytes'>, value: Uint8Array): Command {
-    checkValueSize(value)
-    return { line: (opaque) => encodeSet({ ...set, bytes: value.byteLength }, opaque), value }
-  }
-
   return {
     name: 'memcached',
     async read(key, ttlSeconds) {
@@ -93,6 +88,11 @@ export function memcachedStore(options: MemcachedStoreOptions): Store {
       connection.close()
     },
   }
+}
+
+function setCommand(set: Omit<SetCommand, 'bytes'>, value: Uint8Array): Command {
+  checkValueSize(value)
+  return { line: (opaque) => encodeSet({ ...set, bytes: value.byteLength }, opaque), value }
 }
 
 function toAddress(servers: string | readonly string[]): NetConnectOpts {

@@ -1,0 +1,182 @@
+// Real Chromium, real server, real memcached: tabs, reloads and networks.
+import type { Browser, BrowserContext, Page } from 'playwright'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { memcachedStore } from 'session-mirror/memcached'
+import type { Store } from 'session-mirror/server'
+import { type Memcached, startMemcached } from '../support/memcached.ts'
+import { type App, startApp } from './app.ts'
+import { dumpStorage, launch, openPage } from './browser.ts'
+
+let browser: Browser
+let memcached: Memcached
+let store: Store
+let app: App
+let context: BrowserContext
+
+beforeAll(async () => {
+  ;[browser, memcached] = await Promise.all([launch(), startMemcached()])
+  store = memcachedStore({ servers: memcached.address })
+  app = await startApp({ store })
+})
+afterAll(async () => {
+  await browser?.close()
+  await app?.close()
+  await store?.close()
+  await memcached?.kill()
+})
+beforeEach(async () => {
+  context = await browser.newContext()
+})
+afterEach(() => context.close())
+
+const get = (
+  page: Page,
+  path: string,
+): Promise<{ user: string | null; owner: string | null; visits: number; note: string }> =>
+  page.evaluate((url) => fetch(url).then((response) => response.json()), path)
+const settled = (page: Page): Promise<unknown> => page.waitForFunction(() => window.session.pending === 0)
+
+describe('tabs', () => {
+  test('a key set in one tab appears in another, before and after the server has it', async () => {
+    const [a, b] = [await openPage(context, app.origin), await openPage(context, app.origin)]
+    await a.evaluate(() => void window.session.set('note', 'from tab a'))
+    await b.waitForFunction(() => window.session.get('note') === 'from tab a')
+    await settled(b)
+    expect((await get(b, '/api/me')).note).toBe('from tab a')
+  })
+
+  test('a change made on the server by a plain fetch reaches every tab by Session-Revision', async () => {
+    const [a, b] = [await openPage(context, app.origin), await openPage(context, app.origin)]
+    await a.evaluate(() => window.session.set('theme', 'dark').acknowledged)
+    await a.evaluate(() => fetch('/api/order', { method: 'POST' }))
+    await Promise.all([a, b].map((page) => page.waitForFunction(() => window.session.get('orders') === 1)))
+  })
+
+  test('after a plain fetch that signs in, the new session is there when the answer is', async () => {
+    const page = await openPage(context, app.origin)
+    const user = await page.evaluate(async () => {
+      await fetch('/api/sign-in?as=ada', { method: 'POST' })
+      return window.session.get('user')
+    })
+    expect(user).toBe('ada')
+  })
+
+  test('signing in as another user in tab B leaves nothing of the first in tab A or on disk, and A’s unsent write reaches nobody', async () => {
+    const [a, b] = [await openPage(context, app.origin), await openPage(context, app.origin)]
+    await a.evaluate(() => fetch('/api/sign-in?as=ada-lovelace', { method: 'POST' }))
+    await a.waitForFunction(() => window.session.owner === 'ada-lovelace')
+    await a.evaluate(() => window.session.set('note', 'sent by ada-lovelace').acknowledged)
+    await context.route('**/session/sync', (route) => route.abort())
+    await a.evaluate(() => window.session.set('note', 'unsent of ada-lovelace').stored)
+    expect(await dumpStorage(a)).toContain('unsent of ada-lovelace')
+
+    await b.evaluate(() => fetch('/api/sign-in?as=grace', { method: 'POST' }))
+    await a.waitForFunction(() => window.session.owner === 'grace')
+    expect(
+      await a.evaluate(() => JSON.stringify([window.session.inspect(), document.body.textContent])),
+    ).not.toContain('ada-lovelace')
+    expect(await dumpStorage(a)).not.toContain('ada-lovelace')
+
+    await context.unroute('**/session/sync')
+    await Promise.all([a, b].map((page) => page.evaluate(() => window.session.flush())))
+    expect(await get(b, '/api/me')).toMatchObject({ owner: 'grace', note: '' })
+  })
+})
+
+describe('without a network', () => {
+  test('a reload shows the session: the app’s shell from its own worker, the session from the mirror', async () => {
+    const page = await openPage(context, app.origin, '/?shell')
+    await page.evaluate(() => window.session.set('note', 'still here').acknowledged)
+    await context.setOffline(true)
+    await page.reload()
+    await page.evaluate(() => window.session.ready)
+    expect(await page.textContent('body')).toContain('still here')
+    await page.waitForFunction(() => window.session.status.state === 'stale')
+    await context.setOffline(false)
+    await page.waitForFunction(() => window.session.status.state === 'live')
+  })
+
+  test('writes made offline in two tabs arrive once, without being asked', async () => {
+    const [a, b] = [await openPage(context, app.origin), await openPage(context, app.origin)]
+    await a.evaluate(() => window.session.set('note', 'before').acknowledged)
+    await context.setOffline(true)
+    for (const page of [a, b]) {
+      await page.evaluate(async () => {
+        for (let count = 0; count < 25; count++) await window.session.increment('visits').stored
+        await window.session.set('note', 'offline').stored
+        await window.session.flush()
+      })
+    }
+    expect(await a.evaluate(() => window.session.get('visits'))).toBe(50)
+    await context.setOffline(false)
+    await Promise.all([settled(a), settled(b)])
+    expect(await get(a, '/api/me')).toMatchObject({ visits: 50, note: 'offline' })
+  })
+
+  test('a tab that is closed with unsent writes leaves them to the next one', async () => {
+    const a = await openPage(context, app.origin)
+    await a.evaluate(() => window.session.set('theme', 'dark').acknowledged)
+    await context.route('**/session/sync', (route) => route.abort())
+    await a.evaluate(() => void window.session.increment('visits', 7))
+    await a.close()
+    await context.unroute('**/session/sync')
+    const b = await openPage(context, app.origin)
+    await settled(b)
+    expect((await get(b, '/api/me')).visits).toBe(7)
+  })
+})
+
+describe('servers that come and go', () => {
+  test('a restart of the Node server is noticed by nobody', async () => {
+    const page = await openPage(context, app.origin)
+    await page.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
+    await app.restart()
+    expect(await get(page, '/api/me')).toMatchObject({ owner: 'ada' })
+    expect(await page.evaluate(() => window.session.set('theme', 'dark').acknowledged)).toMatchObject({
+      code: 'ok',
+    })
+    expect(await page.evaluate(() => window.session.status.state)).toBe('live')
+  })
+
+  test('a restart of memcached is reported as a loss with what was there, and a new session can begin', async () => {
+    const page = await openPage(context, app.origin)
+    await page.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
+    await page.evaluate(() => window.session.set('theme', 'dark').acknowledged)
+    await memcached.restart()
+    await page.evaluate(() => window.session.pull())
+    // The first contact after a restart may find the old connection cut; that is `unavailable`, and tried again.
+    await page.waitForFunction(() => window.session.status.state === 'lost')
+    expect(await page.evaluate(() => window.session.status)).toEqual({
+      state: 'lost',
+      keys: ['theme', 'user'],
+    })
+    expect(await page.evaluate(() => window.session.owner)).toBeNull()
+    expect(await page.evaluate(() => window.session.set('note', 'anew').acknowledged)).toMatchObject({
+      code: 'ok',
+    })
+    expect(await get(page, '/api/me')).toMatchObject({ owner: null, note: 'anew' })
+  })
+
+  test('a frozen memcached is a 503 within its deadline; the mirror reads on, and the write goes through once it is back', async () => {
+    const page = await openPage(context, app.origin)
+    await page.evaluate(() => window.session.set('theme', 'dark').acknowledged)
+    memcached.freeze()
+    const [status, milliseconds, retryAfter] = await page.evaluate(async () => {
+      const started = performance.now()
+      const response = await fetch('/api/me')
+      return [response.status, performance.now() - started, response.headers.get('retry-after')] as const
+    })
+    expect(status).toBe(503)
+    expect(Number(retryAfter)).toBeGreaterThan(0)
+    expect(milliseconds).toBeLessThan(1500)
+    await page.evaluate(() => void window.session.increment('visits', 3))
+    await page.waitForFunction(() => window.session.status.state === 'stale')
+    expect(await page.evaluate(() => [window.session.get('theme'), window.session.get('visits')])).toEqual([
+      'dark',
+      3,
+    ])
+    memcached.thaw()
+    await settled(page)
+    expect((await get(page, '/api/me')).visits).toBe(3)
+  })
+})

@@ -1,0 +1,255 @@
+// Real Chromium, real server, real memcached: the service worker, the end of cookies, and other sites.
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Browser, BrowserContext, Page } from 'playwright'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { memcachedStore } from 'session-mirror/memcached'
+import type { Store } from 'session-mirror/server'
+import { type Memcached, startMemcached } from '../support/memcached.ts'
+import { type App, after, startApp } from './app.ts'
+import { launch, openPage, stopWorkers } from './browser.ts'
+
+/** Seconds for which a cookie serves here: short, so that its end comes within a test. */
+const freshSeconds = 2
+
+let browser: Browser
+let memcached: Memcached
+let store: Store
+let app: App
+let context: BrowserContext
+
+beforeAll(async () => {
+  ;[browser, memcached] = await Promise.all([launch(), startMemcached()])
+  store = memcachedStore({ servers: memcached.address })
+  app = await startApp({ store, freshSeconds })
+})
+afterAll(async () => {
+  await browser?.close()
+  await app?.close()
+  await store?.close()
+  await memcached?.kill()
+})
+beforeEach(async () => {
+  context = await browser.newContext()
+  app.delays.clear()
+})
+afterEach(() => context.close())
+
+const refreshes = (): number => app.count('POST', '/session/refresh')
+async function signedIn(pages = 1): Promise<Page[]> {
+  const opened = await Promise.all(Array.from({ length: pages }, () => openPage(context, app.origin)))
+  await opened[0]?.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
+  for (const page of opened) await page.waitForFunction(() => window.session.owner === 'ada')
+  return opened
+}
+const fetchMany = (page: Page, count: number): Promise<{ status: number; owner: string | null }[]> =>
+  page.evaluate(async (many) => {
+    const responses = await Promise.all(Array.from({ length: many }, () => fetch('/api/me')))
+    return Promise.all(
+      responses.map(async (response) => ({ status: response.status, owner: (await response.json()).owner })),
+    )
+  }, count)
+
+describe('a cookie at its end', () => {
+  test('a plain fetch gets 200, and one refresh happened', async () => {
+    const [page] = await signedIn()
+    if (page === undefined) throw new Error('no page')
+    await after(freshSeconds * 1000 + 200)
+    const before = refreshes()
+    expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'ada' }])
+    expect(refreshes() - before).toBe(1)
+  })
+
+  test('twenty requests at once in each of two tabs get 200, and one refresh happened', async () => {
+    const pages = await signedIn(2)
+    await after(freshSeconds * 1000 + 200)
+    const before = refreshes()
+    const answers = await Promise.all(pages.map((page) => fetchMany(page, 20)))
+    expect(answers.flat()).toEqual(Array.from({ length: 40 }, () => ({ status: 200, owner: 'ada' })))
+    expect(refreshes() - before).toBe(1)
+  })
+
+  test('a cookie that is stale earlier than the browser thinks is refreshed after the 401, and the request repeated with its body', async () => {
+    const [page] = await signedIn()
+    if (page === undefined) throw new Error('no page')
+    // The mirror is told that all is well for an hour: only the server knows better.
+    await page.route('**/session', (route) => route.abort())
+    await after(freshSeconds * 1000 + 200)
+    await page.evaluate(async () => {
+      const name = 'session-mirror:/session'
+      const database = await new Promise<IDBDatabase>((resolve) => {
+        const opening = indexedDB.open(name)
+        opening.addEventListener('success', () => resolve(opening.result))
+      })
+      const objects = database.transaction('mirror', 'readwrite').objectStore('mirror')
+      const reading = objects.get('mirror')
+      await new Promise((resolve) => reading.addEventListener('success', resolve))
+      const hour = 3_600_000
+      objects.put({ ...reading.result, notedAt: Date.now(), freshUntil: Date.now() + hour }, 'mirror')
+      await new Promise((resolve) => objects.transaction.addEventListener('complete', resolve))
+      database.close()
+    })
+    const before = refreshes()
+    const status = await page.evaluate(async () => {
+      const response = await fetch('/api/order', {
+        method: 'POST',
+        body: JSON.stringify({ item: 'x'.repeat(5000) }),
+      })
+      return response.status
+    })
+    expect(status).toBe(200)
+    expect(refreshes() - before).toBe(1)
+  })
+
+  test('a refresh that a navigation cuts short signs nobody out', async () => {
+    const [page] = await signedIn()
+    if (page === undefined) throw new Error('no page')
+    for (let round = 0; round < 5; round++) {
+      await after(freshSeconds * 1000 + 100)
+      app.delays.set('/session/refresh', 150)
+      await page.evaluate(() => void fetch('/api/me').catch(() => undefined))
+      await after(50)
+      await page.goto(app.origin)
+      app.delays.clear()
+      await page.waitForFunction(() => window.session?.status.state === 'live')
+      expect(await page.evaluate(() => window.session.owner)).toBe('ada')
+    }
+  })
+
+  test('without a worker, session.fetch does the same', async () => {
+    const page = await openPage(context, app.origin, '/?no-worker')
+    await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
+    expect(await page.evaluate(() => [window.session.owner, navigator.serviceWorker.controller])).toEqual([
+      'ada',
+      null,
+    ])
+    await after(freshSeconds * 1000 + 200)
+    const before = refreshes()
+    const statuses = await page.evaluate(async () => {
+      const responses = await Promise.all(Array.from({ length: 20 }, () => window.session.fetch('/api/me')))
+      return responses.map((response) => response.status)
+    })
+    expect(new Set(statuses)).toEqual(new Set([200]))
+    expect(refreshes() - before).toBe(1)
+  })
+})
+
+describe('a worker that is ended', () => {
+  test('in mid-flight, fifty times, loses and doubles nothing', async () => {
+    const [page] = await signedIn()
+    if (page === undefined) throw new Error('no page')
+    app.delays.set('/session/sync', 5)
+    app.delays.set('/api/me', 30)
+    for (let round = 0; round < 50; round++) {
+      await page.evaluate(() => {
+        window.session.increment('visits')
+        void fetch('/api/me').catch(() => undefined)
+      })
+      await after((round % 5) * 8)
+      await stopWorkers(page)
+    }
+    app.delays.clear()
+    await page.waitForFunction(() => window.session.pending === 0)
+    const { owner, visits } = await page.evaluate(() => fetch('/api/me').then((response) => response.json()))
+    expect({ owner, visits }).toEqual({ owner: 'ada', visits: 50 })
+  })
+
+  test('while it refreshes signs nobody out, and the next request is served', async () => {
+    const [page] = await signedIn()
+    if (page === undefined) throw new Error('no page')
+    for (let round = 0; round < 5; round++) {
+      await after(freshSeconds * 1000 + 100)
+      app.delays.set('/session/refresh', 100)
+      await page.evaluate(() => void fetch('/api/me').catch(() => undefined))
+      await after(50)
+      await stopWorkers(page)
+      app.delays.clear()
+      expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'ada' }])
+    }
+  })
+
+  test('by its kill switch leaves the page working, and gone is gone', async () => {
+    const [page] = await signedIn()
+    if (page === undefined) throw new Error('no page')
+    await page.evaluate(() => navigator.serviceWorker.controller?.postMessage({ type: 'retire' }))
+    await page.waitForFunction(async () => (await navigator.serviceWorker.getRegistrations()).length === 0)
+    expect(
+      await page.evaluate(() => window.session.fetch('/api/me').then((response) => response.json())),
+    ).toMatchObject({ owner: 'ada' })
+  })
+})
+
+describe('a hard reload', () => {
+  test('gives a page that no worker controls, and the worker takes it over without a second reload', async () => {
+    const [page] = await signedIn()
+    if (page === undefined) throw new Error('no page')
+    const cdp = await context.newCDPSession(page)
+    await cdp.send('Page.reload', { ignoreCache: true })
+    await page.waitForFunction(() => window.session?.status.state === 'live')
+    await page.waitForFunction(() => navigator.serviceWorker.controller !== null)
+    expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'ada' }])
+  })
+})
+
+describe('signing out', () => {
+  test('while a slow request is saving stays signed out, a hundred times', async () => {
+    const [page] = await signedIn()
+    if (page === undefined) throw new Error('no page')
+    const back: number[] = []
+    for (let round = 0; round < 100; round++) {
+      const owner = await page.evaluate(async (count) => {
+        if (window.session.owner === null) await fetch('/api/sign-in?as=ada', { method: 'POST' })
+        const slow = fetch(`/api/slow-save?ms=${count % 20}`, { method: 'POST' }).catch(() => undefined)
+        await new Promise((resolve) => setTimeout(resolve, count % 7))
+        await window.session.signOut()
+        await slow
+        return (await fetch('/api/me').then((response) => response.json())).owner
+      }, round)
+      if (owner !== null) back.push(round)
+    }
+    expect(back).toEqual([])
+  })
+
+  test('in one tab wipes the other at once', async () => {
+    const [a, b] = await signedIn(2)
+    if (a === undefined || b === undefined) throw new Error('no pages')
+    await a.evaluate(() => window.session.signOut())
+    await b.waitForFunction(() => window.session.status.state === 'signed-out')
+    expect(await b.evaluate(() => [window.session.owner, window.session.get('user')])).toEqual([
+      null,
+      undefined,
+    ])
+  })
+})
+
+describe('another site', () => {
+  const attacks = {
+    'a form that posts': '<form method="post" action="TARGET"><input name="a" value="b"></form>',
+    'a form that posts multipart':
+      '<form method="post" enctype="multipart/form-data" action="TARGET"><input name="a" value="b"></form>',
+  }
+  test.each(Object.entries(attacks))(
+    '%s reaches the server as cross-site and without the cookie, with our worker installed',
+    async (_what, form) => {
+      await signedIn()
+      const evil = createServer((_request, response) => {
+        response.setHeader('content-type', 'text/html')
+        response.end(
+          form.replace('TARGET', `${app.origin}/api/order`) + '<script>document.forms[0].submit()</script>',
+        )
+      }).listen(0, '127.0.0.1')
+      await once(evil, 'listening')
+      const before = app.seen.length
+      const page = await context.newPage()
+      // localhost and 127.0.0.1 are two sites.
+      await page.goto(`http://127.0.0.1:${(evil.address() as AddressInfo).port}/`)
+      await page.waitForURL(`${app.origin}/api/order`)
+      evil.close()
+      const reached = app.seen
+        .slice(before)
+        .filter((seen) => seen.method === 'POST' && seen.path === '/api/order')
+      expect(reached).toEqual([{ method: 'POST', path: '/api/order', site: 'cross-site', cookie: undefined }])
+    },
+  )
+})
