@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { playwright } from '@vitest/browser-playwright'
+import { msw } from 'msw/vite'
 import { defineConfig } from 'vitest/config'
 
 const conditions = ['session-mirror-source', 'module', 'browser', 'development|production']
@@ -48,6 +49,8 @@ export default defineConfig({
       },
       {
         ...sources,
+        // Serves msw's worker, for the tests of the testing door.
+        plugins: [msw({ mode: 'worker-only' })],
         // The dependency optimizer would find these late and reload the page under a running test.
         optimizeDeps: { include: ['idb', 'workbox-window', 'msw', 'msw/browser', 'valibot'] },
         test: {
