@@ -22,7 +22,8 @@ let context: BrowserContext
 beforeAll(async () => {
   ;[browser, memcached] = await Promise.all([launch(), startMemcached()])
   store = memcachedStore({ servers: memcached.address })
-  app = await startApp({ store, freshSeconds })
+  // Every refresh rotates the id: what a lost answer may cost shows only then.
+  app = await startApp({ store, freshSeconds, rotateSeconds: 1 })
 })
 afterAll(async () => {
   await browser?.close()
@@ -131,6 +132,31 @@ describe('a cookie at its end', () => {
       return responses.map((response) => response.status)
     })
     expect(new Set(statuses)).toEqual(new Set([200]))
+    expect(refreshes() - before).toBe(1)
+  })
+})
+
+describe('a cookie at its end, in two tabs that no worker controls', () => {
+  test('is refreshed once: the second tab finds in storage that the first one has', async () => {
+    const pages = [
+      await openPage(context, app.origin, '/?no-worker'),
+      await openPage(context, app.origin, '/?no-worker'),
+    ]
+    await pages[0]?.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
+    await pages[1]?.waitForFunction(() => window.session.owner === 'ada')
+    await after(freshSeconds * 1000 + 200)
+    const before = refreshes()
+    const statuses = await Promise.all(
+      pages.map((page) =>
+        page.evaluate(async () => {
+          const responses = await Promise.all(
+            Array.from({ length: 20 }, () => window.session.fetch('/api/me')),
+          )
+          return responses.map((response) => response.status)
+        }),
+      ),
+    )
+    expect(new Set(statuses.flat())).toEqual(new Set([200]))
     expect(refreshes() - before).toBe(1)
   })
 })

@@ -1,0 +1,96 @@
+// What must hold on every store when many write one session at once.
+import { expect, test } from 'vitest'
+import { defineSession, writable } from '../../src/schema.ts'
+import { createSessions } from '../../src/server.ts'
+import type { CoreRequest } from '../../src/server.ts'
+import type { Store } from '../../src/stores/store.ts'
+import { secrets } from './harness.ts'
+
+const names = Array.from({ length: 200 }, (_, index) => `key${index}`)
+const schema = defineSession({
+  ...Object.fromEntries(names.map((name) => [name, writable<number>()])),
+  visits: writable.counter(),
+})
+
+/** `openStore` gives another connection to the same store, as another server has. */
+export function concurrencyTests(openStore: () => Store): void {
+  const open = () => createSessions({ schema, secrets, store: openStore() })
+  type Sessions = ReturnType<typeof open>
+
+  function toRequest(cookie: string): CoreRequest {
+    return {
+      method: 'POST',
+      url: '/app',
+      secure: false,
+      host: 'localhost',
+      header: (name) => (name === 'cookie' ? cookie : undefined),
+      body: async () => '',
+    }
+  }
+
+  async function begin(sessions: Sessions): Promise<CoreRequest> {
+    const session = await sessions.load(toRequest(''))
+    session.increment('visits')
+    await session.save()
+    const [line = ''] = sessions.answer(session, new Response()).headers.getSetCookie()
+    return toRequest(line.split(';')[0] ?? '')
+  }
+
+  async function writeAll(request: CoreRequest, servers: readonly Sessions[], pause: number): Promise<void> {
+    const writes = names.map(async (name, index) => {
+      const session = await servers[index % servers.length]?.load(request)
+      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
+      session?.set(name as never, index as never)
+      session?.increment('visits')
+      await session?.save()
+    })
+    await Promise.all(writes)
+  }
+
+  async function expectAll(sessions: Sessions, request: CoreRequest): Promise<void> {
+    const session = await sessions.load(request)
+    expect(names.filter((name, index) => session.get(name as never) === index)).toHaveLength(200)
+    expect(session.get('visits')).toBe(201)
+    expect(session.revision).toBe(201)
+  }
+
+  test.each([0, 5])(
+    '200 requests that each set another key, after %i ms of work, keep all 200',
+    async (pause) => {
+      const sessions = open()
+      const request = await begin(sessions)
+      const started = performance.now()
+      await writeAll(request, [sessions], pause)
+      const milliseconds = performance.now() - started
+      await expectAll(sessions, request)
+      // The budget is 250 ms on a quiet machine; a test machine may be busy.
+      expect(milliseconds).toBeLessThan(1000)
+    },
+  )
+
+  test('200 requests at two servers of one store keep all 200', async () => {
+    const servers = [open(), open()]
+    const [first] = servers
+    if (first === undefined) return
+    const request = await begin(first)
+    await writeAll(request, servers, 1)
+    await expectAll(first, request)
+  })
+
+  test('a change that throws at the end is refused alone', async () => {
+    const sessions = open()
+    const request = await begin(sessions)
+    const open3 = await Promise.all([0, 1, 2].map(() => sessions.load(request)))
+    let isSaving = false
+    open3[0]?.increment('visits')
+    open3[1]?.update('visits', (visits) => {
+      if (isSaving) throw new Error('no')
+      return visits + 1
+    })
+    open3[2]?.increment('visits')
+    isSaving = true
+    const saved = await Promise.allSettled(open3.map((session) => session.save()))
+    expect(saved.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect((await sessions.load(request)).get('visits')).toBe(3)
+  })
+}

@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { memcachedStore } from '../../src/memcached.ts'
+import type { Store } from '../../src/stores/store.ts'
+import { type Memcached, startMemcached } from '../support/memcached.ts'
+import { concurrencyTests } from './concurrency.ts'
+import { createWorld } from './harness.ts'
+
+let memcached: Memcached
+const stores: Store[] = []
+beforeAll(async () => {
+  memcached = await startMemcached()
+})
+afterAll(async () => {
+  await Promise.all(stores.map((store) => store.close()))
+  await memcached.kill()
+})
+
+function open(): Store {
+  const store = memcachedStore({ servers: memcached.address })
+  stores.push(store)
+  return store
+}
+
+describe('on memcached', () => {
+  concurrencyTests(open)
+
+  test('a restart loses the session, which is reported, and a new one can begin', async () => {
+    const browser = createWorld({ store: open(), clock: Date.now }).browser()
+    await browser.app((session) => session.signIn('alice'))
+    expect((await browser.get()).message.owner).toBe('alice')
+    await memcached.restart()
+    await expect.poll(async () => (await browser.get()).code, { timeout: 3000 }).toBe('lost')
+    expect((await browser.sync([{ kind: 'increment', key: 'visits', by: 1 }])).status).toBe(200)
+    expect((await browser.get()).message.keys['visits']).toEqual([1, 1])
+  })
+
+  test('frozen, it is 503 within the deadline, and signs nobody out', async () => {
+    const browser = createWorld({ store: open(), clock: Date.now }).browser()
+    await browser.app((session) => session.signIn('alice'))
+    memcached.freeze()
+    const started = performance.now()
+    expect(await browser.get()).toMatchObject({ status: 503, code: 'store-unavailable', cookies: [] })
+    expect(performance.now() - started).toBeLessThan(400)
+    memcached.thaw()
+    await expect.poll(async () => (await browser.get()).message.owner, { timeout: 3000 }).toBe('alice')
+  })
+
+  test('a sign-out stays one while a slow request saves, 100 times', async () => {
+    const world = createWorld({ store: open(), clock: Date.now })
+    for (let count = 0; count < 100; count++) {
+      const browser = world.browser()
+      await browser.app((session) => session.signIn('alice'))
+      const slow = await world.sessions.load(browser.request('/app'))
+      slow.set('theme', 'back')
+      await Promise.allSettled([browser.copy().signOut(), slow.save()])
+      expect((await browser.get()).code).toBe('ended')
+    }
+  })
+})
