@@ -2,13 +2,18 @@
 // A step that changes nothing gives back the record itself.
 import type { Json } from '../protocol/json.ts'
 import { limits } from '../protocol/limits.ts'
-import { type Entry, type Epoch, entryOf } from '../protocol/state.ts'
+import { type Entries, type Entry, type Epoch, entryOf } from '../protocol/state.ts'
 import { type Core, now } from './core.ts'
 import { toBase64Url } from './crypto.ts'
 import { type SessionRecord, byteLength } from './record.ts'
 
 /** New values by name; undefined removes. */
 export type KeyChanges = ReadonlyMap<string, Json | undefined>
+
+export interface SignIn {
+  readonly owner: string
+  readonly carry: readonly string[]
+}
 
 /** A session that begins now. */
 export function createRecord(core: Core, owner: string | null): SessionRecord {
@@ -36,14 +41,25 @@ export function createRecord(core: Core, owner: string | null): SessionRecord {
 export function signedIn(
   next: SessionRecord,
   before: SessionRecord | undefined,
-  carry: readonly string[],
+  signIn: SignIn,
 ): SessionRecord {
   if (before === undefined) return { ...next, revision: 1, horizon: 1 }
   const revision = before.revision + 1
-  const begun = { ...next, created: before.created, revision, horizon: revision }
-  if (before.owner === next.owner) return { ...begun, keys: before.keys, clients: before.clients }
-  const kept = Object.entries(before.keys).filter(([name]) => carry.includes(name))
-  return { ...begun, keys: Object.fromEntries(kept) }
+  const clients = before.owner === signIn.owner ? before.clients : []
+  return {
+    ...next,
+    created: before.created,
+    revision,
+    horizon: revision,
+    keys: keptKeys(before, signIn),
+    clients,
+  }
+}
+
+/** The same owner keeps all; from anybody else only what is carried goes on. */
+export function keptKeys(before: SessionRecord, { owner, carry }: SignIn): Entries {
+  if (before.owner === owner) return before.keys
+  return Object.fromEntries(Object.entries(before.keys).filter(([name]) => carry.includes(name)))
 }
 
 export function withKeys(record: SessionRecord, changes: KeyChanges): SessionRecord {

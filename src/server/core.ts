@@ -5,6 +5,7 @@ import type { Store } from '../stores/store.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import type { ServerCrypto } from './crypto.ts'
 import type { KeyRing } from './keys.ts'
+import type { FindPlace } from './record.ts'
 
 /** All in seconds. */
 export interface Times {
@@ -20,6 +21,7 @@ export interface Core {
   readonly store: Store
   readonly crypto: ServerCrypto
   readonly ring: KeyRing
+  readonly findPlace: FindPlace
   readonly jar: CookieJar
   readonly times: Times
   readonly clock: Clock
@@ -34,7 +36,7 @@ export function now({ clock }: Core): number {
   return Math.floor(clock() / 1000)
 }
 
-/** How long a tombstone stands: longer than any cookie that could name the session. */
+/** How long a tombstone stands: as long as the last cookie that could name the session. */
 export function tombstoneSeconds({ times }: Core): number {
   return cookieSeconds(times)
 }

@@ -4,21 +4,34 @@ import { type ServerKey, type SessionSchema, definitionOf } from '../protocol/sc
 import type { OpenSession } from './open.ts'
 import type { ServerSession, SignInOptions } from './session.ts'
 
-/** `onRead` is told when the app looks at the session or changes it: its answer then depends on the cookie. */
-export function createServerSession<S extends SessionSchema>(
-  open: OpenSession,
-  onRead: () => void,
-): ServerSession<S> {
+/** Leads from an app's session to what is open below it. A WeakMap would double what garbage collection costs. */
+const opening: unique symbol = Symbol('open')
+
+/** What `createServerSession` gives: to the app a `ServerSession`, and to the adapters its state. */
+type Opened<S extends SessionSchema> = ServerSession<S> & {
+  // A function, so that a session that is logged does not show its id.
+  readonly [opening]: () => OpenSession
+}
+
+/** @throws SessionError `invalid-option` for what `load` did not give */
+export function openedBy<S extends SessionSchema>(session: ServerSession<S>): OpenSession {
+  const open = (session as Partial<Opened<S>>)[opening] // Looked for, and refused when it is not there.
+  if (open === undefined) throw new SessionError('invalid-option', 'This session was not loaded here.')
+  return open()
+}
+
+export function createServerSession<S extends SessionSchema>(open: OpenSession): Opened<S> {
   const { draft } = open
 
   function touched<T>(read: () => T): T {
-    onRead()
+    open.touch()
     return read()
   }
   const record = (): { owner: string | null; revision: number } | undefined =>
     open.isDestroyed ? undefined : open.present?.record
 
   return {
+    [opening]: () => open,
     get owner() {
       return touched(() => open.signingIn?.owner ?? record()?.owner ?? null)
     },

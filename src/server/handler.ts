@@ -4,16 +4,16 @@ import { SessionError } from '../protocol/errors.ts'
 import { headers } from '../protocol/names.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
 import { createCommit } from './commit.ts'
-import { createServerSession } from './create-session.ts'
+import { createServerSession, openedBy } from './create-session.ts'
 import { guard } from './guard.ts'
 import { type Inspection, inspect } from './inspect.ts'
 import { type Loaded, loadSession } from './load.ts'
-import { type OpenSession, openSession } from './open.ts'
+import { openSession } from './open.ts'
 import { type CoreOptions, createCore } from './options.ts'
 import { type AnyRequest, type CoreRequest, toCoreRequest } from './request.ts'
 import { type CoreAnswer, type Header, mergeCacheControl, mergeVary, problemAnswer } from './respond.ts'
 import { createRotate } from './rotate.ts'
-import { answerRoute, toError } from './routes.ts'
+import { createRoutes, toError } from './routes.ts'
 import type { ServerSession } from './session.ts'
 
 export type RouteHandler<S extends SessionSchema> = (
@@ -66,52 +66,32 @@ export interface SessionProgress {
 export function createSessions<const S extends SessionSchema>(options: CoreOptions<S>): Sessions<S> {
   const core = createCore(options)
   const commit = createCommit(core)
-  const tools = { core, commit, rotate: createRotate(core) }
-  const opened = new WeakMap<object, { readonly open: OpenSession; isTouched: boolean }>()
+  const answerRoute = createRoutes({ core, commit, rotate: createRotate(core) })
 
   async function load(request: CoreRequest): Promise<ServerSession<S>> {
     const loaded = await loadSession(core, request, commit)
     checkLoaded(loaded, request, core.onLost)
-    const entry = { open: openSession(core, request, { loaded, commit }), isTouched: false }
-    const session = createServerSession<S>(entry.open, () => {
-      entry.isTouched = true
-    })
-    opened.set(session, entry)
-    return session
-  }
-
-  function progress(session: ServerSession<S>): SessionProgress {
-    const entry = opened.get(session)
-    if (entry === undefined) throw new SessionError('invalid-option', 'This session was not loaded here.')
-    const { open } = entry
-    return {
-      isSettled: open.isSettled,
-      isDirty: open.isDirty,
-      hasFailed: open.hasFailed,
-      isRead: entry.isTouched || open.loaded.state !== 'none',
-      isTouched: entry.isTouched,
-      headers: () => open.headers(),
-    }
+    return createServerSession(openSession(core, request, { loaded, commit }))
   }
 
   async function handleRequest(request: Request): Promise<Response | undefined> {
-    const answer = await answerRoute(tools, toCoreRequest(request))
+    const answer = await answerRoute(toCoreRequest(request))
     return answer && toResponse(answer)
   }
 
   const sessions: Sessions<S> = {
-    handle: (request) => answerRoute(tools, request),
+    handle: answerRoute,
     handleRequest,
     load: async (request) => load(toCoreRequest(request)),
-    answer: (session, response) => withHeaders(response, progress(session)),
+    answer: (session, response) => withHeaders(response, progressOf(session)),
     route: (handler) => async (request) => {
       try {
         const ours = await handleRequest(request)
         if (ours !== undefined) return ours
         const session = await load(toCoreRequest(request))
         const response = await handler(request, session)
-        if (!progress(session).hasFailed) await session.save()
-        return withHeaders(response, progress(session))
+        if (!progressOf(session).hasFailed) await session.save()
+        return withHeaders(response, progressOf(session))
       } catch (error) {
         if (error instanceof SessionError) return toResponse(problemAnswer(error))
         throw error
@@ -119,9 +99,21 @@ export function createSessions<const S extends SessionSchema>(options: CoreOptio
     },
     guard: (request) => guard(core, toCoreRequest(request)),
     inspect: async (request) => inspect(core, toCoreRequest(request)),
-    progress,
+    progress: progressOf,
   }
   return sessions
+}
+
+function progressOf<S extends SessionSchema>(session: ServerSession<S>): SessionProgress {
+  const open = openedBy(session)
+  return {
+    isSettled: open.isSettled,
+    isDirty: open.isDirty,
+    hasFailed: open.hasFailed,
+    isRead: open.isTouched || open.loaded.state !== 'none',
+    isTouched: open.isTouched,
+    headers: () => open.headers(),
+  }
 }
 
 function checkLoaded(loaded: Loaded, request: CoreRequest, onLost: 'refuse' | 'anonymous'): void {

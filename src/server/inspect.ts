@@ -3,7 +3,7 @@
 import { type Core, now } from './core.ts'
 import { cookieOf, judge } from './load.ts'
 import { locate } from './locate.ts'
-import { type SessionRecord, placeOf } from './record.ts'
+import type { SessionRecord } from './record.ts'
 import { type CoreRequest } from './request.ts'
 import { type Access, definitionOf } from '../protocol/schema.ts'
 
@@ -42,7 +42,7 @@ export async function inspect(core: Core, request: CoreRequest): Promise<Inspect
   const cookie = cookieOf(core, request)
   if (cookie === undefined) return { cookie: { state: 'none', ...noCookie }, storeKey: null, record: null }
   const { sid, ...told } = cookie
-  const place = placeOf(sid, core.ring)
+  const place = core.findPlace(sid)
   const found = place && (await locate(core, place))
   const reason = found === undefined ? 'lost' : judge(core, cookie, found)
   const state = reason ?? (now(core) >= cookie.expires ? 'stale' : 'live')

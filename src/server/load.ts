@@ -4,7 +4,7 @@ import type { Commit } from './commit.ts'
 import { type Cookie, findCookie, verifyCookie } from './cookie.ts'
 import { type Core, now } from './core.ts'
 import { type Located, locate } from './locate.ts'
-import { type Place, placeOf } from './record.ts'
+import type { Place } from './record.ts'
 import { type Live, endAll } from './relocate.ts'
 import type { CoreRequest } from './request.ts'
 
@@ -39,7 +39,7 @@ export function cookieOf(core: Core, request: CoreRequest): Cookie | undefined {
 export async function loadSession(core: Core, request: CoreRequest, commit: Commit): Promise<Loaded> {
   const cookie = cookieOf(core, request)
   if (cookie === undefined) return none
-  const place = placeOf(cookie.sid, core.ring)
+  const place = core.findPlace(cookie.sid)
   if (place === undefined) return { state: 'dead', reason: 'lost', cookie, place }
   const found = await locate(core, place)
   const reason = judge(core, cookie, found)

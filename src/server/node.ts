@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionError } from '../protocol/errors.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
 import type { Sessions } from './handler.ts'
-import { holdAnswer } from './hold.ts'
+import { holdAnswer } from './node-answer.ts'
 import { toCoreRequest } from './request.ts'
 import { type CoreAnswer, mergeCacheControl, mergeVary, problemAnswer } from './respond.ts'
 import type { ServerSession } from './session.ts'
@@ -34,6 +34,7 @@ export function sessionMiddleware<S extends SessionSchema>(sessions: Sessions<S>
       const core = toCoreRequest(request)
       const answer = await sessions.handle(core)
       if (answer !== undefined) {
+        if (isUnread(request, answer)) response.setHeader('connection', 'close')
         sendAnswer(response, answer)
         return
       }
@@ -120,6 +121,11 @@ function isPublic(response: ServerResponse): boolean {
 function textOf(response: ServerResponse, name: string): string | undefined {
   const value = response.getHeader(name)
   return value === undefined || typeof value === 'string' ? value : String(value)
+}
+
+/** What is left of a refused body would be read as the next request, or be waited for. */
+function isUnread({ complete, httpVersionMajor }: IncomingMessage, { status }: CoreAnswer): boolean {
+  return !complete && httpVersionMajor === 1 && status >= 400
 }
 
 function sendAnswer(response: ServerResponse, { status, headers, body }: CoreAnswer): void {

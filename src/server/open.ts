@@ -3,7 +3,7 @@
 import { SessionError } from '../protocol/errors.ts'
 import { headers } from '../protocol/names.ts'
 import type { Entries } from '../protocol/state.ts'
-import { createRecord, fits, isEmpty, signedIn } from './change.ts'
+import { type SignIn, createRecord, fits, isEmpty, keptKeys, signedIn } from './change.ts'
 import type { Commit } from './commit.ts'
 import { type Core, now } from './core.ts'
 import { type Draft, createDraft } from './draft.ts'
@@ -24,11 +24,6 @@ export interface Present {
   readonly token: string
 }
 
-interface SignIn {
-  readonly owner: string
-  readonly carry: readonly string[]
-}
-
 export interface OpenSession {
   readonly core: Core
   readonly loaded: Loaded
@@ -43,6 +38,9 @@ export interface OpenSession {
   readonly isSettled: boolean
   /** A `save` failed and its changes are still here: only the app may try again. */
   readonly hasFailed: boolean
+  /** Whether the app has looked at the session or changed it: its answer depends on the cookie then. */
+  readonly isTouched: boolean
+  touch(): void
   signIn(signIn: SignIn): void
   destroy(): void
   save(): Promise<Saved>
@@ -66,6 +64,7 @@ export function openSession(
   let signingIn: SignIn | undefined
   let isDestroyed = false
   let hasFailed = false
+  let isTouched = false
   let fate: CookieFate = 'keep'
   let isRenewalDue = loaded.state === 'live' && wantsRenewal(core, loaded)
   let saving: Promise<unknown> = Promise.resolve()
@@ -111,10 +110,9 @@ export function openSession(
   }
 
   async function storeSignIn(wanted: SignIn): Promise<void> {
-    const { owner, carry } = wanted
     const changes = draft.take()
     const next = (before: SessionRecord | undefined): SessionRecord =>
-      checkSize(changes.apply(signedIn(createRecord(core, owner), before, carry)))
+      checkSize(changes.apply(signedIn(createRecord(core, wanted.owner), before, wanted)))
     const moved =
       present &&
       (await relocate(core, present.place, (found) => ({
@@ -164,8 +162,8 @@ export function openSession(
     },
     get entries() {
       const record = isDestroyed ? undefined : present?.record
-      if (signingIn === undefined) return record?.keys ?? {}
-      return signedIn(createRecord(core, signingIn.owner), record, signingIn.carry).keys
+      if (record === undefined) return {}
+      return signingIn === undefined ? record.keys : keptKeys(record, signingIn)
     },
     get isDirty() {
       return isDirty()
@@ -175,6 +173,12 @@ export function openSession(
     },
     get hasFailed() {
       return hasFailed
+    },
+    get isTouched() {
+      return isTouched
+    },
+    touch() {
+      isTouched = true
     },
     signIn(wanted) {
       signingIn = wanted

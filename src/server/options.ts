@@ -7,6 +7,7 @@ import { type CookieOptions, createCookieJar } from './cookie-jar.ts'
 import { type Core, type Times, cookieSeconds } from './core.ts'
 import type { ServerCrypto } from './crypto.ts'
 import { createKeyRing } from './keys.ts'
+import { createFindPlace } from './record.ts'
 
 export interface CoreOptions<S extends SessionSchema = SessionSchema> {
   /** From `defineSession`; the browser has the same. */
@@ -56,6 +57,7 @@ export function createCore(options: CoreOptions): Core {
   if (onLost !== 'refuse' && onLost !== 'anonymous') throw invalid("onLost must be 'refuse' or 'anonymous'.")
   for (const origin of allowedOrigins) checkOrigin(origin)
   const times = timesOf(options)
+  const ring = createKeyRing(options.secrets, crypto)
   return {
     schema,
     store,
@@ -64,7 +66,8 @@ export function createCore(options: CoreOptions): Core {
     allowedOrigins,
     onLost,
     times,
-    ring: createKeyRing(options.secrets, crypto),
+    ring,
+    findPlace: createFindPlace(ring),
     jar: createCookieJar(options.cookie ?? {}, cookieSeconds(times)),
     clock: options.clock ?? systemClock,
     allowNonBrowser: options.allowNonBrowser ?? false,

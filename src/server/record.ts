@@ -60,13 +60,27 @@ export function createPlace(ring: KeyRing, crypto: ServerCrypto): Place {
   return placeWith(ring.newest, toBase64Url(crypto.randomBytes(24)))
 }
 
+export type FindPlace = (sid: SessionId) => Place | undefined
+
+/** Places remembered: deriving one costs a tenth of a read. */
+const maxPlaces = 10_000
+
 /**
- * The place of a session id, or undefined when its secret was removed. The id names that secret itself: the
+ * Finds the place of a session id, or undefined when its secret was removed. The id names that secret itself: the
  * cookie may have been signed anew with a newer one since.
  */
-export function placeOf(sid: SessionId, ring: KeyRing): Place | undefined {
-  const keys = ring.find(sid.slice(0, 6))
-  return keys && { sid, key: storeKey(sid, keys) }
+export function createFindPlace(ring: KeyRing): FindPlace {
+  const places = new Map<SessionId, Place>()
+  return (sid) => {
+    const known = places.get(sid)
+    if (known !== undefined) return known
+    const keys = ring.find(sid.slice(0, 6))
+    if (keys === undefined) return undefined
+    const place = { sid, key: storeKey(sid, keys) }
+    if (places.size >= maxPlaces) places.clear()
+    places.set(sid, place)
+    return place
+  }
 }
 
 /** Where `from` moved to. The nonce in the store is useless without the old id and the secret. */

@@ -39,45 +39,41 @@ interface Answering {
 
 type Route = (tools: Tools, request: CoreRequest) => Promise<CoreAnswer>
 
-/** The answer of a session route, or undefined when the path is none. Rejects only where a bug is. */
-export async function answerRoute(tools: Tools, request: CoreRequest): Promise<CoreAnswer | undefined> {
+/** Gives the answer of a session route, or undefined when the path is none. Rejects only where a bug is. */
+export function createRoutes(tools: Tools): (request: CoreRequest) => Promise<CoreAnswer | undefined> {
   const { base } = tools.core
-  const [path = ''] = request.url.split('?')
-  if (path !== base && !path.startsWith(`${base}/`)) return undefined
-  try {
-    const methods = methodsOf(tools.core)[path]
-    if (methods === undefined) throw new SessionError('not-found')
-    const route = methods.get(request.method)
-    if (route === undefined) {
-      return problemAnswer(new SessionError('method-not-allowed'), [
-        ['allow', [...methods.keys()].join(', ')],
-      ])
+  const { mirror, sync, refresh } = routesOf(base)
+  // Maps, so that no path or method finds a member of Object.prototype.
+  const reading = { GET: getMirror, HEAD: getMirror }
+  const routes = new Map<string, ReadonlyMap<string, Route>>([
+    [mirror, new Map(Object.entries({ ...reading, DELETE: signOut }))],
+    [sync, new Map([['POST', postSync]])],
+    [refresh, new Map([['POST', postRefresh]])],
+  ])
+
+  return async (request) => {
+    const [path = ''] = request.url.split('?')
+    if (path !== base && !path.startsWith(`${base}/`)) return undefined
+    try {
+      const methods = routes.get(path)
+      if (methods === undefined) throw new SessionError('not-found')
+      const route = methods.get(request.method)
+      if (route !== undefined) return await answerRoute(tools, request, route)
+      const allow = [...methods.keys()].join(', ')
+      return problemAnswer(new SessionError('method-not-allowed'), [['allow', allow]])
+    } catch (error) {
+      if (error instanceof SessionError) return problemAnswer(error)
+      throw error
     }
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      guard(tools.core, request)
-      checkType(request)
-    }
-    return await route(tools, request)
-  } catch (error) {
-    if (!(error instanceof SessionError)) throw error
-    // What is left of the body is not read: the connection has to go.
-    const isUnread = error.code === 'too-large' || error.code === 'malformed'
-    return problemAnswer(error, isUnread ? [['connection', 'close']] : [])
   }
 }
 
-function methodsOf({ base }: Core): Readonly<Record<string, ReadonlyMap<string, Route>>> {
-  const { mirror, sync, refresh } = routesOf(base)
-  return {
-    __proto__: null as never, // So that no path finds a member of Object.prototype.
-    [mirror]: new Map([
-      ['GET', getMirror],
-      ['HEAD', getMirror],
-      ['DELETE', signOut],
-    ]),
-    [sync]: new Map([['POST', postSync]]),
-    [refresh]: new Map([['POST', postRefresh]]),
+function answerRoute(tools: Tools, request: CoreRequest, route: Route): Promise<CoreAnswer> {
+  if (route !== getMirror) {
+    guard(tools.core, request)
+    checkType(request)
   }
+  return route(tools, request)
 }
 
 async function getMirror({ core, commit }: Tools, request: CoreRequest): Promise<CoreAnswer> {

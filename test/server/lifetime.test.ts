@@ -244,6 +244,21 @@ describe('a store that does not answer', () => {
   })
 })
 
+test('an answer with changes that could not be stored sets no cookie, not even that of an earlier save', async () => {
+  const store = watchStore(memoryStore())
+  const world = createWorld({ store })
+  const session = await world.sessions.load(world.browser().request('/app'))
+  const cookies = (): string[] => world.sessions.answer(session, new Response()).headers.getSetCookie()
+  session.set('theme', 'stored')
+  expect(cookies()).toEqual([])
+  await session.save()
+  expect(cookies()).toHaveLength(1)
+  store.broken = true
+  session.set('theme', 'lost')
+  await expect(session.save()).rejects.toEqual(code('store-unavailable'))
+  expect(cookies()).toEqual([])
+})
+
 describe('rotation', () => {
   const due = 3600
 
@@ -254,7 +269,7 @@ describe('rotation', () => {
     world.sleep(due)
     const old = browser.copy()
     await browser.post('refresh', nothing)
-    expect(await keyOf(world, browser)).not.toBe(await firstKeyOf(world, old))
+    expect(await keyOf(world, browser)).not.toBe(await firstKeyOf(old))
     expect((await browser.get()).message).toMatchObject({
       epoch: before.epoch,
       revision: before.revision,
@@ -362,7 +377,7 @@ describe('rotation', () => {
     const moved = world.browser()
     moved.cookie = browser.cookie
     await moved.post('refresh', nothing)
-    expect(await keyOf(world, moved)).not.toBe(await firstKeyOf(world, browser))
+    expect(await keyOf(world, moved)).not.toBe(await firstKeyOf(browser))
   })
 
   test('leaves nothing in the store that could be used as a cookie', async () => {
@@ -394,15 +409,13 @@ describe('rotation', () => {
   })
 })
 
-async function firstKeyOf(
-  world: ReturnType<typeof createWorld>,
-  browser: { cookie: string },
-): Promise<string> {
+/** Where the session of this very cookie was stored, whatever became of it. */
+async function firstKeyOf(browser: { cookie: string }): Promise<string> {
   const { nodeCrypto } = await import('../../src/server/crypto-node.ts')
   const { createKeyRing } = await import('../../src/server/keys.ts')
-  const { placeOf } = await import('../../src/server/record.ts')
-  expect(world).toBeDefined()
-  return placeOf((browser.cookie.split('.')[2] ?? '') as never, createKeyRing(secrets, nodeCrypto))?.key ?? ''
+  const { createFindPlace } = await import('../../src/server/record.ts')
+  const find = createFindPlace(createKeyRing(secrets, nodeCrypto))
+  return find((browser.cookie.split('.')[2] ?? '') as never)?.key ?? ''
 }
 
 async function keyOf(world: ReturnType<typeof createWorld>, browser: { cookie: string }): Promise<string> {

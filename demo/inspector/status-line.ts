@@ -1,0 +1,19 @@
+// The state in one line: a word, a colour, and how much is unsent.
+import { make, setText } from '../dom.ts'
+import { session } from '../session.ts'
+
+export function statusLine(): HTMLElement {
+  const state = make('span', { class: 'pill' })
+  const facts = make('span', { class: 'hint' })
+  function show(): void {
+    const { status } = session
+    state.dataset['state'] = status.state
+    setText(state, 'reason' in status ? `${status.state}: ${status.reason}` : status.state)
+    const kept = session.durability === 'disk' ? 'kept on disk' : 'in memory only'
+    setText(facts, `${session.owner ?? 'anonymous'} · ${session.pending} unsent · ${kept}`)
+  }
+  session.subscribe(show)
+  for (const name of ['status', 'owner', 'exchange', 'durability'] as const) session.on(name, show)
+  void session.ready.then(show)
+  return make('div', { class: 'state' }, state, facts)
+}

@@ -1,0 +1,98 @@
+// `npm run demo`: the session server, the shop's API and Vite, in one process on one loopback port.
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import { join } from 'node:path'
+import process from 'node:process'
+import { createServer as createVite } from 'vite'
+import { type SessionRequest, sessionMiddleware } from 'session-mirror/node'
+import { createSessions } from 'session-mirror/server'
+import { workerScript } from '../scripts/build.ts'
+import { type ShopSchema, schema } from './schema.ts'
+import { answerApi } from './server/api.ts'
+import { openBackend } from './server/backend.ts'
+import { createStage } from './server/stage.ts'
+
+const root = join(import.meta.dirname, '..')
+const backend = await openBackend()
+const secrets = [demoSecret()]
+const sessions = createSessions({ schema, secrets, store: backend.store })
+const withSession = sessionMiddleware(sessions)
+const stage = createStage({ sessions, backend, secrets })
+const worker = await workerScript(false)
+
+const server = createServer((request, response) => void answer(request, response))
+const vite = await createVite({
+  configFile: join(root, 'vite.config.ts'),
+  root: join(root, 'demo'),
+  appType: 'mpa',
+  logLevel: 'warn',
+  // Its reload messages travel over this server: no second port.
+  server: { middlewareMode: true, hmr: { server } },
+})
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const path = (request.url ?? '/').split('?')[0] ?? '/'
+  if (path === '/session-worker.js') return sendWorker(response)
+  if (await stage(request, response)) return
+  if (!path.startsWith('/api/') && path !== '/session' && !path.startsWith('/session/'))
+    return vite.middlewares(request, response)
+  await withSession(request, response, (error) => void serveApi(request, response, error))
+}
+
+async function serveApi(request: IncomingMessage, response: ServerResponse, error: unknown): Promise<void> {
+  try {
+    if (error !== undefined) throw error
+    await answerApi(request, response, (request as SessionRequest<ShopSchema>).session) // Set by the middleware.
+  } catch (failure) {
+    console.error(failure)
+    response.writeHead(500).end()
+  }
+}
+
+function sendWorker(response: ServerResponse): void {
+  response.setHeader('content-type', 'text/javascript')
+  response.setHeader('cache-control', 'no-cache')
+  response.setHeader('service-worker-allowed', '/')
+  response.end(worker)
+}
+
+/** Kept beside the installed packages, so that a restart of the demo ends nobody's session. */
+function demoSecret(): string {
+  const folder = join(root, 'node_modules/.cache')
+  const file = join(folder, 'session-mirror-demo-secret')
+  if (!existsSync(file)) {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(file, randomBytes(32).toString('hex'), { mode: 0o600 })
+  }
+  return readFileSync(file, 'utf8')
+}
+
+async function listen(to: Server): Promise<number> {
+  const wanted = process.env['PORT']
+  const last = wanted ? Number(wanted) : 5273
+  for (let port = wanted ? Number(wanted) : 5173; port <= last; port++) {
+    const listening = once(to, 'listening')
+    to.listen(port, 'localhost')
+    try {
+      await listening
+      return port
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
+    }
+  }
+  throw new Error(wanted ? `Port ${wanted} is taken.` : 'No free port from 5173.')
+}
+
+async function end(): Promise<void> {
+  server.closeAllConnections()
+  await Promise.allSettled([vite.close(), backend.close()])
+  process.exit(0)
+}
+process.once('SIGINT', () => void end())
+process.once('SIGTERM', () => void end())
+
+const port = await listen(server)
+console.log(`store: ${backend.description}`)
+console.log(`ready http://localhost:${port}`)

@@ -1,0 +1,54 @@
+// This browser's session, and the switch that takes its network away.
+import { type Session, createSession } from 'session-mirror'
+import { type ShopSchema, schema } from './schema.ts'
+
+let offline = false
+const listeners = new Set<(isOffline: boolean) => void>()
+
+/** The page's `fetch`, or a dead network: as the browser's own offline switch, for this tab. */
+export function pageFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  return offline ? Promise.reject(new TypeError('This tab plays offline.')) : fetch(input, init)
+}
+
+export const session: Session<ShopSchema> = createSession({
+  schema,
+  worker: { url: '/session-worker.js', api: ['/api/'] },
+  fetch: (request) => pageFetch(request),
+})
+
+export function isOffline(): boolean {
+  return offline
+}
+
+export function goOffline(value: boolean): void {
+  offline = value
+  for (const listener of listeners) listener(value)
+  if (!value) void session.flush()
+}
+
+export function onOffline(listener: (isOffline: boolean) => void): void {
+  listeners.add(listener)
+}
+
+/** Calls the shop's API through the worker, as any app would; throws with a sentence for people. */
+export async function callApi(
+  method: 'GET' | 'POST' | 'DELETE',
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
+  const init =
+    body === undefined
+      ? { method }
+      : { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
+  let response: Response
+  try {
+    response = await pageFetch(path, init)
+  } catch {
+    throw new Error('There is no network. What you write here is kept; this needs the server.')
+  }
+  const answer: unknown = await response.json().catch(() => undefined)
+  if (response.ok) return answer
+  if (response.status === 503)
+    throw new Error('The shop’s store does not answer. Nothing was changed; try again in a moment.')
+  throw new Error(`The server answered ${response.status}.`)
+}

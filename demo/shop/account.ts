@@ -1,0 +1,67 @@
+// Who is here: signing in as one of two people, signing out, and the theme.
+import { find, make, setText } from '../dom.ts'
+import { callApi, session } from '../session.ts'
+import { tell } from './banner.ts'
+
+const people = [
+  { id: 'ada', name: 'Ada' },
+  { id: 'grace', name: 'Grace' },
+] as const
+const themes = ['system', 'light', 'dark'] as const
+
+export function showAccount(): void {
+  const place = find('#account', HTMLElement)
+  const who = make('span', { class: 'who' })
+  const buttons = people.map(({ id, name }) =>
+    make(
+      'button',
+      { type: 'button', 'data-person': id, onclick: () => void signIn(id) },
+      `Sign in as ${name}`,
+    ),
+  )
+  const out = make('button', { type: 'button', id: 'sign-out', onclick: () => void signOut() }, 'Sign out')
+  const theme = make(
+    'select',
+    { id: 'theme', 'aria-label': 'Theme', onchange: () => setTheme(theme.value) },
+    ...themes.map((name) => make('option', { value: name }, `${name[0]?.toUpperCase()}${name.slice(1)}`)),
+  )
+  place.append(who, ...buttons, out, theme)
+
+  function show(): void {
+    const user = session.get('user')
+    setText(who, session.owner === null ? (user ?? '') : (user ?? session.owner))
+    who.hidden = who.textContent === ''
+    out.hidden = session.owner === null
+    for (const button of buttons) button.hidden = button.dataset['person'] === session.owner
+    theme.value = session.get('theme')
+    document.documentElement.dataset['theme'] = session.get('theme')
+  }
+  session.subscribe(show)
+  session.on('owner', show)
+  session.on('status', show)
+  void session.ready.then(show)
+}
+
+async function signIn(person: string): Promise<void> {
+  try {
+    await callApi('POST', '/api/sign-in', { person })
+    await session.pull()
+    tell(`Signed in as ${session.get('user') ?? person}, with a new session id.`)
+  } catch (error) {
+    tell(String(error instanceof Error ? error.message : error), 'warning')
+  }
+}
+
+async function signOut(): Promise<void> {
+  const { server } = await session.signOut()
+  tell(
+    server === 'confirmed'
+      ? 'Signed out, here and on the server.'
+      : 'Signed out here. The server is told as soon as it can be reached.',
+  )
+}
+
+function setTheme(value: string): void {
+  const theme = themes.find((name) => name === value)
+  if (theme !== undefined) session.set('theme', theme)
+}

@@ -1,0 +1,15 @@
+// One line that says what just happened; screen readers hear it, too.
+import { find, setText } from '../dom.ts'
+
+let timer: ReturnType<typeof setTimeout> | undefined
+
+export function tell(text: string, tone: 'note' | 'warning' = 'note'): void {
+  const banner = find('#banner', HTMLElement)
+  banner.hidden = false
+  banner.dataset['tone'] = tone
+  setText(banner, text)
+  clearTimeout(timer)
+  timer = setTimeout(() => {
+    banner.hidden = true
+  }, 6000)
+}

@@ -1,0 +1,26 @@
+// Says what a user has to know of the session's state, in words, when it changes.
+import { session } from '../session.ts'
+import { tell } from './banner.ts'
+
+export function watchStatus(): void {
+  session.on('status', (status) => {
+    if (status.state === 'lost')
+      tell(
+        `The store lost this session (${status.keys.join(', ') || 'it was empty'}). Nothing was hidden; a new one begins with your next change.`,
+        'warning',
+      )
+    if (status.state === 'signed-out' && status.reason === 'expired')
+      tell('Your session has expired. Sign in again; what you had not sent is kept.', 'warning')
+    if (status.state === 'signed-out' && status.reason === 'ended') tell('You were signed out.', 'warning')
+    if (status.state === 'stale' && status.reason === 'unavailable')
+      tell('The store does not answer. You can go on; your changes are kept and sent later.', 'warning')
+  })
+  session.on('owner', ({ owner, previous }) => {
+    if (previous !== null && owner !== null)
+      tell('Somebody else signed in here. What was shown of the other person is gone.')
+  })
+  session.on('conflict', ({ key }) =>
+    tell(`“${key}” was changed elsewhere; the server’s value stands.`, 'warning'),
+  )
+  session.on('parked', () => tell('Unsent changes are kept, encrypted, until their owner is back.'))
+}
