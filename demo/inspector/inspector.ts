@@ -20,14 +20,16 @@ import {
 const every = 2000
 
 export function showInspector(): void {
+  // On a narrow screen the shop comes first, and the panels stay folded below it.
+  const isWide = matchMedia('(min-width: 1080px)').matches
   const panels = {
     memory: panel('In memory', 'What this tab shows, with unsent changes on top', true),
     outbox: panel('Outbox', 'Changes the server has not acknowledged', true),
     indexedDb: panel('IndexedDB', 'Read straight from the database', false),
-    worker: panel('Service worker', 'Asked by message', true),
-    cookie: panel('Cookie', 'Its age and floor, never its value', true),
-    server: panel('Server record', 'Names and revisions, as the server says', true),
-    store: panel('Store', 'As the store itself says', true),
+    worker: panel('Service worker', 'Asked by message', isWide),
+    cookie: panel('Cookie', 'Its age and floor, never its value', isWide),
+    server: panel('Server record', 'Names and revisions, as the server says', isWide),
+    store: panel('Store', 'As the store itself says', isWide),
   }
   const timeline = startTimeline()
   const heading = make(
