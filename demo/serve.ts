@@ -92,6 +92,11 @@ async function end(): Promise<void> {
 }
 process.once('SIGINT', () => void end())
 process.once('SIGTERM', () => void end())
+// Ended by somebody who knew only npm's process id: a shell between does not pass that on.
+const parent = process.ppid
+setInterval(() => {
+  if (process.ppid !== parent) void end()
+}, 500).unref()
 
 const port = await listen(server)
 console.log(`store: ${backend.description}`)

@@ -31,12 +31,12 @@ async function bundleOf(door: string): Promise<string> {
   return output.output[0].code
 }
 
-test('the page’s core, with idb, stays below 13.5 KB', async () => {
+test('the page’s core, with idb, stays below 13.5 kB', async () => {
   expect(gzipped(await bundleOf('index'))).toBeLessThan(13_500)
 })
 
-test('the ready-made worker, whole, stays below 7.2 KB and imports nothing', async () => {
+test('the ready-made worker, whole, stays below 5 KiB and imports nothing', async () => {
   const script = await workerScript()
-  expect(gzipped(script)).toBeLessThan(7200)
+  expect(gzipped(script)).toBeLessThan(5120)
   expect(script).not.toMatch(/\bimport\b|\bexport\b|importScripts/)
 })

@@ -6,6 +6,7 @@ import { type SessionSchema, definitionOf } from '../protocol/schema.ts'
 import { attachedFetch } from '../mirror/attach.ts'
 import type { Hint } from '../mirror/channel.ts'
 import { databaseStorage } from '../mirror/database.ts'
+import { knownBy } from '../mirror/known.ts'
 import { pendingOf } from '../mirror/local.ts'
 import { createMirror } from '../mirror/mirror.ts'
 import { createRefresh } from '../mirror/refresh.ts'
@@ -39,12 +40,12 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   const storage = options.storage ?? databaseStorage(names.database)
   const mirror = createMirror({ storage, channel: names.channel, now })
   const view = createView(schema, mirror.state)
-  const transport = createTransport({
-    base,
+  const transport = createTransport(base, {
     fetch,
     onExchange: (exchange) => emitter.emit('exchange', exchange),
   })
-  const refresh = createRefresh({ mirror, transport, lock: names.refreshLock, now })
+  const known = knownBy(mirror)
+  const refresh = createRefresh({ known, request: transport.refresh, lock: names.refreshLock, now })
   const sync = createSync({
     mirror,
     transport,
@@ -59,7 +60,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   const pull = async (): Promise<void> => void (await sync.run(askForNews))
   const take = (hint: Hint): Promise<Contact> => sync.run(() => wantsAfter(hint, mirror.state.mirror.mirror))
   const attached = attachedFetch(
-    { mirror, refresh, now, onOther: take, onNewer: (hint) => void take(hint) },
+    { known, refresh, now, onOther: take, onNewer: (hint) => void take(hint) },
     fetch,
   )
 
@@ -70,6 +71,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
 
   function setContact(next: Contact): void {
     contact = next
+    if (next === 'live') lifecycle.recovered()
     tellStatus()
   }
 

@@ -2,7 +2,7 @@
 // page's error handler and stops nobody else.
 import type { Json } from '../protocol/json.ts'
 import type { Mutation, Outcome } from '../protocol/mutation.ts'
-import type { Exchange } from '../mirror/transport.ts'
+import type { Exchange } from '../mirror/send.ts'
 import type { Durability } from '../mirror/storage.ts'
 import type { Status } from './status.ts'
 

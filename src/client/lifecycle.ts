@@ -8,6 +8,8 @@ export interface Lifecycle {
   soon(): void
   /** The last pass failed: again after so many milliseconds, or at the first sign of life. */
   later(milliseconds: number): void
+  /** A pass went through: nothing is left to be tried again. */
+  recovered(): void
   close(): void
 }
 
@@ -63,6 +65,7 @@ export function createLifecycle({
       clearTimeout(retrying)
       retrying = setTimeout(look, milliseconds)
     },
+    recovered: () => clearTimeout(retrying),
     close() {
       listening.abort()
       clearTimeout(sending)

@@ -4,12 +4,12 @@
 import { parseProblem, parseRevisionHeader } from '../protocol/messages.ts'
 import { headers } from '../protocol/names.ts'
 import type { Hint } from './channel.ts'
-import type { TabMirror } from './mirror.ts'
+import type { KnownSession } from './known.ts'
 import type { Refresh } from './refresh.ts'
-import type { Fetch } from './transport.ts'
+import type { Fetch } from './send.ts'
 
 export interface AttachOptions {
-  readonly mirror: TabMirror
+  readonly known: KnownSession
   readonly refresh: Refresh
   readonly now: () => number
   /** Called, and awaited, when an answer tells of another session than the mirror's, or of none. */
@@ -21,10 +21,10 @@ export interface AttachOptions {
 
 /** `fetch` for a request of this origin's own page. Throws only what `upstream` throws. */
 export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
-  const { mirror, refresh, now } = options
+  const { known, refresh, now } = options
 
   async function send(request: Request): Promise<Response> {
-    const { epoch } = mirror.state.mirror.mirror
+    const { epoch } = known.document.mirror
     if (epoch === null) return upstream(request)
     const sentHeaders = new Headers(request.headers)
     sentHeaders.set(headers.epoch, epoch)
@@ -34,7 +34,7 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
   async function listen(response: Response): Promise<void> {
     const value = response.headers.get(headers.revision)
     if (value === null) return
-    const { epoch, revision } = mirror.state.mirror.mirror
+    const { epoch, revision } = known.document.mirror
     const said = parseRevisionHeader(value) ?? { epoch: null, revision: 0 }
     if (said.epoch !== epoch) await options.onOther(said)
     else if (said.revision > revision) options.onNewer(said)

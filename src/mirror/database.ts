@@ -1,7 +1,6 @@
-// IndexedDB storage, for page and worker alike. Promises: a handle that died is never used again, opening
-// never hangs, and a transaction awaits nothing but IndexedDB. Its version stays 1 for ever, so that no
-// tab can block another one; formats are told by the documents themselves.
-import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
+// The page's storage in IndexedDB. Promises that a transaction awaits nothing but IndexedDB, and that what it
+// keeps is kept whole or not at all.
+import { type Database, NewerFormatError, connect } from './connection.ts'
 import {
   type LocalState,
   type OpenMutation,
@@ -15,17 +14,7 @@ import {
 } from './local.ts'
 import type { Step, Storage } from './storage.ts'
 
-interface Tables extends DBSchema {
-  mirror: { key: string; value: unknown }
-  outbox: { key: string; value: unknown }
-}
-type Database = IDBPDatabase<Tables>
 type Durable = 'relaxed' | 'strict'
-
-/** Safari 14 and 18.4 in private mode never answer: after this many milliseconds memory takes over. */
-const openTimeout = 3000
-/** A dead handle is reopened this often for one operation; 97 % of real failures need one (Expensify#87844). */
-const attempts = 3
 
 const openPrefix = 'open:'
 const parkedPrefix = 'parked:'
@@ -36,72 +25,13 @@ const after = '\uffff'
  * @throws what IndexedDB throws, once reopening did not help; then the caller goes on in memory.
  */
 export function databaseStorage(name: string): Storage {
-  let opened: Promise<Database> | undefined
-
-  function open(): Promise<Database> {
-    opened ??= openWithTimeout(name, () => {
-      opened = undefined
-    })
-    return opened
-  }
-
-  async function withDatabase<T>(use: (database: Database) => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await use(await open())
-      } catch (error) {
-        opened = undefined
-        if (attempt === attempts || error instanceof NewerFormatError || isQuota(error)) throw error
-      }
-    }
-  }
-
+  const { use, close } = connect(name)
   return {
     durability: 'disk',
-    load: () => withDatabase((database) => read(database)),
-    write: (added, replaces) => withDatabase((database) => write(database, added, replaces)),
-    transact: (step, durable) => withDatabase((database) => transact(database, step, durable)),
-    close: () => {
-      void opened?.then(
-        (database) => database.close(),
-        () => undefined,
-      )
-      opened = undefined
-    },
-  }
-}
-
-/** A newer version of this library wrote the documents: this one must not touch them. */
-export class NewerFormatError extends Error {}
-
-async function openWithTimeout(name: string, onLost: () => void): Promise<Database> {
-  const opening = openDB<Tables>(name, 1, {
-    upgrade: (database) => {
-      database.createObjectStore('mirror')
-      database.createObjectStore('outbox')
-    },
-    // Somebody deletes the database, or a later version needs it: holding on would block them for ever.
-    blocking: (_current, _blocked, event) => {
-      onLost()
-      ;(event.target as IDBDatabase).close() // A versionchange event's target is the connection (IndexedDB 3, section 2.1).
-    },
-    terminated: onLost,
-  })
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('IndexedDB did not open in time.')), openTimeout)
-  })
-  try {
-    return await Promise.race([opening, timeout])
-  } catch (error) {
-    // A late success must not stay open unseen.
-    opening.then(
-      (database) => database.close(),
-      () => undefined,
-    )
-    throw error
-  } finally {
-    clearTimeout(timer)
+    load: () => use((database) => read(database)),
+    write: (added, replaces) => use((database) => write(database, added, replaces)),
+    transact: (step, durable) => use((database) => transact(database, step, durable)),
+    close,
   }
 }
 
@@ -184,8 +114,4 @@ async function readAll(mirror: Readable, outbox: Readable): Promise<LocalState> 
     open: open.map(parseOpenMutation).filter((entry) => entry !== undefined),
     parcels: parcels.map(parseParcel).filter((parcel) => parcel !== undefined),
   }
-}
-
-function isQuota(error: unknown): boolean {
-  return error instanceof DOMException && error.name === 'QuotaExceededError'
 }

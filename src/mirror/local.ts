@@ -66,23 +66,22 @@ export interface LocalState {
   readonly parcels: readonly Parcel[]
 }
 
+export function emptyMirrorDocument(): MirrorDocument {
+  const times = { notedAt: 0, refreshedAt: 0, freshUntil: 0, expiresAt: 0 }
+  return { format, version: 0, mirror: emptyMirror, ending: null, ...times, parking: null }
+}
+
 export function emptyLocalState(): LocalState {
-  const head = { format, version: 0 }
-  return {
-    mirror: {
-      ...head,
-      mirror: emptyMirror,
-      ending: null,
-      notedAt: 0,
-      refreshedAt: 0,
-      freshUntil: 0,
-      expiresAt: 0,
-      parking: null,
-    },
-    outbox: { ...head, client: randomToken(), number: 0, sealed: null, settled: {}, leaving: null },
-    open: [],
-    parcels: [],
+  const outbox = {
+    format,
+    version: 0,
+    client: randomToken(),
+    number: 0,
+    sealed: null,
+    settled: {},
+    leaving: null,
   }
+  return { mirror: emptyMirrorDocument(), outbox, open: [], parcels: [] }
 }
 
 /** All mutations that the server has not acknowledged, oldest first. */

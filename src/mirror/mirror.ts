@@ -2,7 +2,7 @@
 // writes are visible at once, storage and the other tabs follow. Goes on in memory when storage fails.
 import type { Mutation } from '../protocol/mutation.ts'
 import { type Hint, type Notice, openChannel } from './channel.ts'
-import { NewerFormatError } from './database.ts'
+import { NewerFormatError } from './connection.ts'
 import { memoryStorage } from './fallback.ts'
 import { type LocalState, type OpenMutation, emptyLocalState, pendingOf } from './local.ts'
 import { isReplacedBy, withOpen } from './outbox.ts'

@@ -2,9 +2,11 @@
 // time of the last refresh tells a late one that there is nothing left to do.
 import type { SessionErrorCode } from '../protocol/errors.ts'
 import { withLock } from './lock.ts'
-import type { TabMirror } from './mirror.ts'
+import type { KnownSession } from './known.ts'
 import { noteRefresh } from './snapshot.ts'
-import type { Transport } from './transport.ts'
+import type { SessionTimes } from '../protocol/messages.ts'
+import type { Answer } from './send.ts'
+import type { Mirror } from '../protocol/state.ts'
 
 export type Refreshed =
   | { readonly kind: 'fresh' }
@@ -21,8 +23,9 @@ export interface Refresh {
 }
 
 export interface RefreshOptions {
-  readonly mirror: TabMirror
-  readonly transport: Transport
+  readonly known: KnownSession
+  /** Calls the refresh route. */
+  readonly request: (mirror: Mirror) => Promise<Answer<SessionTimes>>
   readonly lock: string
   readonly now: () => number
 }
@@ -36,7 +39,7 @@ const over: readonly SessionErrorCode[] = ['expired', 'ended', 'reuse', 'lost']
 const fresh: Refreshed = { kind: 'fresh' }
 const failed: Refreshed = { kind: 'failed' }
 
-export function createRefresh({ mirror, transport, lock, now }: RefreshOptions): Refresh {
+export function createRefresh({ known, request, lock, now }: RefreshOptions): Refresh {
   let failedAt = Number.NEGATIVE_INFINITY
   let running: Promise<Refreshed> | undefined
 
@@ -49,12 +52,12 @@ export function createRefresh({ mirror, transport, lock, now }: RefreshOptions):
   }
 
   async function refresh(isDone: () => boolean): Promise<Refreshed> {
-    const { mirror: document } = await mirror.reload()
+    await known.reload()
     if (isDone()) return fresh
-    const answer = await transport.refresh(document.mirror)
+    const answer = await request(known.document.mirror)
     if (answer.kind === 'message' && answer.message.epoch !== null) {
       const { message } = answer
-      await mirror.transact((state) => noteRefresh(state, message, now()))
+      await known.change((document) => noteRefresh(document, message, now()))
       return fresh
     }
     if (answer.kind === 'message') return { kind: 'over', code: 'ended' }
@@ -65,13 +68,13 @@ export function createRefresh({ mirror, transport, lock, now }: RefreshOptions):
 
   return {
     async ahead() {
-      const isFresh = (): boolean => !isNearEnd(mirror.state.mirror, now())
+      const isFresh = (): boolean => !isNearEnd(known.document, now())
       if (isFresh()) return fresh
       if (now() - failedAt < coolDown) return failed
       return once(isFresh)
     },
     async after(sentAt) {
-      return once(() => mirror.state.mirror.refreshedAt > sentAt)
+      return once(() => known.document.refreshedAt > sentAt)
     },
   }
 }

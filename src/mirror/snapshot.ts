@@ -1,6 +1,6 @@
 // The mirror document as pure steps: adopt what the server said, note a refresh, wipe. Owns the rule that
 // nothing of one owner stays when another one, or nobody, takes over.
-import type { MirrorMessage } from '../protocol/messages.ts'
+import type { MirrorMessage, SessionTimes } from '../protocol/messages.ts'
 import { adopt, emptyMirror } from '../protocol/state.ts'
 import type { Ending, LocalState, MirrorDocument, Parcel } from './local.ts'
 import { changed } from './outbox.ts'
@@ -17,9 +17,9 @@ export function adoptMessage(state: LocalState, message: MirrorMessage, now: num
 }
 
 /** Only the times of an answer: what the worker keeps of a refresh. */
-export function noteRefresh(state: LocalState, message: MirrorMessage, now: number): LocalState {
-  if (message.epoch !== state.mirror.mirror.epoch) return state
-  return { ...state, mirror: changedMirror(state.mirror, { ...timesOf(message, now), refreshedAt: now }) }
+export function noteRefresh(document: MirrorDocument, message: SessionTimes, now: number): MirrorDocument {
+  if (message.epoch !== document.mirror.epoch) return document
+  return changedMirror(document, { ...timesOf(message, now), refreshedAt: now })
 }
 
 /** Wipes what belonged to the session that ended. The outbox must have been parked or given up before. */
@@ -52,7 +52,7 @@ export function changedMirror(document: MirrorDocument, change: Partial<MirrorDo
   return { ...document, ...change, version: document.version + 1 }
 }
 
-function timesOf(message: MirrorMessage, now: number): Partial<MirrorDocument> {
+function timesOf(message: SessionTimes, now: number): Partial<MirrorDocument> {
   return {
     notedAt: now,
     freshUntil: now + message.freshIn * 1000,

@@ -9,7 +9,8 @@ import { withLock } from './lock.ts'
 import type { TabMirror } from './mirror.ts'
 import { changed, fork, seal, settle } from './outbox.ts'
 import type { Refresh } from './refresh.ts'
-import type { Answer, Transport } from './transport.ts'
+import type { Answer } from './send.ts'
+import type { Transport } from './transport.ts'
 
 /** How the last contact with the server went. */
 export type Contact = 'none' | 'live' | 'offline' | 'unavailable' | 'refused'
@@ -82,7 +83,7 @@ export function createSync(options: SyncOptions): Sync {
     return isStale(answer) ? refreshAfter(sentAt, wants) : take(answer, sent)
   }
 
-  async function take(answer: Answer, sent: Sent): Promise<Step> {
+  async function take(answer: Answer<MirrorMessage>, sent: Sent): Promise<Step> {
     if (answer.kind === 'message') return adopt(answer.message, sent)
     const { retryAfterSeconds } = answer
     if (answer.kind === 'unreachable') return { next: 'stop', contact: answer.reason, retryAfterSeconds }
@@ -195,7 +196,7 @@ function strongest(all: readonly Wants[]): Wants {
   return all.includes('pull') ? 'pull' : 'nothing'
 }
 
-function isStale(answer: Answer): boolean {
+function isStale(answer: Answer<MirrorMessage>): boolean {
   return answer.kind === 'problem' && answer.code === 'stale'
 }
 

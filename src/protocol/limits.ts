@@ -25,6 +25,10 @@ export const limits = {
   removedMarks: 64,
   /** Seconds that a sleeping outbox of another owner is kept: a week, as long as Safari keeps our storage. */
   parkedSeconds: 604_800,
-  /** Bytes of a `fetch` with `keepalive`: the Fetch standard allows 64 KiB in flight for one page. */
-  keepaliveBytes: 60_000,
 } as const
+
+/**
+ * Bytes of a `fetch` with `keepalive`: the Fetch standard allows 64 KiB in flight for one page. Not among the
+ * others, so that the worker's script need not carry them.
+ */
+export const keepaliveBytes = 60_000

@@ -22,14 +22,20 @@ export interface Batch {
   readonly mutations: readonly Mutation[]
 }
 
-/** The answer of every session route. Times are seconds from now; both 0 while there is no session. */
-export interface MirrorMessage extends Patch {
+/** Of which session an answer speaks, and how long that lives: seconds from now, 0 while there is none. */
+export interface SessionTimes {
+  readonly epoch: Epoch | null
+  readonly revision: number
   /** Until the cookie must be refreshed. */
   readonly freshIn: number
   /** Until the session ends if nothing is done. */
   readonly expiresIn: number
   /** `<id>.<key>`: seals the unsent changes of this owner when another one takes the browser over. */
   readonly parking: string | null
+}
+
+/** The answer of every session route. */
+export interface MirrorMessage extends Patch, SessionTimes {
   /** One for each mutation of the batch in the request, in its order. */
   readonly outcomes?: readonly Outcome[]
 }
@@ -61,25 +67,26 @@ export function parseBatch(text: string): Batch {
 }
 
 export function parseMirrorMessage(value: unknown): MirrorMessage {
+  const times = parseSessionTimes(value)
   if (!isObject(value)) throw malformed('body')
-  const { epoch, owner, revision, since, keys, removed, freshIn, expiresIn, parking, outcomes } = value
-  if (!isNullOr(epoch, isEpoch) || !isNullOr(owner, isString) || !isNullOr(parking, isString))
-    throw malformed('epoch')
-  if (!isCount(revision) || !isNullOr(since, isCount)) throw malformed('revision')
-  if (typeof freshIn !== 'number' || typeof expiresIn !== 'number') throw malformed('freshIn')
+  const { owner, since, keys, removed, outcomes } = value
+  if (!isNullOr(owner, isString) || !isNullOr(since, isCount)) throw malformed('owner')
   if (!isObject(keys) || !Object.values(keys).every(isEntry)) throw malformed('keys')
   if (!isObject(removed) || !Object.values(removed).every(isCount)) throw malformed('removed')
   if (outcomes !== undefined && !(Array.isArray(outcomes) && outcomes.every(isOutcome)))
     throw malformed('outcomes')
-  const patch = {
-    epoch,
-    owner,
-    revision,
-    since,
-    keys: keys as Entries,
-    removed: removed as Record<string, number>,
-  }
-  return { ...patch, freshIn, expiresIn, parking, ...(outcomes === undefined ? {} : { outcomes }) }
+  const patch = { owner, since, keys: keys as Entries, removed: removed as Record<string, number> }
+  return { ...times, ...patch, ...(outcomes === undefined ? {} : { outcomes }) }
+}
+
+/** What a refresh is for; the worker reads no more of an answer than this. */
+export function parseSessionTimes(value: unknown): SessionTimes {
+  if (!isObject(value)) throw malformed('body')
+  const { epoch, revision, freshIn, expiresIn, parking } = value
+  if (!isNullOr(epoch, isEpoch) || !isNullOr(parking, isString)) throw malformed('epoch')
+  if (!isCount(revision) || typeof freshIn !== 'number' || typeof expiresIn !== 'number')
+    throw malformed('times')
+  return { epoch, revision, freshIn, expiresIn, parking }
 }
 
 /** The code of a problem+json body, or undefined when the answer is not one of ours. */

@@ -1,14 +1,13 @@
 // The service worker: attaches and refreshes the session for the app's listed requests. Keeps nothing in
 // memory that it needs, because the browser ends it at will; stores nothing in Cache Storage; never answers
 // a navigation.
-import { format, sharedNamesOf } from '../protocol/names.ts'
+import { format, routesOf, sharedNamesOf } from '../protocol/names.ts'
+import { parseSessionTimes } from '../protocol/messages.ts'
 import { attachedFetch } from '../mirror/attach.ts'
-import type { Hint } from '../mirror/channel.ts'
-import { databaseStorage } from '../mirror/database.ts'
-import { createMirror } from '../mirror/mirror.ts'
 import { createRefresh } from '../mirror/refresh.ts'
-import { createTransport } from '../mirror/transport.ts'
+import { absolute, post } from '../mirror/send.ts'
 import { decide } from './intercept.ts'
+import { createWorkerSession } from './known.ts'
 import { type WorkerMessage, type WorkerReport, isPageOf, parseMessage } from './messages.ts'
 
 /** Sends a request on; `event` is there when a page's request caused it, and names that page. */
@@ -39,13 +38,15 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
   const upstream: Upstream = options.fetch ?? ((request) => fetch(request))
   const { origin } = self.location
   const names = sharedNamesOf(base)
-  const mirror = createMirror({
-    storage: databaseStorage(names.database),
-    channel: names.channel,
+  const session = createWorkerSession(names)
+  const refreshUrl = routesOf(absolute(base)).refresh
+  const refresh = createRefresh({
+    known: session,
+    request: (mirror) =>
+      post(refreshUrl, { mirror }, { fetch: (request) => upstream(request), parse: parseSessionTimes }),
+    lock: names.refreshLock,
     now: Date.now,
   })
-  const transport = createTransport({ base, fetch: (request) => upstream(request) })
-  const refresh = createRefresh({ mirror, transport, lock: names.refreshLock, now: Date.now })
   const startedAt = Date.now()
   let attached = 0
   let retried = 0
@@ -54,35 +55,20 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
   async function attach(event: FetchEvent): Promise<Response> {
     if (!isPageOf(await self.clients.get(event.clientId), origin)) return upstream(event.request, event)
     attached++
-    await mirror.reload()
+    await session.reload()
     const send = attachedFetch(
       {
-        mirror,
+        known: session,
         refresh,
         now: Date.now,
-        onOther: untilPulled,
-        onNewer: mirror.hint,
+        // Pages pull, never the worker.
+        onOther: (hint) => session.untilPulled(hint, patience),
+        onNewer: session.hint,
         onRetry: () => void retried++,
       },
       (request) => upstream(request, event),
     )
     return send(event.request)
-  }
-
-  /** Pages pull, never the worker; it only waits until one of them has, or until that takes too long. */
-  function untilPulled(hint: Hint): Promise<void> {
-    mirror.hint(hint)
-    return new Promise((resolve) => {
-      const stop = mirror.onChange((state) => {
-        if (state.mirror.mirror.epoch === hint.epoch) done()
-      })
-      const timer = setTimeout(done, patience)
-      function done(): void {
-        clearTimeout(timer)
-        stop()
-        resolve()
-      }
-    })
   }
 
   async function obey(message: WorkerMessage, port: MessagePort | undefined): Promise<void> {

@@ -1,0 +1,121 @@
+// The demo as a visitor meets it: started as `npm run demo` starts it, used in Chromium, ended by its process id.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Browser, Page } from 'playwright'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freePort } from '../support/memcached.ts'
+import { launch } from './browser.ts'
+
+let demo: ChildProcess
+let browser: Browser
+let origin = ''
+const printed: string[] = []
+
+beforeAll(async () => {
+  const root = join(import.meta.dirname, '../..')
+  const port = await freePort()
+  const { MEMCACHED: _unset, ...env } = process.env
+  demo = spawn(process.execPath, ['--conditions=session-mirror-source', 'demo/serve.ts'], {
+    cwd: root,
+    env: { ...env, PORT: String(port), NODE_ENV: 'development' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const { stdout } = demo
+  if (stdout === null) throw new Error('no output')
+  for await (const line of createInterface(stdout)) {
+    printed.push(line)
+    origin = /^ready (\S+)$/.exec(line)?.[1] ?? ''
+    if (origin !== '') break
+  }
+  browser = await launch()
+})
+afterAll(async () => {
+  await browser?.close()
+  if (demo.exitCode === null) demo.kill('SIGKILL')
+})
+
+/** A page whose console errors are kept; requests that the test makes fail on purpose are the test's business. */
+async function visit(path = '/'): Promise<{ page: Page; errors: string[] }> {
+  const page = await (await browser.newContext()).newPage()
+  const errors: string[] = []
+  page.on('pageerror', (error) => errors.push(error.message))
+  page.on('console', (message) => void (message.type() === 'error' && errors.push(message.text())))
+  await page.goto(origin + path)
+  await page.locator('.pill', { hasText: 'live' }).waitFor()
+  return { page, errors }
+}
+
+test('it says where it is ready, and which store it uses', () => {
+  expect(printed).toContainEqual(`ready ${origin}`)
+  expect(printed.some((line) => line.startsWith('store: memcached on 127.0.0.1:'))).toBe(true)
+})
+
+test('signing in, buying, going offline, expiring the cookie and restarting the store all do what they say', async () => {
+  const { page, errors } = await visit()
+  await page.click('[data-person=ada]')
+  await page.locator('.who', { hasText: 'Ada Lovelace' }).waitFor()
+  await page.click('.products li:nth-child(1) button')
+  await page.click('#offline')
+  await page.click('.products li:nth-child(2) button')
+  await page.fill('#note', 'written offline')
+  await page.locator('.pill', { hasText: 'offline' }).waitFor()
+  expect(await page.locator('.lines li').count()).toBe(2)
+  await page.click('#offline')
+  await page.locator('#note-state', { hasText: 'Kept on the server.' }).waitFor()
+  expect(errors).toEqual([])
+
+  await page.click('#expire')
+  await page.waitForTimeout(1200)
+  await page.click('#order')
+  await page.locator('#stamps', { hasText: '2' }).waitFor()
+  // By the worker, or by the page that had just come into focus: whoever met the stale cookie first.
+  await page
+    .locator('.panel', { hasText: 'to be refreshed' })
+    .locator('dd', { hasText: /^in \d+ s$/ })
+    .waitFor()
+
+  await page.click('#restart-store')
+  await page.locator('#banner', { hasText: 'restarted' }).waitFor()
+  await page.fill('#note', 'after the restart')
+  await page.locator('.pill', { hasText: 'lost' }).waitFor()
+})
+
+test('the TurboGears example: set on one page, read on another, from the mirror and from the server', async () => {
+  const { page, errors } = await visit('/turbogears.html')
+  await page.fill('#tg-user', 'MVL')
+  await page.click('text=Set and save')
+  await page.locator('#tg-result', { hasText: 'Saved' }).waitFor()
+  await page.click('.onward')
+  await page.locator('#tg-mirror', { hasText: 'MVL' }).waitFor()
+  await page.locator('#tg-server', { hasText: 'MVL' }).waitFor()
+  expect(errors).toEqual([])
+})
+
+test('every control has a name, and nothing is wider than a narrow screen', async () => {
+  const { page } = await visit()
+  await page.setViewportSize({ width: 360, height: 740 })
+  const unnamed = await page.evaluate(() =>
+    [...document.querySelectorAll('button, select, input, textarea, summary')]
+      .filter((element) => {
+        const labels = 'labels' in element ? [...((element.labels as NodeListOf<Element> | null) ?? [])] : []
+        const words = [
+          element.getAttribute('aria-label'),
+          element.textContent,
+          ...labels.map((label) => label.textContent),
+        ]
+        return !words.some((word) => word?.trim())
+      })
+      .map((element) => element.outerHTML),
+  )
+  expect(unnamed).toEqual([])
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360)
+})
+
+test('it ends when it is told to, and takes its memcached with it', async () => {
+  const port = Number(/127\.0\.0\.1:(\d+)/.exec(printed.join('\n'))?.[1])
+  demo.kill('SIGTERM')
+  await once(demo, 'exit')
+  await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow()
+})
