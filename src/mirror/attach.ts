@@ -1,7 +1,8 @@
 // The app's own requests with the session attached: refreshed ahead, sent with the epoch this browser
 // believes in, sent again once after a refresh, and listened to for news. The worker does it for every
 // listed request, `session.fetch` for a page that no worker controls.
-import { parseProblem, parseRevisionHeader } from '../protocol/messages.ts'
+import type { SessionErrorCode } from '../protocol/errors.ts'
+import { type Problem, parseProblem, parseRevisionHeader } from '../protocol/messages.ts'
 import { headers } from '../protocol/names.ts'
 import type { Hint } from './channel.ts'
 import type { KnownSession } from './known.ts'
@@ -31,11 +32,12 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
     return upstream(new Request(request, { headers: sentHeaders, credentials: credentialsOf(request) }))
   }
 
-  async function listen(response: Response): Promise<void> {
+  async function listen(response: Response, problem: Problem | undefined): Promise<void> {
+    if (problem !== undefined && gone.includes(problem.code)) return void (await options.onOther(unknown))
     const value = response.headers.get(headers.revision)
     if (value === null) return
     const { epoch, revision } = known.document.mirror
-    const said = parseRevisionHeader(value) ?? { epoch: null, revision: 0 }
+    const said = parseRevisionHeader(value) ?? unknown
     if (said.epoch !== epoch) await options.onOther(said)
     else if (said.revision > revision) options.onNewer(said)
   }
@@ -46,14 +48,20 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
     const spare = copyOf(request)
     const sentAt = now()
     let response = await send(request)
-    if (spare !== undefined && (await isStale(response)) && (await refresh.after(sentAt)).kind === 'fresh') {
+    let problem = await problemOf(response)
+    if (spare !== undefined && problem?.code === 'stale' && (await refresh.after(sentAt)).kind === 'fresh') {
       options.onRetry?.()
       response = await send(spare)
+      problem = await problemOf(response)
     }
-    await listen(response)
+    await listen(response, problem)
     return response
   }
 }
+
+/** The session that this browser believes in is not the cookie's, or is no more: only a pull knows what is. */
+const gone: readonly SessionErrorCode[] = ['epoch-mismatch', 'lost', 'expired', 'ended', 'reuse']
+const unknown: Hint = { epoch: null, revision: 0 }
 
 function copyOf(request: Request): Request | undefined {
   try {
@@ -70,11 +78,11 @@ function credentialsOf(request: Request): RequestCredentials {
   return request.credentials === 'omit' || isOwn ? request.credentials : 'include'
 }
 
-async function isStale(response: Response): Promise<boolean> {
-  if (response.status !== 401 || !response.headers.get('content-type')?.includes('problem+json')) return false
+async function problemOf(response: Response): Promise<Problem | undefined> {
+  if (response.ok || !response.headers.get('content-type')?.includes('problem+json')) return undefined
   try {
-    return parseProblem(await response.clone().json())?.code === 'stale'
+    return parseProblem(await response.clone().json())
   } catch {
-    return false // An answer that broke off is the app's to read, not ours to judge.
+    return undefined // An answer that broke off is the app's to read, not ours to judge.
   }
 }

@@ -42,9 +42,16 @@ export function openChannel(name: string, listener: (notice: Notice) => void): C
   })
   // Node's BroadcastChannel (tests, server rendering) would keep the process alive; browsers have no unref.
   if ('unref' in channel && typeof channel.unref === 'function') channel.unref()
+  let isOpen = true
   return {
-    post: (notice) => channel.postMessage({ ...notice, format }),
-    close: () => channel.close(),
+    post(notice) {
+      // Something that was under way when the session was closed may still have news; nobody is told then.
+      if (isOpen) channel.postMessage({ ...notice, format })
+    },
+    close() {
+      isOpen = false
+      channel.close()
+    },
   }
 }
 

@@ -72,7 +72,7 @@ async function openWithTimeout(name: string, onLost: () => void): Promise<Databa
   })
   let timer: ReturnType<typeof setTimeout> | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('IndexedDB did not open in time.')), openTimeout)
+    timer = setTimeout(() => reject(new Error('IndexedDB timed out.')), openTimeout)
   })
   try {
     return await Promise.race([opening, timeout])

@@ -180,7 +180,7 @@ function difference(before: LocalState, after: LocalState): Notice {
 }
 
 function isKnown(state: LocalState, id: string): boolean {
-  return id in state.outbox.settled || pendingOf(state).some((mutation) => mutation.id === id)
+  return Object.hasOwn(state.outbox.settled, id) || pendingOf(state).some((mutation) => mutation.id === id)
 }
 
 function replacedStamps(state: LocalState, mutation: Mutation): string[] {

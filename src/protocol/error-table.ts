@@ -59,8 +59,6 @@ export const errorTable: Readonly<Record<SessionErrorCode, Fact>> = {
   invalid: fact(0, "The schema's validator refuses the value."),
   'outbox-full': fact(0, 'The browser keeps no more unsent changes. Wait until it is online again.'),
   'pending-writes': fact(0, 'There are unsent changes, and signOut was told to refuse them.'),
-  closed: fact(0, 'This session object was closed.'),
-  offline: fact(0, 'The server could not be reached.', true),
   'weak-secret': fact(0, 'A secret must have at least 32 characters, and none may stand twice.'),
   'invalid-option': fact(0, 'An option has a value that cannot work.'),
 }

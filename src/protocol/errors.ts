@@ -25,8 +25,6 @@ export type SessionErrorCode =
   | 'invalid'
   | 'outbox-full'
   | 'pending-writes'
-  | 'closed'
-  | 'offline'
   | 'weak-secret'
   | 'invalid-option'
 

@@ -157,5 +157,5 @@ function isNullOr<T>(value: unknown, is: (value: unknown) => value is T): value 
 }
 
 function malformed(where: string): SessionError {
-  return new SessionError('malformed', `Not as the protocol says: ${where}.`)
+  return new SessionError('malformed', `Not the protocol: ${where}.`)
 }

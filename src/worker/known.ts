@@ -9,7 +9,7 @@ import type { SharedNames } from '../protocol/names.ts'
 export interface WorkerSession extends KnownSession {
   /** Tells the pages what an answer said. */
   hint(hint: Hint): void
-  /** Resolves when the pages know of the epoch that the answer spoke of, or after `patience` milliseconds. */
+  /** Resolves when a page has found out what is, or after `patience` milliseconds. */
   untilPulled(hint: Hint, patience: number): Promise<void>
 }
 
@@ -56,12 +56,13 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
     change,
     hint: (hint) => pages.post({ hint }),
     untilPulled(hint, patience) {
+      const { epoch } = document.mirror
       pages.post({ hint })
       return new Promise((resolve) => {
         const timer = setTimeout(done, patience)
         listeners.add(look)
         function look(): void {
-          if (document.mirror.epoch === hint.epoch) done()
+          if (document.mirror.epoch !== epoch) done()
         }
         function done(): void {
           clearTimeout(timer)

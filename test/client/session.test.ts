@@ -410,3 +410,20 @@ describe('session.fetch', () => {
     expect(await heard).toBe(1)
   })
 })
+
+test('an app request that is refused because the cookie is another session’s brings the page up to date', async () => {
+  const session = await openLive()
+  await server.change((s) => s.signIn('ada'))
+  await session.pull()
+  await server.change((s) => s.signIn('grace'))
+  network.use(server.route('get', 'http://localhost/api/me', (_request, s) => Response.json({ owner: s.owner })))
+  expect((await session.fetch('http://localhost/api/me')).status).toBe(409)
+  expect(session.owner).toBe('grace')
+  expect((await session.fetch('http://localhost/api/me')).status).toBe(200)
+})
+
+test('a closed session throws nothing at whoever still holds it', async () => {
+  const session = await openLive()
+  session.close()
+  expect(await session.set('note', 'late').stored).toBe('disk')
+})
