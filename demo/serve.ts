@@ -82,7 +82,12 @@ async function listen(to: Server): Promise<number> {
       if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
     }
   }
-  throw new Error(wanted ? `Port ${wanted} is taken.` : 'No free port from 5173.')
+  console.error(
+    wanted
+      ? `Port ${wanted} is taken: choose another with PORT.`
+      : 'There is no free port from 5173 to 5273.',
+  )
+  process.exit(1)
 }
 
 async function end(): Promise<void> {
