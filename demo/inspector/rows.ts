@@ -48,10 +48,10 @@ export function memoryRows(session: typeof Shop): readonly Row[] {
   ]
 }
 
-export function outboxRows({ outbox, open, parcels }: Local): readonly Row[] {
+export function outboxRows({ mirror, outbox, open, parcels }: Local): readonly Row[] {
   const sealed = outbox.sealed?.mutations ?? []
   return [
-    ...(outbox.leaving === null
+    ...(mirror.leaving === null
       ? []
       : [{ name: 'first', value: 'tell the server about the end of a session', tone: 'pending' } as const]),
     ...sealed.map((mutation): Row => ({

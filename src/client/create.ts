@@ -59,8 +59,9 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   const writes = createWrites({ schema, mirror, read: view.get, onWrite: lifecycle.soon })
   const pull = async (): Promise<void> => void (await sync.run(askForNews))
   const take = (hint: Hint): Promise<Contact> => sync.run(() => wantsAfter(hint, mirror.state.mirror.mirror))
+  const flush = (): Promise<Contact> => sync.run(sendOnly)
   const attached = attachedFetch(
-    { known, refresh, now, onOther: take, onNewer: (hint) => void take(hint) },
+    { known, refresh, now, onLeaving: flush, onOther: take, onNewer: (hint) => void take(hint) },
     fetch,
   )
 
@@ -84,7 +85,8 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
 
   mirror.onChange((after, before) => {
     view.update(after)
-    writes.follow(after, before)
+    // A subscriber may have written meanwhile: what is pending is what is pending now.
+    writes.follow(mirror.state, before)
     if (isReady) announce(emitter, after, before)
     // Another tab's contact with the server brought this one up to date, too.
     if (
@@ -97,7 +99,10 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     tellStatus()
   })
   mirror.onHint((hint) => void take(hint))
-  mirror.onDurability((durability) => emitter.emit('durability', durability))
+  mirror.onDurability((durability, next) => {
+    writes.leaveOnDisk(next)
+    emitter.emit('durability', durability)
+  })
 
   async function start(): Promise<void> {
     await mirror.reload()
@@ -143,11 +148,14 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     },
     on: emitter.on,
     async flush() {
-      await sync.run(sendOnly)
+      await flush()
       return { pending: pendingOf(mirror.state).length }
     },
     pull,
-    fetch: (input: RequestInfo | URL, init?: RequestInit) => attached(new Request(input, init)),
+    fetch(input: RequestInfo | URL, init?: RequestInit) {
+      const request = new Request(input, init)
+      return isListed(request.url, options) ? attached(request) : fetch(request)
+    },
     signOut: (how: SignOutOptions = {}) => signOut(mirror, sync, how),
     inspect: () => ({ local: mirror.state, contact, worker }),
     close() {
@@ -157,6 +165,15 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   }
   // The schema's types describe exactly what the methods above check at run time.
   return untyped as unknown as Session<S>
+}
+
+/** Our own origin, that of the session's server, and those that the worker was told to serve. */
+function isListed(url: string, { url: base = '/session', worker }: SessionOptions<SessionSchema>): boolean {
+  const api = typeof worker === 'object' ? (worker.api ?? []) : []
+  const page = typeof location === 'undefined' ? base : location.href
+  return [page, new URL(base, page).href, ...api.map((entry) => new URL(entry, page).href)].some(
+    (listed) => new URL(listed).origin === new URL(url).origin,
+  )
 }
 
 /** Another epoch: whatever is unsent belongs to a session that is gone, so the whole mirror comes first. */

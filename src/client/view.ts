@@ -66,7 +66,11 @@ export function createView(schema: SessionSchema, initial: LocalState): View {
 
 function byKey(mutations: readonly Mutation[]): Map<string, readonly Mutation[]> {
   const result = new Map<string, Mutation[]>()
-  for (const mutation of mutations) result.set(mutation.key, [...(result.get(mutation.key) ?? []), mutation])
+  for (const mutation of mutations) {
+    const known = result.get(mutation.key)
+    if (known === undefined) result.set(mutation.key, [mutation])
+    else known.push(mutation)
+  }
   return result
 }
 

@@ -17,8 +17,10 @@ export type WriteOutcome =
   | { readonly code: 'superseded' }
   /** The owner left before it was sent; it is kept, encrypted, and goes out when that owner is back. */
   | { readonly code: 'parked' }
-  /** Given up by `signOut`. */
+  /** Given up: by `signOut`, or because its owner left and it could not be parked. */
   | { readonly code: 'discarded' }
+  /** Storage failed after it was kept there: the next start sends it, if storage can be read then. */
+  | { readonly code: 'left-on-disk' }
 
 export interface Write {
   /** Resolves when the write is kept: on disk, or only in this tab's memory. Never rejects. */
@@ -34,6 +36,8 @@ export interface Writes {
   update(key: string, change: (value: Json | undefined) => unknown): Write
   /** Answers the writes that `after` says something about. */
   follow(after: LocalState, before: LocalState): void
+  /** Storage has failed; what is not in `state` stays where it was kept. */
+  leaveOnDisk(state: LocalState): void
 }
 
 interface Options {
@@ -48,11 +52,12 @@ interface Options {
 const reruns = 20
 
 export function createWrites({ schema, mirror, read, onWrite }: Options): Writes {
-  const waiting = new Map<string, (outcome: WriteOutcome) => void>()
+  const waiting = new Map<string, Waiting>()
 
   function write(mutation: Mutation): Write {
     checkRoom(mirror.state, mutation)
-    const acknowledged = new Promise<WriteOutcome>((resolve) => waiting.set(mutation.id, resolve))
+    const { owner } = mirror.state.mirror.mirror
+    const acknowledged = new Promise<WriteOutcome>((resolve) => waiting.set(mutation.id, { owner, resolve }))
     const stored = mirror.write(mutation)
     onWrite()
     return { stored, acknowledged }
@@ -92,32 +97,49 @@ export function createWrites({ schema, mirror, read, onWrite }: Options): Writes
     follow(after, before) {
       if (waiting.size === 0) return
       const pending = new Set(pendingOf(after).map((mutation) => mutation.id))
-      for (const [id, resolve] of waiting) {
-        const outcome = after.outbox.settled[id] ?? (pending.has(id) ? undefined : fateOf(after, before))
+      for (const [id, awaited] of waiting) {
+        const outcome =
+          after.outbox.settled[id] ?? (pending.has(id) ? undefined : fateOf(awaited, after, before))
         if (outcome === undefined) continue
         waiting.delete(id)
-        resolve(outcome)
+        awaited.resolve(outcome)
+      }
+    },
+    leaveOnDisk(state) {
+      const pending = new Set(pendingOf(state).map((mutation) => mutation.id))
+      for (const [id, { resolve }] of waiting) {
+        if (pending.has(id)) continue
+        waiting.delete(id)
+        resolve({ code: 'left-on-disk' })
       }
     },
   }
 }
 
+interface Waiting {
+  /** Who was here when it was written. */
+  readonly owner: string | null
+  readonly resolve: (outcome: WriteOutcome) => void
+}
+
 async function rerun(first: Write, again: () => Write): Promise<WriteOutcome> {
   let outcome = await first.acknowledged
-  for (let count = 0; outcome.code === 'conflict' && count < reruns; count++)
-    outcome = await again().acknowledged
+  for (let count = 0; outcome.code === 'conflict' && count < reruns; count++) {
+    try {
+      outcome = await again().acknowledged
+    } catch (error) {
+      // The change cannot be made on the newest value: its own throw, or a value that the schema refuses.
+      outcome = { code: 'invalid', message: error instanceof Error ? error.message : String(error) }
+    }
+  }
   return outcome
 }
 
 /** An unsent write is gone from the outbox: why? */
-function fateOf(after: LocalState, before: LocalState): WriteOutcome {
-  if (after.mirror.ending !== before.mirror.ending && isSignedOut(after)) return { code: 'discarded' }
-  if (after.mirror.mirror.owner !== before.mirror.mirror.owner) return { code: 'parked' }
-  return { code: 'superseded' }
-}
-
-function isSignedOut({ mirror: { ending } }: LocalState): boolean {
-  return ending?.state === 'signed-out' && ending.reason === 'signed-out'
+function fateOf({ owner }: Waiting, after: LocalState, before: LocalState): WriteOutcome {
+  if (after.parcels.length > before.parcels.length) return { code: 'parked' }
+  const isOver = after.mirror.life !== before.mirror.life || after.mirror.mirror.owner !== owner
+  return { code: isOver ? 'discarded' : 'superseded' }
 }
 
 function baseOf({ mirror: { mirror } }: LocalState, key: string): Base {

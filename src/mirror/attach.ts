@@ -5,6 +5,7 @@ import type { SessionErrorCode } from '../protocol/errors.ts'
 import { type Problem, parseProblem, parseRevisionHeader } from '../protocol/messages.ts'
 import { headers } from '../protocol/names.ts'
 import type { Hint } from './channel.ts'
+import { acknowledgement } from './leaving.ts'
 import type { KnownSession } from './known.ts'
 import type { Refresh } from './refresh.ts'
 import type { Fetch } from './send.ts'
@@ -13,6 +14,8 @@ export interface AttachOptions {
   readonly known: KnownSession
   readonly refresh: Refresh
   readonly now: () => number
+  /** Called, and awaited, when a sign-out has not reached the server: it goes before any request. */
+  readonly onLeaving: () => Promise<unknown>
   /** Called, and awaited, when an answer tells of another session than the mirror's, or of none. */
   readonly onOther: (hint: Hint) => Promise<unknown>
   /** Called when an answer tells of a newer revision of the same session. */
@@ -20,16 +23,24 @@ export interface AttachOptions {
   readonly onRetry?: () => void
 }
 
-/** `fetch` for a request of this origin's own page. Throws only what `upstream` throws. */
+/** `fetch` for a request of this origin's own page. Throws only what `upstream` throws, or the request's abort. */
 export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
   const { known, refresh, now } = options
 
-  async function send(request: Request): Promise<Response> {
-    const { epoch } = known.document.mirror
-    if (epoch === null) return upstream(request)
+  function send(request: Request): Promise<Response> {
+    const { leaving, mirror } = known.document
+    // Signed out here, and the server does not know it yet: it must refuse what still comes with the old cookie.
+    const epoch = leaving === null ? mirror.epoch : acknowledgement
+    const init = {
+      credentials: credentialsOf(request),
+      referrer: request.referrer,
+      referrerPolicy: request.referrerPolicy,
+    }
+    if (epoch === null)
+      return upstream(init.credentials === request.credentials ? request : new Request(request, init))
     const sentHeaders = new Headers(request.headers)
     sentHeaders.set(headers.epoch, epoch)
-    return upstream(new Request(request, { headers: sentHeaders, credentials: credentialsOf(request) }))
+    return upstream(new Request(request, { ...init, headers: sentHeaders }))
   }
 
   async function listen(response: Response, problem: Problem | undefined): Promise<void> {
@@ -43,13 +54,20 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
   }
 
   return async (request) => {
-    await refresh.ahead()
+    // Without the cookie it is nobody's request.
+    if (request.credentials === 'omit') return upstream(request)
+    if (known.document.leaving !== null) await unlessAborted(request, options.onLeaving())
+    await unlessAborted(request, refresh.ahead())
     // Kept for the one retry. A body that cannot be cloned was refreshed for above and is sent once.
     const spare = copyOf(request)
     const sentAt = now()
     let response = await send(request)
     let problem = await problemOf(response)
-    if (spare !== undefined && problem?.code === 'stale' && (await refresh.after(sentAt)).kind === 'fresh') {
+    if (
+      spare !== undefined &&
+      problem?.code === 'stale' &&
+      (await unlessAborted(request, refresh.after(sentAt))).kind === 'fresh'
+    ) {
       options.onRetry?.()
       response = await send(spare)
       problem = await problemOf(response)
@@ -63,6 +81,15 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
 const gone: readonly SessionErrorCode[] = ['epoch-mismatch', 'lost', 'expired', 'ended', 'reuse']
 const unknown: Hint = { epoch: null, revision: 0 }
 
+/** An app that aborts its request need not wait for what is done before it. */
+function unlessAborted<T>({ signal }: Request, work: Promise<T>): Promise<T> {
+  const aborted = new Promise<never>((_resolve, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+  return Promise.race([work, aborted])
+}
+
 function copyOf(request: Request): Request | undefined {
   try {
     return request.clone()
@@ -72,14 +99,15 @@ function copyOf(request: Request): Request | undefined {
   }
 }
 
-/** `include` for a listed origin other than ours; an app's explicit `omit` stays what it is. */
+/** `include` for a listed origin other than ours. */
 function credentialsOf(request: Request): RequestCredentials {
   const isOwn = typeof location === 'undefined' || new URL(request.url).origin === location.origin
-  return request.credentials === 'omit' || isOwn ? request.credentials : 'include'
+  return isOwn ? request.credentials : 'include'
 }
 
 async function problemOf(response: Response): Promise<Problem | undefined> {
-  if (response.ok || !response.headers.get('content-type')?.includes('problem+json')) return undefined
+  if (response.status !== 401 && response.status !== 409) return undefined
+  if (!response.headers.get('content-type')?.includes('problem+json')) return undefined
   try {
     return parseProblem(await response.clone().json())
   } catch {

@@ -25,6 +25,8 @@ export interface Notice {
   readonly added?: readonly OpenMutation[] | undefined
   readonly gone?: readonly string[] | undefined
   readonly hint?: Hint | undefined
+  /** The session that a tab in memory mode has signed out of. */
+  readonly left?: Epoch | undefined
 }
 
 export interface Channel {
@@ -57,7 +59,7 @@ export function openChannel(name: string, listener: (notice: Notice) => void): C
 
 function parseNotice(data: unknown): Notice | undefined {
   if (!isObject(data) || data['format'] !== format) return undefined
-  const { added, gone, hint } = data
+  const { added, gone, hint, left } = data
   return {
     mirror: parseMirrorDocument(data['mirror']),
     outbox: parseOutboxDocument(data['outbox']),
@@ -66,6 +68,7 @@ function parseNotice(data: unknown): Notice | undefined {
       : undefined,
     gone: Array.isArray(gone) ? gone.filter((stamp) => typeof stamp === 'string') : undefined,
     hint: parseHint(hint),
+    left: isEpoch(left) ? left : undefined,
   }
 }
 

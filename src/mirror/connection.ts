@@ -37,7 +37,7 @@ export function connect(name: string): Connection {
         return await work(await open())
       } catch (error) {
         opened = undefined
-        if (attempt === attempts || error instanceof NewerFormatError || isQuota(error)) throw error
+        if (attempt === attempts || isFinal(error)) throw error
       }
     }
   }
@@ -53,6 +53,8 @@ export function connect(name: string): Connection {
     },
   }
 }
+
+class OpenTimeoutError extends Error {}
 
 /** A newer version of this library wrote the documents: this one must not touch them. */
 export class NewerFormatError extends Error {}
@@ -72,7 +74,7 @@ async function openWithTimeout(name: string, onLost: () => void): Promise<Databa
   })
   let timer: ReturnType<typeof setTimeout> | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('IndexedDB timed out.')), openTimeout)
+    timer = setTimeout(() => reject(new OpenTimeoutError()), openTimeout)
   })
   try {
     return await Promise.race([opening, timeout])
@@ -88,6 +90,8 @@ async function openWithTimeout(name: string, onLost: () => void): Promise<Databa
   }
 }
 
-function isQuota(error: unknown): boolean {
+/** Waiting or opening again would change nothing. */
+function isFinal(error: unknown): boolean {
+  if (error instanceof NewerFormatError || error instanceof OpenTimeoutError) return true
   return error instanceof DOMException && error.name === 'QuotaExceededError'
 }

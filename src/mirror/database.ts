@@ -88,7 +88,7 @@ function difference(before: LocalState, next: LocalState): Map<string, OpenMutat
 function keyed({ open, parcels }: LocalState): Map<string, OpenMutation | Parcel> {
   const result = new Map<string, OpenMutation | Parcel>()
   for (const entry of open) result.set(openPrefix + entry.stamp, entry)
-  for (const parcel of parcels) result.set(parkedPrefix + parcel.id, parcel)
+  for (const parcel of parcels) result.set(parkedPrefix + parcel.key, parcel)
   return result
 }
 

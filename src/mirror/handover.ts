@@ -2,23 +2,20 @@
 // Owns the rule that a change written for one owner is never sent with another one's cookie.
 import type { MirrorMessage } from '../protocol/messages.ts'
 import type { Epoch, Mirror } from '../protocol/state.ts'
-import { type Ending, type LocalState, type Parcel, type Sealed, pendingOf } from './local.ts'
+import { type Ending, type LocalState, type Parcel, type Sealed, belongs, pendingOf } from './local.ts'
 import type { TabMirror } from './mirror.ts'
 import { changed, settle } from './outbox.ts'
 import { isOverdue, openParcel, parcelOf, toParcel } from './parking.ts'
-import { adoptMessage, clearOutbox, endSession } from './snapshot.ts'
+import { acknowledgement } from './leaving.ts'
+import { adoptMessage, changedMirror, clearOutbox, endSession } from './snapshot.ts'
 
 /** What was sent: the mirror that the request spoke of, and its batch if it had one. */
 export interface Sent {
   readonly asked: Mirror
+  /** Of the mirror document when the request was made. */
+  readonly life: number
   readonly sealed: Sealed | null
 }
-
-/**
- * Stands in `leaving` for "take note that this session is lost". It is no session's epoch, so a sign-out that
- * carries it can never end a live one.
- */
-export const acknowledgement = 'acknowledge' as Epoch
 
 /**
  * Takes an answer. `outdated`: this browser has moved on since the request left, so the answer says nothing
@@ -34,9 +31,12 @@ export async function adoptAnswer(
     const parcel = isHandover(before, message.owner) ? await toParcel(before, now()) : undefined
     const taken: { as: 'adopted' | 'gap' | 'outdated' | 'again' } = { as: 'adopted' }
     await mirror.transact((current) => {
-      const state = sent.sealed === null ? current : settle(current, sent.sealed, message.outcomes ?? [])
+      const state =
+        sent.sealed === null
+          ? current
+          : settle(current, sent.sealed, { outcomes: message.outcomes ?? [], keys: message.keys })
       const handsOver = isHandover(state, message.owner)
-      taken.as = isOutdated(state, message, sent.asked) ? 'outdated' : 'adopted'
+      taken.as = isOutdated(state, message, sent) ? 'outdated' : 'adopted'
       // Something was written while the outbox was being encrypted: encrypt it again, with that.
       if (taken.as === 'adopted' && handsOver && !isSameOutbox(state, before)) taken.as = 'again'
       if (taken.as !== 'adopted') return state
@@ -62,14 +62,14 @@ export async function endAnswered(
     let isDone = true
     await mirror.transact((state) => {
       isDone = true
-      if (state.mirror.mirror.epoch !== sent.asked.epoch) return state
+      if (state.mirror.mirror.epoch !== sent.asked.epoch || state.mirror.life !== sent.life) return state
       const handsOver = isHandover(state, null)
       if (handsOver && !isSameOutbox(state, before)) isDone = false
       if (!isDone) return state
       const next =
         sent.asked.epoch === null ? state : endSession(handsOver ? clearOutbox(state, parcel) : state, how)
       return how.state === 'lost'
-        ? { ...next, outbox: changed(next.outbox, { leaving: acknowledgement }) }
+        ? { ...next, mirror: changedMirror(next.mirror, { leaving: acknowledgement }) }
         : next
     })
     if (isDone) break
@@ -77,12 +77,16 @@ export async function endAnswered(
   await unpark(mirror)
 }
 
-/** Signing out: gives the outbox up, wipes the mirror, and leaves the server's part to the sync loop. */
-export function leave(state: LocalState): LocalState {
-  const { epoch } = state.mirror.mirror
+/**
+ * Signing out: gives the outbox up, wipes the mirror, and leaves the server's part to the sync loop. `unnamed`
+ * is for a browser that does not know whether it has a session: then whatever its cookie names is meant.
+ */
+export function leave(state: LocalState, unnamed: Epoch | null = null): LocalState {
+  const { mirror, leaving } = state.mirror
   const left = endSession(clearOutbox(state), { state: 'signed-out', reason: 'signed-out' })
   // A sign-out that is already on its way stays the first thing to send.
-  return { ...left, outbox: changed(left.outbox, { leaving: epoch ?? left.outbox.leaving }) }
+  const next = mirror.epoch ?? leaving ?? unnamed
+  return { ...left, open: [], mirror: changedMirror(left.mirror, { leaving: next }) }
 }
 
 /** Gives back what was parked for who is here now. */
@@ -92,7 +96,7 @@ async function unpark(mirror: TabMirror): Promise<void> {
   const parked = await openParcel(parcel, mirror.state.mirror.parking)
   await mirror.transact((state) => {
     // Another tab was quicker, or somebody else is here by now.
-    if (!state.parcels.some((kept) => kept.id === parcel.id) || parcelOf(state)?.id !== parcel.id)
+    if (!state.parcels.some((kept) => kept.key === parcel.key) || parcelOf(state)?.id !== parcel.id)
       return state
     const emptied = { ...state, parcels: without(state.parcels, parcel) }
     if (parked === undefined) return emptied
@@ -103,22 +107,30 @@ async function unpark(mirror: TabMirror): Promise<void> {
   })
 }
 
+/** Somebody else takes over, and there is something of who was here. */
 function isHandover(state: LocalState, owner: string | null): boolean {
-  return state.mirror.mirror.owner !== owner && pendingOf(state).length > 0
+  if (state.mirror.mirror.owner === owner) return false
+  return (
+    state.outbox.sealed !== null ||
+    state.open.some((entry) => belongs(entry, state) && entry.owner !== undefined)
+  )
 }
 
 function isOutdated(
-  { mirror: { mirror }, outbox }: LocalState,
+  { mirror: { mirror, life, leaving } }: LocalState,
   message: MirrorMessage,
-  asked: Mirror,
+  sent: Sent,
 ): boolean {
-  if (outbox.leaving !== null) return true
-  return mirror.epoch !== asked.epoch && mirror.epoch !== message.epoch
+  if (leaving !== null) return true
+  if (mirror.epoch === message.epoch) return false
+  // The same epoch in another life: signed in and out again while the answer was on its way.
+  return mirror.epoch !== sent.asked.epoch || life !== sent.life
 }
 
-function isSameOutbox(a: LocalState, b: LocalState): boolean {
-  const [first, second] = [pendingOf(a), pendingOf(b)]
-  return first.length === second.length && first.every((mutation, index) => mutation.id === second[index]?.id)
+/** Whether all that storage holds was in what was encrypted; more in there are writes still under way. */
+function isSameOutbox(stored: LocalState, encrypted: LocalState): boolean {
+  const ids = new Set(pendingOf(encrypted).map((mutation) => mutation.id))
+  return pendingOf(stored).every((mutation) => ids.has(mutation.id))
 }
 
 function withoutOverdue(state: LocalState, now: number): LocalState {
@@ -127,5 +139,5 @@ function withoutOverdue(state: LocalState, now: number): LocalState {
 }
 
 function without(parcels: readonly Parcel[], gone: Parcel): readonly Parcel[] {
-  return parcels.filter((parcel) => parcel.id !== gone.id)
+  return parcels.filter((parcel) => parcel.key !== gone.key)
 }

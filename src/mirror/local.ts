@@ -17,6 +17,10 @@ export interface MirrorDocument {
   readonly version: number
   readonly mirror: Mirror
   readonly ending: Ending | null
+  /** Counts the endings: tells an answer to a question from an earlier life, even where the epochs look alike. */
+  readonly life: number
+  /** A sign-out that the server has not confirmed: the first thing to send. */
+  readonly leaving: Epoch | null
   /** Local milliseconds; estimates that only decide when to ask the server, never what is true. */
   readonly notedAt: number
   readonly refreshedAt: number
@@ -39,20 +43,24 @@ export interface OutboxDocument {
   /** Number of the last batch that was sealed. */
   readonly number: number
   readonly sealed: Sealed | null
-  /** The outcomes of the last settled batch by mutation id: how other tabs learn what became of theirs. */
+  /** The latest outcomes by mutation id: how other tabs learn what became of theirs. */
   readonly settled: Readonly<Record<string, Outcome>>
-  /** A sign-out that the server has not confirmed: the first thing to send. */
-  readonly leaving: Epoch | null
 }
 
 /** An open mutation; `stamp` orders the writes of all tabs and is its key in IndexedDB. */
 export interface OpenMutation {
   readonly stamp: string
   readonly mutation: Mutation
+  /** Whose change it is: who the writer's page believed was here. Undefined: it had not been told yet. */
+  readonly owner: string | null | undefined
+  /** Ids of the pending mutations of this key that the writer saw, and wrote on top of. */
+  readonly saw: readonly string[]
 }
 
 /** The unsent outbox of an owner who is not signed in now. `iv` is there when `data` is encrypted. */
 export interface Parcel {
+  readonly key: string
+  /** Whose it is, in words that only the server can connect with a person. */
   readonly id: string
   readonly at: number
   readonly iv: Uint8Array<ArrayBuffer> | null
@@ -68,7 +76,8 @@ export interface LocalState {
 
 export function emptyMirrorDocument(): MirrorDocument {
   const times = { notedAt: 0, refreshedAt: 0, freshUntil: 0, expiresAt: 0 }
-  return { format, version: 0, mirror: emptyMirror, ending: null, ...times, parking: null }
+  const life = { ending: null, life: 0, leaving: null }
+  return { format, version: 0, mirror: emptyMirror, ...life, ...times, parking: null }
 }
 
 export function emptyLocalState(): LocalState {
@@ -79,15 +88,30 @@ export function emptyLocalState(): LocalState {
     number: 0,
     sealed: null,
     settled: {},
-    leaving: null,
   }
   return { mirror: emptyMirrorDocument(), outbox, open: [], parcels: [] }
 }
 
-/** All mutations that the server has not acknowledged, oldest first. */
+/** All mutations of who is here now that the server has not acknowledged, oldest first. */
 export function pendingOf(state: LocalState): readonly Mutation[] {
-  const open = state.open.map((entry) => entry.mutation)
+  const open = state.open.filter((entry) => belongs(entry, state)).map((entry) => entry.mutation)
   return state.outbox.sealed === null ? open : [...state.outbox.sealed.mutations, ...open]
+}
+
+/**
+ * Whether an open mutation is of who is here now. One that is not came too late to be parked with the others:
+ * it is never sent and never shown. One whose writer had not been told yet joins whoever it turns out to be.
+ */
+export function belongs(entry: OpenMutation, { mirror }: LocalState): boolean {
+  return entry.owner === undefined || entry.owner === mirror.mirror.owner
+}
+
+/**
+ * The version after `version`. Never below the local time, so that documents of a database that was deleted
+ * and begun anew are newer than what other tabs remember of the old one.
+ */
+export function nextVersion(version: number): number {
+  return Math.max(version + 1, Date.now())
 }
 
 /** A document from IndexedDB or another tab, or undefined when it is not one of this format. */
@@ -104,11 +128,13 @@ export function parseOutboxDocument(value: unknown): OutboxDocument | undefined 
 
 export function parseOpenMutation(value: unknown): OpenMutation | undefined {
   if (!isObject(value) || typeof value['stamp'] !== 'string' || !isObject(value['mutation'])) return undefined
+  if (!Array.isArray(value['saw'])) return undefined
   return typeof value['mutation']['id'] === 'string' ? (value as unknown as OpenMutation) : undefined // As above.
 }
 
 export function parseParcel(value: unknown): Parcel | undefined {
-  if (!isObject(value) || typeof value['id'] !== 'string' || typeof value['at'] !== 'number') return undefined
+  if (!isObject(value) || typeof value['key'] !== 'string' || typeof value['at'] !== 'number')
+    return undefined
   return value as unknown as Parcel // As above.
 }
 

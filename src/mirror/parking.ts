@@ -7,9 +7,10 @@ import {
   type OpenMutation,
   type Parcel,
   type Sealed,
+  belongs,
   parseOpenMutation,
-  pendingOf,
 } from './local.ts'
+import { randomToken } from './token.ts'
 
 /** What a parcel holds. */
 export interface Parked {
@@ -25,9 +26,12 @@ const anonymous = 'anonymous'
  * plain http): then the changes are given up, and the caller reports that.
  */
 export async function toParcel(state: LocalState, at: number): Promise<Parcel | undefined> {
-  if (pendingOf(state).length === 0) return undefined
-  const text = JSON.stringify({ sealed: state.outbox.sealed, open: state.open } satisfies Parked)
-  if (state.mirror.mirror.owner === null) return { id: anonymous, at, iv: null, data: text }
+  const open = state.open.filter((entry) => belongs(entry, state) && entry.owner !== undefined)
+  const { sealed } = state.outbox
+  if (sealed === null && open.length === 0) return undefined
+  const text = JSON.stringify({ sealed, open } satisfies Parked)
+  const name = randomToken()
+  if (state.mirror.mirror.owner === null) return { key: name, id: anonymous, at, iv: null, data: text }
   const { id, key } = splitParking(state.mirror.parking)
   if (key === undefined || globalThis.crypto?.subtle === undefined) return undefined
   const iv = crypto.getRandomValues(new Uint8Array(12))
@@ -36,7 +40,7 @@ export async function toParcel(state: LocalState, at: number): Promise<Parcel | 
     await importKey(key),
     new TextEncoder().encode(text),
   )
-  return { id, at, iv, data }
+  return { key: name, id, at, iv, data }
 }
 
 /** The parcel that belongs to who is here now, or undefined. */

@@ -74,6 +74,8 @@ export function createRefresh({ known, request, lock, now }: RefreshOptions): Re
       return once(isFresh)
     },
     async after(sentAt) {
+      // One that is under way may be for another reason, and find nothing to do.
+      await running
       return once(() => known.document.refreshedAt > sentAt)
     },
   }

@@ -94,7 +94,7 @@ function describe(answer: Answer<WithRevision>): string {
 }
 
 async function toAnswer<M>(response: Response, parse: (body: unknown) => M): Promise<Answer<M>> {
-  const retryAfterSeconds = Number(response.headers.get('retry-after')) || 0
+  const retryAfterSeconds = Math.max(0, Number(response.headers.get('retry-after')) || 0)
   try {
     const body: unknown = await response.json()
     if (response.ok) return { kind: 'message', message: parse(body) }

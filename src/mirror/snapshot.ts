@@ -2,7 +2,7 @@
 // nothing of one owner stays when another one, or nobody, takes over.
 import type { MirrorMessage, SessionTimes } from '../protocol/messages.ts'
 import { adopt, emptyMirror } from '../protocol/state.ts'
-import type { Ending, LocalState, MirrorDocument, Parcel } from './local.ts'
+import { type Ending, type LocalState, type MirrorDocument, type Parcel, nextVersion } from './local.ts'
 import { changed } from './outbox.ts'
 
 /**
@@ -24,23 +24,19 @@ export function noteRefresh(document: MirrorDocument, message: SessionTimes, now
 
 /** Wipes what belonged to the session that ended. The outbox must have been parked or given up before. */
 export function endSession(state: LocalState, ending: Ending): LocalState {
-  const wiped = {
-    mirror: emptyMirror,
-    ending,
-    notedAt: 0,
-    refreshedAt: 0,
-    freshUntil: 0,
-    expiresAt: 0,
-    parking: null,
+  const times = { notedAt: 0, refreshedAt: 0, freshUntil: 0, expiresAt: 0 }
+  const life = state.mirror.life + 1
+  return {
+    ...state,
+    mirror: changedMirror(state.mirror, { mirror: emptyMirror, ending, life, ...times, parking: null }),
   }
-  return { ...state, mirror: changedMirror(state.mirror, wiped) }
 }
 
-/** Empties the outbox; with a parcel, keeps it for its owner. */
+/** Empties the outbox; with a parcel, keeps it for its owner. What has no known owner yet stays. */
 export function clearOutbox(state: LocalState, parcel?: Parcel): LocalState {
-  const parcels =
-    parcel === undefined ? state.parcels : [...state.parcels.filter((p) => p.id !== parcel.id), parcel]
-  return { ...state, outbox: changed(state.outbox, { sealed: null, settled: {} }), open: [], parcels }
+  const parcels = parcel === undefined ? state.parcels : [...state.parcels, parcel]
+  const open = state.open.filter((entry) => entry.owner === undefined)
+  return { ...state, outbox: changed(state.outbox, { sealed: null, settled: {} }), open, parcels }
 }
 
 /** There was a session, and the server knows of none: it ended, unless something said so before. */
@@ -49,7 +45,7 @@ function endingOf({ mirror, ending }: MirrorDocument): Ending | null {
 }
 
 export function changedMirror(document: MirrorDocument, change: Partial<MirrorDocument>): MirrorDocument {
-  return { ...document, ...change, version: document.version + 1 }
+  return { ...document, ...change, version: nextVersion(document.version) }
 }
 
 function timesOf(message: SessionTimes, now: number): Partial<MirrorDocument> {

@@ -4,11 +4,13 @@ import type { SessionErrorCode } from '../protocol/errors.ts'
 import type { MirrorMessage } from '../protocol/messages.ts'
 import type { Epoch } from '../protocol/state.ts'
 import { type Sent, adoptAnswer, endAnswered } from './handover.ts'
+import { anySession } from './leaving.ts'
 import { type Ending, type Sealed, pendingOf } from './local.ts'
 import { withLock } from './lock.ts'
 import type { TabMirror } from './mirror.ts'
-import { changed, fork, seal, settle } from './outbox.ts'
+import { fork, seal, settle } from './outbox.ts'
 import type { Refresh } from './refresh.ts'
+import { changedMirror } from './snapshot.ts'
 import type { Answer } from './send.ts'
 import type { Transport } from './transport.ts'
 
@@ -41,13 +43,15 @@ export const sendOnly: Wish = () => 'nothing'
 export const askForNews: Wish = () => 'pull'
 
 type Step =
-  | { readonly next: 'done' | Wants }
+  | { readonly next: 'done' | Wants; readonly isProgress?: boolean }
   | { readonly next: 'stop'; readonly contact: Contact; readonly retryAfterSeconds: number }
 
 const over: readonly SessionErrorCode[] = ['expired', 'ended', 'reuse', 'lost']
 const busy: readonly SessionErrorCode[] = ['store-unavailable', 'contention', 'clients-full']
-/** Rounds of one pass: each settles a batch or learns something. More means a server that never agrees. */
-const rounds = 50
+/** Rounds of one pass that get nowhere: more of them means a server that never agrees. */
+const patience = 4
+/** What a server may ask for at most, in seconds; a timer of more than 24.8 days would fire at once. */
+const longestRetryAfter = 3600
 
 export function createSync(options: SyncOptions): Sync {
   const { mirror, transport, refresh, now } = options
@@ -55,10 +59,11 @@ export function createSync(options: SyncOptions): Sync {
   async function pass(wish: Wish): Promise<Contact> {
     await mirror.reload()
     let wants = wish()
-    for (let round = 0; round < rounds; round++) {
+    for (let vain = 0; vain < patience; vain++) {
       const step = await advance(wants)
       if (step.next === 'stop') return stop(step.contact, step.retryAfterSeconds)
       if (step.next === 'done') return done()
+      if (step.isProgress === true) vain = 0
       wants = step.next
     }
     return stop('refused', 60)
@@ -66,21 +71,33 @@ export function createSync(options: SyncOptions): Sync {
 
   /** One request to the server, and what it means. */
   async function advance(wants: Wants): Promise<Step> {
-    const { leaving } = mirror.state.outbox
+    const { leaving, version } = mirror.state.mirror
     if (leaving !== null) return leave(leaving)
     const refreshed = await refresh.ahead()
     if (refreshed.kind === 'over') return confirm(refreshed.code)
-    // A batch brings the news back with it.
-    const isPull = wants === 'whole' || (wants === 'pull' && pendingOf(mirror.state).length === 0)
-    const state = isPull ? mirror.state : await mirror.transact(seal, 'strict')
-    const sent = { asked: state.mirror.mirror, sealed: isPull ? null : state.outbox.sealed }
+    // A batch brings the news back with it; but who is here comes before anything is sent for them.
+    const isWhole = wants === 'whole' || version === 0
+    const isPull = isWhole || (wants === 'pull' && pendingOf(mirror.state).length === 0)
+    const sent = isPull ? speakOf(null) : await sealNext()
     if (!isPull && sent.sealed === null) return { next: 'done' }
     const sentAt = now()
     const answer =
       sent.sealed === null
-        ? await transport.pull(sent.asked, wants === 'whole')
+        ? await transport.pull(sent.asked, isWhole)
         : await transport.sync(sent.asked, sent.sealed.text)
     return isStale(answer) ? refreshAfter(sentAt, wants) : take(answer, sent)
+  }
+
+  function speakOf(sealed: Sealed | null): Sent {
+    const { mirror: asked, life } = mirror.state.mirror
+    return { asked, life, sealed }
+  }
+
+  async function sealNext(): Promise<Sent> {
+    // Strict durability is dear: nothing is written where there is nothing to seal.
+    const { outbox, open } = mirror.state
+    if (outbox.sealed === null && open.length > 0) await mirror.transact(seal, 'strict')
+    return speakOf(mirror.state.outbox.sealed)
   }
 
   async function take(answer: Answer<MirrorMessage>, sent: Sent): Promise<Step> {
@@ -107,7 +124,7 @@ export function createSync(options: SyncOptions): Sync {
    * since, so a pull asks once more; a cookie that is still stale then is the one that was meant.
    */
   async function confirm(code: SessionErrorCode): Promise<Step> {
-    const sent = { asked: mirror.state.mirror.mirror, sealed: null }
+    const sent = speakOf(null)
     const answer = await transport.pull(sent.asked, true)
     return isStale(answer) ? end(code, sent) : take(answer, sent)
   }
@@ -115,7 +132,8 @@ export function createSync(options: SyncOptions): Sync {
   async function adopt(message: MirrorMessage, sent: Sent): Promise<Step> {
     const result = await adoptAnswer(mirror, message, { sent, now })
     if (result === 'gap') return { next: 'whole' }
-    return { next: result === 'outdated' ? 'pull' : 'nothing' }
+    if (result === 'outdated') return { next: 'pull' }
+    return { next: 'nothing', isProgress: sent.sealed !== null }
   }
 
   async function end(code: SessionErrorCode, sent: Sent): Promise<Step> {
@@ -124,11 +142,13 @@ export function createSync(options: SyncOptions): Sync {
   }
 
   async function leave(epoch: Epoch): Promise<Step> {
-    const answer = await transport.signOut(epoch)
+    const answer = await transport.signOut(epoch === anySession ? null : epoch)
     const isHeard = answer.kind === 'message' || (answer.kind === 'problem' && isGone(answer.code))
-    if (!isHeard) return take(answer, { asked: mirror.state.mirror.mirror, sealed: null })
+    if (!isHeard) return take(answer, speakOf(null))
     await mirror.transact((state) =>
-      state.outbox.leaving === epoch ? { ...state, outbox: changed(state.outbox, { leaving: null }) } : state,
+      state.mirror.leaving === epoch
+        ? { ...state, mirror: changedMirror(state.mirror, { leaving: null }) }
+        : state,
     )
     return { next: 'pull' }
   }
@@ -141,7 +161,7 @@ export function createSync(options: SyncOptions): Sync {
   /** The server will never take this batch: its writers are told, and the outbox moves on. */
   async function giveUp(sealed: Sealed): Promise<Step> {
     const outcomes = sealed.mutations.map(() => ({ code: 'too-large' }) as const)
-    await mirror.transact((state) => settle(state, sealed, outcomes))
+    await mirror.transact((state) => settle(state, sealed, { outcomes, keys: {} }))
     return { next: 'pull' }
   }
 
@@ -150,7 +170,7 @@ export function createSync(options: SyncOptions): Sync {
     options.onContact(contact)
     // Jitter, so that a thousand browsers do not come back in the same moment.
     const backOff = Math.min(60_000, 500 * 2 ** failures++) * (0.75 + Math.random() / 2)
-    options.onRetry(Math.max(retryAfterSeconds * 1000, backOff))
+    options.onRetry(Math.max(Math.min(retryAfterSeconds, longestRetryAfter) * 1000, backOff))
     return contact
   }
 

@@ -14,8 +14,11 @@ export interface Transport {
   pull(mirror: Mirror, whole: boolean): Promise<Answer<MirrorMessage>>
   sync(mirror: Mirror, batch: string): Promise<Answer<MirrorMessage>>
   refresh(mirror: Mirror): Promise<Answer<SessionTimes>>
-  /** Ends the session `epoch`, and only that one: a newer sign-in in the same browser stays. */
-  signOut(epoch: Epoch): Promise<Answer<MirrorMessage>>
+  /**
+   * Ends the session `epoch`, and only that one: a newer sign-in in the same browser stays. Null ends whichever
+   * session the cookie names.
+   */
+  signOut(epoch: Epoch | null): Promise<Answer<MirrorMessage>>
 }
 
 /** The routes below `base`, for example `/session`. */
@@ -29,7 +32,7 @@ export function createTransport(base: string, how: Omit<SendOptions<MirrorMessag
     signOut: (epoch) =>
       send(
         routes.mirror,
-        { method: 'DELETE', keepalive: true, headers: { [headers.epoch]: epoch } },
+        { method: 'DELETE', keepalive: true, headers: epoch === null ? {} : { [headers.epoch]: epoch } },
         options,
       ),
   }

@@ -9,11 +9,11 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
  * A frozen deep copy of `value`, checked to be JSON.
  * Members that are `undefined` are left out, as `JSON.stringify` does.
  * @throws SessionError `not-json` for functions, symbols, bigint, NaN, Infinity, instances of classes
- * (a Date too), members named `__proto__`, cycles, and anything nested deeper than `limits.depth`.
+ * (a Date too), members named `__proto__`, cycles, and anything nested deeper than `limits.valueDepth`.
  * @example toJson({ size: 'm', count: 2 })
  */
 export function toJson(value: unknown): Json {
-  return copy(value, 0)
+  return copy(value, limits.depth - limits.valueDepth)
 }
 
 /**
@@ -39,8 +39,10 @@ function copy(value: unknown, depth: number): Json {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value
   if (typeof value === 'number' && Number.isFinite(value)) return value
   if (typeof value !== 'object') throw notJson(`a ${typeof value} (${String(value)})`)
-  if (depth >= limits.depth) throw notJson(`a value nested deeper than ${limits.depth} levels, or a cycle`)
-  if (Array.isArray(value)) return Object.freeze(value.map((item) => copy(item, depth + 1)))
+  if (depth >= limits.depth)
+    throw notJson(`a value nested deeper than ${limits.valueDepth} levels, or a cycle`)
+  // Not `map`, which would leave the holes of a sparse array as they are.
+  if (Array.isArray(value)) return Object.freeze(Array.from(value, (item) => copy(item, depth + 1)))
   return copyObject(value, depth)
 }
 
@@ -48,7 +50,7 @@ function copyObject(value: object, depth: number): Json {
   const prototype: unknown = Object.getPrototypeOf(value)
   // Objects of another realm (an iframe, a worker) have another Object.prototype, whose own prototype is null.
   const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null
-  if (!isPlain) throw notJson(`an instance of ${value.constructor.name || 'a class'}`)
+  if (!isPlain) throw notJson(`an instance of ${value.constructor?.name || 'a class'}`)
   const result: Record<string, Json> = {}
   for (const [name, member] of Object.entries(value)) {
     // Assigning `__proto__` would set the prototype of the copy: CVE-2023-26136 and its kin.

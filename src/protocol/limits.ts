@@ -3,6 +3,8 @@
 export const limits = {
   /** Levels of nesting in a value or a body. Deeper data is a mistake or an attack on recursive code. */
   depth: 32,
+  /** Levels of nesting in one value: it travels inside a batch, at most four levels deep. */
+  valueDepth: 28,
   /** Characters in the name of a key. Names travel with every patch. */
   keyLength: 64,
   /** Keys in one session: a session is a dictionary, not a database. */

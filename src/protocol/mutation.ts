@@ -91,7 +91,7 @@ export function valueWithPending(
     if (decision.code === 'set') value = decision.value
     else if (decision.code === 'remove') value = undefined
   }
-  return value ?? definition?.default
+  return value === undefined ? definition?.default : value
 }
 
 function isOtherThan(base: Base, current: Current): boolean {

@@ -42,8 +42,10 @@ export interface Patch extends Mirror {
  */
 export function adopt(mirror: Mirror, patch: Patch): Mirror | 'gap' {
   if (patch.epoch !== mirror.epoch) return patch.since === null ? toMirror(patch, patch.keys) : 'gap'
-  if (patch.revision <= mirror.revision) return mirror
+  if (patch.revision < mirror.revision) return mirror
+  // A whole one of the same revision may differ: a deploy may have made a key hidden.
   if (patch.since === null) return toMirror(patch, patch.keys)
+  if (patch.revision === mirror.revision) return mirror
   if (patch.since > mirror.revision) return 'gap'
   const keys: Record<string, Entry> = { ...mirror.keys }
   for (const [name, entry] of Object.entries(patch.keys)) {

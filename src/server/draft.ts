@@ -101,7 +101,7 @@ export function createDraft(schema: SessionSchema): Draft {
 }
 
 function withDefault(definition: KeyDefinition, value: Json | undefined): unknown {
-  const read = value ?? definition.default
+  const read = value === undefined ? definition.default : value
   // Copied and frozen: a change of the object would otherwise look saved, and not be.
   return read === undefined || read === null || typeof read !== 'object' ? read : toJson(read)
 }

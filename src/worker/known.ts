@@ -6,17 +6,25 @@ import type { KnownSession } from '../mirror/known.ts'
 import { type MirrorDocument, emptyMirrorDocument, parseMirrorDocument } from '../mirror/local.ts'
 import type { SharedNames } from '../protocol/names.ts'
 
+/** Milliseconds for which storage is left alone after it failed. */
+const restAfterFailure = 30_000
+
 export interface WorkerSession extends KnownSession {
+  /** The kill switch was used: kept on disk, because the browser starts a worker again that still has pages. */
+  readonly isRetired: boolean
+  retire(isRetired: boolean): Promise<void>
   /** Tells the pages what an answer said. */
   hint(hint: Hint): void
-  /** Resolves when a page has found out what is, or after `patience` milliseconds. */
-  untilPulled(hint: Hint, patience: number): Promise<void>
+  /** Resolves when a page has changed what is known, or after `patience` milliseconds. */
+  untilTold(hint: Hint, patience: number): Promise<void>
 }
 
 export function createWorkerSession({ database, channel }: SharedNames): WorkerSession {
   const { use } = connect(database)
   const listeners = new Set<() => void>()
   let document = emptyMirrorDocument()
+  let isRetired = false
+  let failedAt = Number.NEGATIVE_INFINITY
   const pages = openChannel(channel, ({ mirror }) => {
     if (mirror === undefined || mirror.version <= document.version) return
     document = mirror
@@ -24,11 +32,15 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
   })
 
   async function reload(): Promise<void> {
+    if (isFailing()) return
     try {
-      document = parse(await use((opened) => opened.get('mirror', 'mirror')))
+      const [known, retired] = await use((opened) =>
+        Promise.all([opened.get('mirror', 'mirror'), opened.get('mirror', 'retired')]),
+      )
+      document = parse(known)
+      isRetired = retired === true
     } catch {
-      // Storage is gone: what this worker remembers may be another user's by now.
-      document = emptyMirrorDocument()
+      fail()
     }
   }
 
@@ -45,7 +57,19 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
       pages.post({ mirror: document })
     } catch {
       // The server has done its part; the next one to look will find the cookie fresh or ask again.
+      fail()
     }
+  }
+
+  /** Storage is gone: what this worker remembers may be another user's by now. */
+  function fail(): void {
+    document = emptyMirrorDocument()
+    failedAt = Date.now()
+  }
+
+  /** A database that hangs must not hold up every request for as long as it takes to give it up. */
+  function isFailing(): boolean {
+    return Date.now() - failedAt < restAfterFailure
   }
 
   return {
@@ -55,18 +79,22 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
     reload,
     change,
     hint: (hint) => pages.post({ hint }),
-    untilPulled(hint, patience) {
-      const { epoch } = document.mirror
+    get isRetired() {
+      return isRetired
+    },
+    async retire(value) {
+      isRetired = value
+      await use((opened) => opened.put('mirror', value, 'retired')).catch(fail)
+    },
+    untilTold(hint, patience) {
       pages.post({ hint })
+      if (isFailing()) return Promise.resolve()
       return new Promise((resolve) => {
         const timer = setTimeout(done, patience)
-        listeners.add(look)
-        function look(): void {
-          if (document.mirror.epoch !== epoch) done()
-        }
+        listeners.add(done)
         function done(): void {
           clearTimeout(timer)
-          listeners.delete(look)
+          listeners.delete(done)
           resolve()
         }
       })

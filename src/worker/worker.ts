@@ -26,6 +26,8 @@ declare const self: ServiceWorkerGlobalScope
 
 /** A page that signed in reads its new session right after that answer: so long the answer waits for it. */
 const patience = 500
+/** A sign-out that is under way goes before any request; one that cannot get through must not hold them for ever. */
+const leavingPatience = 2000
 
 /**
  * Installs the session in a service worker, beside whatever else that worker does. Call it at the top level.
@@ -50,19 +52,20 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
   const startedAt = Date.now()
   let attached = 0
   let retried = 0
-  let isRetired = false
 
   async function attach(event: FetchEvent): Promise<Response> {
     if (!isPageOf(await self.clients.get(event.clientId), origin)) return upstream(event.request, event)
-    attached++
     await session.reload()
+    if (session.isRetired) return upstream(event.request, event)
+    attached++
     const send = attachedFetch(
       {
         known: session,
         refresh,
         now: Date.now,
-        // Pages pull, never the worker.
-        onOther: (hint) => session.untilPulled(hint, patience),
+        // Pages sign out and pull, never the worker.
+        onLeaving: untilLeft,
+        onOther: (hint) => session.untilTold(hint, patience),
         onNewer: session.hint,
         onRetry: () => void retried++,
       },
@@ -71,19 +74,35 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
     return send(event.request)
   }
 
+  async function untilLeft(): Promise<void> {
+    const end = Date.now() + leavingPatience
+    while (session.document.leaving !== null && Date.now() < end) {
+      // oxlint-disable-next-line no-await-in-loop -- each news may be the one that is waited for
+      await session.untilTold({ epoch: null, revision: 0 }, end - Date.now())
+    }
+  }
+
   async function obey(message: WorkerMessage, port: MessagePort | undefined): Promise<void> {
     if (message.type === 'claim') return self.clients.claim()
     if (message.type === 'retire') {
-      isRetired = true
+      await session.retire(true)
       await self.registration.unregister()
     }
-    port?.postMessage({ format, startedAt, attached, retried, isRetired } satisfies WorkerReport)
+    port?.postMessage({
+      format,
+      startedAt,
+      attached,
+      retried,
+      isRetired: session.isRetired,
+    } satisfies WorkerReport)
   }
 
+  // Somebody installed it again: that is its pardon.
+  self.addEventListener('install', (event) => event.waitUntil(session.retire(false)))
   self.addEventListener('fetch', (event) => {
     const { url, mode } = event.request
     if (
-      isRetired ||
+      session.isRetired ||
       decide({ url, mode, clientId: event.clientId }, { api, origin, session: base }) === 'pass'
     )
       return

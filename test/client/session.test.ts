@@ -1,75 +1,7 @@
-// The browser SDK against the real server core: msw in Node, IndexedDB by fake-indexeddb, a clock that stands.
-import 'fake-indexeddb/auto'
-import { IDBFactory } from 'fake-indexeddb'
+// The browser SDK against the real server core.
 import { HttpResponse, http } from 'msw'
-import { setupServer } from 'msw/node'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Session, createSession } from 'session-mirror'
-import { defineSession, hidden, readable, writable } from 'session-mirror/schema'
-import { type TestServer, createTestServer } from 'session-mirror/testing'
-import * as v from 'valibot'
-
-const schema = defineSession({
-  user: readable<string>(),
-  orders: readable<number>({ default: 0 }),
-  theme: writable(v.picklist(['light', 'dark']), { default: 'light' }),
-  note: writable<string>({ default: '' }),
-  list: writable<readonly string[]>({ default: [] }),
-  strict: writable<string>({ policy: 'if-unchanged' }),
-  visits: writable.counter(),
-  secret: hidden<string>(),
-})
-type Schema = typeof schema
-
-let server: TestServer<Schema>
-const network = setupServer()
-let opened: Session<Schema>[] = []
-let isOffline = false
-
-beforeAll(() => network.listen())
-afterAll(() => network.close())
-beforeEach(() => {
-  globalThis.indexedDB = new IDBFactory()
-  isOffline = false
-  server = createTestServer({ schema })
-  network.use(...server.handlers)
-})
-afterEach(async () => {
-  for (const session of opened) session.close()
-  opened = []
-  // What was still on its way must not meet the next test's server.
-  await quiet()
-  network.resetHandlers()
-})
-
-const url = 'http://localhost/session'
-async function open(): Promise<Session<Schema>> {
-  const session = createSession({
-    schema,
-    url,
-    now: server.clock.now,
-    fetch: (request) => (isOffline ? Promise.reject(new TypeError('offline')) : fetch(request)),
-  })
-  opened.push(session)
-  await session.ready
-  return session
-}
-const quiet = (milliseconds = 60): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds))
-async function openLive(): Promise<Session<Schema>> {
-  const session = await open()
-  await session.pull()
-  return session
-}
-async function onServer<T>(
-  read: (session: Parameters<Parameters<TestServer<Schema>['change']>[0]>[0]) => T,
-): Promise<T> {
-  let result: T | undefined
-  await server.change((session) => {
-    result = read(session)
-  })
-  return result as T // `change` has called it.
-}
+import { describe, expect, test } from 'vitest'
+import { goOffline, network, onServer, open, openLive, quiet, server, signedIn } from './harness.ts'
 
 describe('reading and writing', () => {
   test('a visitor without a session reads defaults, and makes no session by looking', async () => {
@@ -198,7 +130,7 @@ describe('without a network', () => {
     const first = await openLive()
     await first.set('note', 'kept').acknowledged
     first.close()
-    isOffline = true
+    goOffline()
     const second = await open()
     expect(second.get('note')).toBe('kept')
     expect(second.status).toMatchObject({ state: 'stale' })
@@ -207,11 +139,11 @@ describe('without a network', () => {
   test('writes are kept over a restart and applied once when the network is back', async () => {
     const first = await openLive()
     await first.set('theme', 'dark').acknowledged
-    isOffline = true
+    goOffline()
     for (let count = 0; count < 10; count++) await first.increment('visits').stored
     await first.flush()
     first.close()
-    isOffline = false
+    goOffline(false)
     const second = await open()
     expect(second.get('visits')).toBe(10)
     expect(await second.flush()).toEqual({ pending: 0 })
@@ -245,12 +177,12 @@ describe('without a network', () => {
     })
     await session.pull()
     expect(session.owner).toBe('ada')
-    isOffline = true
+    goOffline()
     expect(await session.signOut()).toEqual({ server: 'queued' })
     expect(session.get('user')).toBeUndefined()
     expect(session.status).toEqual({ state: 'signed-out', reason: 'signed-out' })
     const before = server.calls.length
-    isOffline = false
+    goOffline(false)
     session.set('theme', 'dark')
     await session.flush()
     await quiet()
@@ -260,16 +192,6 @@ describe('without a network', () => {
 })
 
 describe('the end of a session', () => {
-  async function signedIn(): Promise<Session<Schema>> {
-    const session = await openLive()
-    await server.change((s) => {
-      s.signIn('ada')
-      s.set('user', 'Ada')
-    })
-    await session.pull()
-    return session
-  }
-
   test('a stale cookie is refreshed, and nobody notices', async () => {
     const session = await signedIn()
     server.clock.advance(16 * 60)
@@ -282,11 +204,11 @@ describe('the end of a session', () => {
 
   test('a session that was idle for too long is over, and says why; what was unsent is parked', async () => {
     const session = await signedIn()
-    isOffline = true
+    goOffline()
     const write = session.set('note', 'never sent')
     await session.flush()
     server.clock.advance(2 * 86_400)
-    isOffline = false
+    goOffline(false)
     await session.flush()
     expect(session.status).toEqual({ state: 'signed-out', reason: 'expired' })
     expect(await write.acknowledged).toEqual({ code: 'parked' })
@@ -335,9 +257,9 @@ describe('the end of a session', () => {
 
   test('another user’s sign-in replaces everything, and the first one’s unsent write does not reach the second', async () => {
     const session = await signedIn()
-    isOffline = true
+    goOffline()
     await session.set('note', 'secret of ada').stored
-    isOffline = false
+    goOffline(false)
     await server.change((s) => s.signIn('grace'))
     const owners: unknown[] = []
     session.on('owner', (change) => owners.push(change))
@@ -350,7 +272,7 @@ describe('the end of a session', () => {
 
   test('signOut refuses unsent writes when told to, and keeps them', async () => {
     const session = await signedIn()
-    isOffline = true
+    goOffline()
     session.set('note', 'unsent')
     await expect(session.signOut({ pending: 'refuse' })).rejects.toMatchObject({ code: 'pending-writes' })
     expect(session.owner).toBe('ada')
@@ -416,7 +338,9 @@ test('an app request that is refused because the cookie is another session’s b
   await server.change((s) => s.signIn('ada'))
   await session.pull()
   await server.change((s) => s.signIn('grace'))
-  network.use(server.route('get', 'http://localhost/api/me', (_request, s) => Response.json({ owner: s.owner })))
+  network.use(
+    server.route('get', 'http://localhost/api/me', (_request, s) => Response.json({ owner: s.owner })),
+  )
   expect((await session.fetch('http://localhost/api/me')).status).toBe(409)
   expect(session.owner).toBe('grace')
   expect((await session.fetch('http://localhost/api/me')).status).toBe(200)

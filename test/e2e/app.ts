@@ -17,6 +17,8 @@ export interface Seen {
   readonly path: string
   readonly site: string | undefined
   readonly cookie: string | undefined
+  readonly referrer: string | undefined
+  readonly epoch: string | undefined
 }
 
 export interface App {
@@ -52,6 +54,8 @@ export async function startApp(options: Options): Promise<App> {
         path,
         site: headers['sec-fetch-site'] as string | undefined,
         cookie: headers.cookie,
+        referrer: headers.referer,
+        epoch: headers['session-epoch'] as string | undefined,
       })
       await after(delays.get(path) ?? 0)
       if (path in assets) return serve(response, path, assets[path] ?? '')

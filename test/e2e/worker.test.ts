@@ -195,6 +195,17 @@ describe('a worker that is ended', () => {
     }
   })
 
+  test('by its kill switch stays ended, also when the browser starts it again for the page it still has', async () => {
+    const [page] = await signedIn()
+    if (page === undefined) throw new Error('no page')
+    await page.evaluate(() => navigator.serviceWorker.controller?.postMessage({ type: 'retire' }))
+    await page.waitForFunction(async () => (await navigator.serviceWorker.getRegistrations()).length === 0)
+    await stopWorkers(page)
+    const before = app.seen.length
+    await page.evaluate(() => fetch('/api/me'))
+    expect(app.seen.slice(before).map((seen) => seen.epoch)).toEqual([undefined])
+  })
+
   test('by its kill switch leaves the page working, and gone is gone', async () => {
     const [page] = await signedIn()
     if (page === undefined) throw new Error('no page')
@@ -218,7 +229,41 @@ describe('a hard reload', () => {
   })
 })
 
+describe('the app’s own requests', () => {
+  test('keep their referrer, its policy, their abort and their body', async () => {
+    const [page] = await signedIn()
+    if (page === undefined) throw new Error('no page')
+    const before = app.seen.length
+    await page.evaluate(() => fetch('/api/me'))
+    await page.evaluate(() => fetch('/api/me', { referrerPolicy: 'no-referrer' }))
+    expect(app.seen.slice(before).map((seen) => seen.referrer)).toEqual([`${app.origin}/`, undefined])
+    app.delays.set('/api/me', 500)
+    const aborted = await page.evaluate(async () => {
+      const started = performance.now()
+      await fetch('/api/me', { signal: AbortSignal.timeout(30) }).catch(() => undefined)
+      return performance.now() - started
+    })
+    expect(aborted).toBeLessThan(400)
+  })
+})
+
 describe('signing out', () => {
+  test('and in again before the first answer has come signs nobody out', async () => {
+    const [page] = await signedIn()
+    if (page === undefined) throw new Error('no page')
+    app.delays.set('/session', 700)
+    await page.evaluate(() => void window.session.signOut())
+    await page.waitForFunction(() => window.session.status.state === 'signed-out')
+    const status = await page.evaluate(() =>
+      fetch('/api/sign-in?as=grace', { method: 'POST' }).then((r) => r.status),
+    )
+    app.delays.clear()
+    expect(status).toBe(200)
+    await page.waitForFunction(() => window.session.owner === 'grace')
+    await after(800)
+    expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'grace' }])
+  })
+
   test('while a slow request is saving stays signed out, a hundred times', async () => {
     const [page] = await signedIn()
     if (page === undefined) throw new Error('no page')
@@ -275,7 +320,9 @@ describe('another site', () => {
       const reached = app.seen
         .slice(before)
         .filter((seen) => seen.method === 'POST' && seen.path === '/api/order')
-      expect(reached).toEqual([{ method: 'POST', path: '/api/order', site: 'cross-site', cookie: undefined }])
+      expect(reached).toMatchObject([
+        { method: 'POST', path: '/api/order', site: 'cross-site', cookie: undefined },
+      ])
     },
   )
 })

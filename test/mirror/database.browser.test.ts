@@ -2,16 +2,18 @@
 import { expect, test } from 'vitest'
 import type { Mutation } from '../../src/protocol/mutation.ts'
 import { databaseStorage } from '../../src/mirror/database.ts'
-import { pendingOf } from '../../src/mirror/local.ts'
+import { type OpenMutation, pendingOf } from '../../src/mirror/local.ts'
 import { createMirror } from '../../src/mirror/mirror.ts'
 import { seal } from '../../src/mirror/outbox.ts'
 
 let count = 0
 const freshName = (): string => `database-test-${Date.now()}-${++count}`
 const increment = (): Mutation => ({ id: `mutation-${++count}`, kind: 'increment', key: 'n', by: 1 })
-const entry = (): { stamp: string; mutation: Mutation } => ({
+const entry = (): OpenMutation => ({
   stamp: String(++count).padStart(9, '0'),
   mutation: increment(),
+  owner: null,
+  saw: [],
 })
 
 function deleteDatabase(name: string): Promise<string> {

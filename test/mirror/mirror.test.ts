@@ -59,7 +59,11 @@ const grace = answer({
 })
 const take = (mirror: TabMirror, message: MirrorMessage): Promise<unknown> =>
   adoptAnswer(mirror, message, {
-    sent: { asked: mirror.state.mirror.mirror, sealed: mirror.state.outbox.sealed },
+    sent: {
+      asked: mirror.state.mirror.mirror,
+      sealed: mirror.state.outbox.sealed,
+      life: mirror.state.mirror.life,
+    },
     now: Date.now,
   })
 
@@ -151,7 +155,7 @@ test('a sealed batch comes back from parking byte for byte', async () => {
   await mirror.write(increment('n'))
   const text = (await mirror.transact(seal, 'strict')).outbox.sealed?.text
   const asked = mirror.state.mirror.mirror
-  await adoptAnswer(mirror, grace, { sent: { asked, sealed: null }, now: Date.now })
+  await adoptAnswer(mirror, grace, { sent: { asked, sealed: null, life: 0 }, now: Date.now })
   expect(mirror.state.outbox.sealed).toBeNull()
   await take(mirror, { ...ada, epoch: 'epoch-ada-2' as Epoch })
   expect(mirror.state.outbox.sealed?.text).toBe(text)
@@ -161,11 +165,11 @@ test('an answer to a question about a session that is gone here is outdated', as
   const mirror = await tab(freshName())
   await take(mirror, ada)
   const asked = mirror.state.mirror.mirror
-  await mirror.transact(leave)
+  await mirror.transact((state) => leave(state))
   const result = await adoptAnswer(
     mirror,
     { ...ada, revision: 9 },
-    { sent: { asked, sealed: null }, now: Date.now },
+    { sent: { asked, sealed: null, life: 0 }, now: Date.now },
   )
   expect(result).toBe('outdated')
   expect(mirror.state.mirror.mirror.epoch).toBeNull()
@@ -175,8 +179,8 @@ test('a first pull that was under way does not undo a sign-out', async () => {
   const mirror = await tab(freshName())
   const asked = emptyMirror
   await take(mirror, ada)
-  await mirror.transact(leave)
-  await adoptAnswer(mirror, ada, { sent: { asked, sealed: null }, now: Date.now })
+  await mirror.transact((state) => leave(state))
+  await adoptAnswer(mirror, ada, { sent: { asked, sealed: null, life: 0 }, now: Date.now })
   expect(mirror.state.mirror.mirror.epoch).toBeNull()
 })
 
@@ -184,10 +188,10 @@ test('a loss keeps the anonymous outbox for the next session, and asks to be ack
   const mirror = await tab(freshName())
   await take(mirror, answer({ epoch: 'epoch-anon' as Epoch, revision: 2, keys: { theme: [2, 'dark'] } }))
   await mirror.write(increment('visits'))
-  const sent = { asked: mirror.state.mirror.mirror, sealed: null }
+  const sent = { asked: mirror.state.mirror.mirror, sealed: null, life: mirror.state.mirror.life }
   await endAnswered(mirror, { state: 'lost', keys: ['theme'] }, { sent, now: Date.now })
   expect(mirror.state.mirror.ending).toEqual({ state: 'lost', keys: ['theme'] })
   expect(mirror.state.mirror.mirror).toEqual(emptyMirror)
   expect(pendingOf(mirror.state)).toHaveLength(1)
-  expect(mirror.state.outbox.leaving).not.toBeNull()
+  expect(mirror.state.mirror.leaving).not.toBeNull()
 })

@@ -1,12 +1,18 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { limits } from '../../src/protocol/limits.ts'
 import { parseBatch } from '../../src/protocol/messages.ts'
-import type { Mutation } from '../../src/protocol/mutation.ts'
+import type { Mutation, Outcome } from '../../src/protocol/mutation.ts'
 import type { Epoch } from '../../src/protocol/state.ts'
-import { type LocalState, emptyLocalState, pendingOf } from '../../src/mirror/local.ts'
+import { type LocalState, type OpenMutation, emptyLocalState, pendingOf } from '../../src/mirror/local.ts'
 import { fork, seal, settle, withOpen } from '../../src/mirror/outbox.ts'
 
 let count = 0
+const open = (mutation: Mutation, saw: readonly string[] = []): OpenMutation => ({
+  stamp: stamp(),
+  mutation,
+  owner: null,
+  saw,
+})
 const stamp = (): string => String(++count).padStart(9, '0')
 const set = (key: string, value: string, base?: number): Mutation => ({
   id: `mutation-${++count}`,
@@ -19,7 +25,7 @@ const increment = (key: string): Mutation => ({ id: `mutation-${++count}`, kind:
 
 function withWrites(...mutations: Mutation[]): LocalState {
   return mutations.reduce(
-    (state, mutation) => ({ ...state, open: withOpen(state.open, { stamp: stamp(), mutation }) }),
+    (state, mutation) => ({ ...state, open: withOpen(state.open, open(mutation)) }),
     emptyLocalState(),
   )
 }
@@ -43,7 +49,7 @@ test('a sealed batch is text that the server reads back as the same mutations', 
 
 test('while a batch is on its way nothing else is sealed, and its text never changes', () => {
   const first = seal(withWrites(set('a', '1')))
-  const later = { ...first, open: withOpen(first.open, { stamp: stamp(), mutation: set('a', '2') }) }
+  const later = { ...first, open: withOpen(first.open, open(set('a', '2'))) }
   expect(seal(later)).toBe(later)
   expect(pendingOf(later).map((m) => m.kind === 'set' && m.value)).toEqual(['1', '2'])
 })
@@ -52,10 +58,10 @@ test('settling takes the outcomes by mutation, and the next batch gets the next 
   const sealed = seal(withWrites(set('a', '1')))
   const batch = sealed.outbox.sealed
   if (batch === null) throw new Error('nothing sealed')
-  const settled = settle(sealed, batch, [{ code: 'ok', revision: 7 }])
+  const settled = settle(sealed, batch, { outcomes: [{ code: 'ok', revision: 7 }], keys: {} })
   expect(settled.outbox.sealed).toBeNull()
   expect(settled.outbox.settled[batch.mutations[0]?.id ?? '']).toEqual({ code: 'ok', revision: 7 })
-  const next = seal({ ...settled, open: withOpen([], { stamp: stamp(), mutation: set('b', '1') }) })
+  const next = seal({ ...settled, open: withOpen([], open(set('b', '1'))) })
   expect(next.outbox.sealed?.number).toBe(2)
 })
 
@@ -63,17 +69,56 @@ test('a batch that another tab has settled is not settled again', () => {
   const sealed = seal(withWrites(set('a', '1')))
   const batch = sealed.outbox.sealed
   if (batch === null) throw new Error('nothing sealed')
-  const settled = settle(sealed, batch, [{ code: 'ok', revision: 7 }])
-  expect(settle(settled, batch, [{ code: 'denied' }])).toBe(settled)
+  const settled = settle(sealed, batch, { outcomes: [{ code: 'ok', revision: 7 }], keys: {} })
+  expect(settle(settled, batch, { outcomes: [{ code: 'denied' }], keys: {} })).toBe(settled)
 })
 
-test('a write made on our own earlier write is compared with what the server made of that one', () => {
-  const first = seal(withWrites(set('a', '1', 3)))
-  const batch = first.outbox.sealed
-  if (batch === null) throw new Error('nothing sealed')
-  const second = { ...first, open: withOpen(first.open, { stamp: stamp(), mutation: set('a', '2', 3) }) }
-  const settled = settle(second, batch, [{ code: 'ok', revision: 4 }])
-  expect(settled.open[0]?.mutation).toMatchObject({ base: { revision: 4, value: '1' } })
+describe('a write made on top of our own earlier one', () => {
+  function settledWith(stored: string): LocalState {
+    const first = seal(withWrites(set('a', 'mine', 3)))
+    const batch = first.outbox.sealed
+    if (batch === null) throw new Error('nothing sealed')
+    const second = open(set('a', 'mine too', 3), [batch.mutations[0]?.id ?? ''])
+    const outcomes: Outcome[] = [{ code: 'ok', revision: 4 }]
+    return settle({ ...first, open: withOpen(first.open, second) }, batch, {
+      outcomes,
+      keys: { a: [4, stored] },
+    })
+  }
+
+  test('is compared with what the server made of that one', () => {
+    expect(settledWith('mine').open[0]?.mutation).toMatchObject({ base: { revision: 4, value: 'mine' } })
+  })
+
+  test('is merged again where the server merged that one: what others added must not be lost', () => {
+    expect(settledWith('mine and theirs').open[0]?.mutation).toMatchObject({
+      base: { revision: 3, value: 'mine' },
+    })
+  })
+})
+
+describe('two tabs that compute from one value', () => {
+  test('replace only what they saw; the other one meets it on the server, in a batch of its own', () => {
+    const state = withWrites(set('list', 'a', 3), set('list', 'b', 3))
+    const sealed = seal(state)
+    expect(sealed.outbox.sealed?.mutations).toMatchObject([{ value: 'a' }])
+    expect(sealed.open).toMatchObject([{ mutation: { value: 'b', base: { revision: 3 } } }])
+  })
+
+  test('an older write that arrives late does not take the place of a newer one', () => {
+    const older = open(set('a', 'old'))
+    const newer = open(set('a', 'new'))
+    expect(withOpen(withOpen([], newer), older)).toEqual([newer])
+  })
+})
+
+test('a write of somebody who has left is never sealed and never shown', () => {
+  const state = withWrites(set('a', 'of nobody'))
+  const mirror = { ...state.mirror, mirror: { ...state.mirror.mirror, owner: 'grace' } }
+  const handed = { ...state, mirror }
+  expect(pendingOf(handed)).toEqual([])
+  expect(seal(handed).outbox.sealed).toBeNull()
+  expect(seal(handed).open).toEqual([])
 })
 
 test('a forked batch goes out again under a new client id as its first', () => {
@@ -98,7 +143,7 @@ test('a long outbox is sent in several batches, none above the limits', () => {
     if (batch === null) throw new Error('nothing sealed')
     sizes.push(batch.mutations.length)
     expect(batch.text.length).toBeLessThan(limits.bodyBytes)
-    state = settle(state, batch, [])
+    state = settle(state, batch, { outcomes: [], keys: {} })
   }
   expect(sizes.every((size) => size <= limits.batchMutations)).toBe(true)
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(450)

@@ -1,0 +1,216 @@
+// The cases that went wrong once: races, second tabs, broken storage and unreasonable servers.
+import { HttpResponse, http } from 'msw'
+import { describe, expect, test } from 'vitest'
+import { memoryStorage } from '../../src/mirror/fallback.ts'
+import { create, goOffline, network, onServer, open, openLive, quiet, server, signedIn } from './harness.ts'
+
+describe('two tabs', () => {
+  test('that update one key in the same moment both count, online and offline', async () => {
+    const [a, b] = [await openLive(), await openLive()]
+    await a.set('list', []).acknowledged
+    await b.pull()
+    await Promise.all(
+      [a.update('list', (l) => [...l, 'a']), b.update('list', (l) => [...l, 'b'])].map((w) => w.acknowledged),
+    )
+    expect((await onServer((s) => s.get('list'))).toSorted()).toEqual(['a', 'b'])
+
+    await b.pull()
+    goOffline()
+    const offline = [a.update('list', (l) => [...l, 'c']), b.update('list', (l) => [...l, 'd'])]
+    await Promise.all(offline.map((write) => write.stored))
+    goOffline(false)
+    await a.flush()
+    await Promise.all(offline.map((write) => write.acknowledged))
+    expect((await onServer((s) => s.get('list'))).toSorted()).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  test('of which one is in memory mode both learn of a sign-out, on either side', async () => {
+    const disk = await signedIn()
+    const memory = await openLive({ storage: memoryStorage() })
+    expect(memory.owner).toBe('ada')
+    await disk.signOut()
+    await quiet(200)
+    expect(memory.owner).toBeNull()
+
+    await server.change((s) => s.signIn('ada'))
+    await Promise.all([disk.pull(), memory.pull()])
+    goOffline()
+    expect(await memory.signOut()).toEqual({ server: 'queued' })
+    await quiet(100)
+    expect(disk.owner).toBeNull()
+  })
+})
+
+describe('signing out', () => {
+  test('of a session that this browser has not been told of yet ends that session', async () => {
+    await server.change((s) => s.signIn('ada'))
+    const session = await open()
+    expect(await session.signOut()).toEqual({ server: 'confirmed' })
+    await session.pull()
+    expect(session.owner).toBeNull()
+    expect(await onServer((s) => s.owner)).toBeNull()
+  })
+
+  test('before the first answer, without a network, is queued and not forgotten', async () => {
+    await server.change((s) => s.signIn('ada'))
+    goOffline()
+    const session = await open()
+    expect(await session.signOut()).toEqual({ server: 'queued' })
+    goOffline(false)
+    await session.pull()
+    expect(await onServer((s) => s.owner)).toBeNull()
+  })
+
+  test('right after the page began still sees the unsent writes on disk', async () => {
+    const first = await signedIn()
+    goOffline()
+    await first.set('note', 'unsent').stored
+    first.close()
+    const second = create()
+    await expect(second.signOut({ pending: 'refuse' })).rejects.toMatchObject({ code: 'pending-writes' })
+    expect(second.pending).toBe(1)
+  })
+
+  test('while it is queued, no request of the app reads the session that was left', async () => {
+    const session = await signedIn()
+    network.use(
+      server.route('get', 'http://localhost/api/me', (_request, s) => Response.json({ owner: s.owner })),
+    )
+    goOffline()
+    await session.signOut()
+    // The sign-out itself cannot get through; the request could.
+    network.use(http.delete('*/session', () => HttpResponse.error()))
+    goOffline(false)
+    const answer = await session.fetch('http://localhost/api/me')
+    expect(answer.status).toBe(409)
+    network.resetHandlers(
+      ...server.handlers,
+      server.route('get', 'http://localhost/api/me', (_r, s) => Response.json({ owner: s.owner })),
+    )
+    expect(await (await session.fetch('http://localhost/api/me')).json()).toEqual({ owner: null })
+  })
+})
+
+describe('writes', () => {
+  test('inside a subscriber are followed like any other', async () => {
+    const session = await openLive()
+    const inner: Promise<unknown>[] = []
+    session.subscribe('theme', () => inner.push(session.set('note', 'from a subscriber').acknowledged))
+    session.set('theme', 'dark')
+    expect(await inner[0]).toMatchObject({ code: 'ok' })
+  })
+
+  test('under merge, quickly one after another, lose nothing of the server’s', async () => {
+    const session = await openLive()
+    await session.set('tags', ['base']).acknowledged
+    await server.change((s) => s.set('tags', ['base', 'theirs']))
+    const first = session.set('tags', ['base', 'm1'])
+    await quiet(25)
+    const second = session.set('tags', ['base', 'm1', 'm2'])
+    await Promise.all([first.acknowledged, second.acknowledged])
+    expect((await onServer((s) => s.get('tags'))).toSorted()).toEqual(['base', 'm1', 'm2', 'theirs'])
+  })
+
+  test('of null are kept, also where there is a default', async () => {
+    const session = await openLive()
+    await session.set('nullable', null).acknowledged
+    expect([session.get('nullable'), await onServer((s) => s.get('nullable'))]).toEqual([null, null])
+  })
+
+  test('made before the first answer belong to whoever the cookie names', async () => {
+    await server.change((s) => s.signIn('ada'))
+    const session = await open()
+    const write = session.set('note', 'mine')
+    expect(await write.acknowledged).toMatchObject({ code: 'ok' })
+    expect(await onServer((s) => [s.owner, s.get('note')])).toEqual(['ada', 'mine'])
+  })
+
+  test('whose update throws when it runs again are invalid, not a rejection', async () => {
+    const session = await openLive()
+    await session.set('list', ['a']).acknowledged
+    await server.change((s) => s.set('list', ['a', 'server']))
+    let runs = 0
+    const write = session.update('list', (list) => {
+      if (runs++ > 0) throw new Error('not twice')
+      return [...list, 'mine']
+    })
+    expect(await write.acknowledged).toEqual({ code: 'invalid', message: 'not twice' })
+  })
+
+  test('of many increments offline stay cheap: settling a batch rewrites nothing else', async () => {
+    const session = await openLive()
+    await session.set('note', 'begin').acknowledged
+    goOffline()
+    for (let count = 0; count < 1000; count++) session.increment('visits')
+    expect(session.get('visits')).toBe(1000)
+    goOffline(false)
+    expect(await session.flush()).toEqual({ pending: 0 })
+    expect(await onServer((s) => s.get('visits'))).toBe(1000)
+  })
+})
+
+describe('unreasonable servers', () => {
+  test('that ask to be left alone for a month are asked again within the hour, not within the millisecond', async () => {
+    const session = await openLive()
+    let requests = 0
+    network.use(
+      http.all('*/session*', () => {
+        requests++
+        const problem = { code: 'store-unavailable', status: 503 }
+        return HttpResponse.json(problem, { status: 503, headers: { 'retry-after': '2592000' } })
+      }),
+    )
+    await session.pull()
+    await quiet(300)
+    expect(requests).toBe(1)
+  })
+
+  test.each(['epoch-mismatch', 'stale'])('that always say %s are not hammered', async (code) => {
+    const session = await signedIn()
+    let requests = 0
+    network.use(
+      http.all('*/session*', ({ request }) => {
+        requests++
+        return request.url.endsWith('refresh')
+          ? undefined
+          : HttpResponse.json({ code, status: 409 }, { status: 409 })
+      }),
+    )
+    await session.flush()
+    await session.pull()
+    expect(requests).toBeLessThan(20)
+    expect(session.owner).toBe('ada')
+  })
+})
+
+describe('session.fetch', () => {
+  test('leaves requests without credentials, and other origins, alone', async () => {
+    const session = await signedIn()
+    const seen: (string | null)[] = []
+    network.use(
+      http.all('http://localhost/api/*', ({ request }) => {
+        seen.push(request.headers.get('session-epoch'))
+        return HttpResponse.json({})
+      }),
+      http.all('https://tracker.example/*', ({ request }) => {
+        seen.push(request.headers.get('session-epoch'), request.credentials)
+        return HttpResponse.json({})
+      }),
+    )
+    const calls = server.calls.length
+    await session.fetch('http://localhost/api/public', { credentials: 'omit' })
+    await session.fetch('https://tracker.example/collect')
+    expect(seen).toEqual([null, null, 'same-origin'])
+    expect(server.calls).toHaveLength(calls)
+  })
+
+  test('ends at once when it is aborted, even while a refresh hangs', async () => {
+    const session = await signedIn()
+    server.clock.advance(16 * 60)
+    network.use(http.post('*/session/refresh', () => new Promise(() => undefined)))
+    const started = performance.now()
+    const aborted = session.fetch('http://localhost/api/me', { signal: AbortSignal.timeout(50) })
+    await expect(aborted).rejects.toMatchObject({ name: 'TimeoutError' })
+    expect(performance.now() - started).toBeLessThan(1000)
+  })
+})
