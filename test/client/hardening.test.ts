@@ -207,10 +207,83 @@ describe('session.fetch', () => {
   test('ends at once when it is aborted, even while a refresh hangs', async () => {
     const session = await signedIn()
     server.clock.advance(16 * 60)
-    network.use(http.post('*/session/refresh', () => new Promise(() => undefined)))
+    network.use(http.post('*/session/refresh', () => quiet(1500).then(() => undefined)))
     const started = performance.now()
     const aborted = session.fetch('http://localhost/api/me', { signal: AbortSignal.timeout(50) })
     await expect(aborted).rejects.toMatchObject({ name: 'TimeoutError' })
     expect(performance.now() - started).toBeLessThan(1000)
+    // The refresh still holds its lock; the next test should not wait for it.
+    await quiet(1600)
   })
+})
+
+describe('one strange answer', () => {
+  const answerOnce = (code: string, status: number): void =>
+    network.use(
+      http.post('*/session/sync', () => HttpResponse.json({ code, status }, { status }), { once: true }),
+    )
+
+  test('“another batch has this number”: the same changes go out under a new client id, once', async () => {
+    const session = await signedIn()
+    const { client } = session.inspect().local.outbox
+    answerOnce('batch-fork', 409)
+    expect(await session.increment('visits').acknowledged).toMatchObject({ code: 'ok' })
+    expect(session.inspect().local.outbox.client).not.toBe(client)
+    expect(await onServer((s) => s.get('visits'))).toBe(1)
+  })
+
+  test('“too large”: the writers are told, and the next write goes through', async () => {
+    const session = await signedIn()
+    const refused: unknown[] = []
+    session.on('refused', ({ mutation }) => refused.push(mutation.key))
+    answerOnce('too-large', 413)
+    expect(await session.set('note', 'refused').acknowledged).toEqual({ code: 'too-large' })
+    expect(refused).toEqual(['note'])
+    expect(session.get('note')).toBe('')
+    expect(await session.set('note', 'taken').acknowledged).toMatchObject({ code: 'ok' })
+  })
+
+  test.each([
+    ['ended', 401],
+    ['expired', 401],
+    ['lost', 409],
+  ])(
+    '“%s”, late and about an older cookie: a pull asks again, and nobody is signed out',
+    async (code, status) => {
+      const session = await signedIn()
+      answerOnce(code, status)
+      expect(await session.set('note', 'still mine').acknowledged).toMatchObject({ code: 'ok' })
+      expect([session.owner, session.status]).toEqual(['ada', { state: 'live' }])
+    },
+  )
+})
+
+test('a refresh that fails ahead of time is not tried again by every request', async () => {
+  const session = await signedIn()
+  network.use(server.route('get', 'http://localhost/api/me', () => Response.json({})))
+  let refreshes = 0
+  network.use(
+    http.post('*/session/refresh', () => {
+      refreshes++
+      return HttpResponse.error()
+    }),
+  )
+  server.clock.advance(870)
+  for (let count = 0; count < 5; count++)
+    expect((await session.fetch('http://localhost/api/me')).status).toBe(200)
+  expect(refreshes).toBe(1)
+})
+
+test('what was parked is given up after a week', async () => {
+  const session = await signedIn()
+  goOffline()
+  await session.set('note', 'parked').stored
+  goOffline(false)
+  await server.change((s) => s.signIn('grace'))
+  await session.flush()
+  expect(session.inspect().local.parcels).toHaveLength(1)
+  server.clock.advance(8 * 86_400)
+  await server.change((s) => s.signIn('grace'))
+  await session.pull()
+  expect(session.inspect().local.parcels).toEqual([])
 })
