@@ -17,22 +17,38 @@ const shared: InlineConfig = {
   resolve: { conditions: ['session-mirror-source'] },
 }
 
-/** The ready-made worker as text: an IIFE, which registers as a classic and as a module script. */
-export async function workerScript(minify = true): Promise<string> {
+export interface BundleOptions {
+  readonly minify: boolean
+  readonly format?: 'es' | 'iife'
+  readonly external?: readonly string[]
+}
+
+/** One file of sources, with all that it imports, as one script: for the worker, the tests' pages and their sizes. */
+export async function bundle(entry: string, options: BundleOptions): Promise<string> {
+  const { minify, format = 'es', external: outside = [] } = options
   const result = await build({
     ...shared,
     build: {
       write: false,
       minify,
+      modulePreload: false,
+      target: 'es2023',
       rolldownOptions: {
-        input: join(root, 'src/session-worker.ts'),
-        output: { format: 'iife', codeSplitting: false },
+        input: entry,
+        external: [...outside],
+        output: { format, codeSplitting: false },
+        preserveEntrySignatures: 'exports-only',
       },
     },
   })
   const [output] = [result].flat()
-  if (output === undefined || !('output' in output)) throw new Error('The worker build gave no output.')
+  if (output === undefined || !('output' in output)) throw new Error(`The bundle of ${entry} gave no output.`)
   return output.output[0].code
+}
+
+/** The ready-made worker as text: an IIFE, which registers as a classic and as a module script. */
+export function workerScript(minify = true): Promise<string> {
+  return bundle(join(root, 'src/session-worker.ts'), { minify, format: 'iife' })
 }
 
 async function buildDoors(): Promise<void> {

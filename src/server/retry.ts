@@ -15,7 +15,7 @@ export async function retry<T extends object | undefined>(attempt: () => Promise
     // oxlint-disable-next-line no-await-in-loop -- each try depends on the failure of the one before
     const result = await attempt()
     if (result !== 'again') return result
-    // oxlint-disable-next-line no-await-in-loop
+    // oxlint-disable-next-line no-await-in-loop -- and is meant to be apart from it
     await pause(Math.random() * Math.min(2 ** count, maxPause))
   }
   throw new SessionError('contention', undefined, { retryAfterSeconds: 1 })

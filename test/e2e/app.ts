@@ -4,10 +4,9 @@ import { once } from 'node:events'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { build } from 'vite'
 import { type SessionsOptions, createSessions } from 'session-mirror/server'
 import { type SessionRequest, sessionMiddleware } from 'session-mirror/node'
-import { workerScript } from '../../scripts/build.ts'
+import { bundle, workerScript } from '../../scripts/build.ts'
 import { type Schema, schema } from './schema.ts'
 
 export const secrets = ['an end-to-end secret of more than thirty-two characters']
@@ -116,9 +115,11 @@ function serve(response: ServerResponse, path: string, body: string): void {
     .end(body)
 }
 
+const plain = (entry: string): Promise<string> => bundle(join(import.meta.dirname, entry), { minify: false })
+
 let built: Promise<Record<string, string>> | undefined
 function bundles(): Promise<Record<string, string>> {
-  built ??= Promise.all([workerScript(), bundle('page.ts'), bundle('../workers/shell-worker.ts')]).then(
+  built ??= Promise.all([workerScript(), plain('page.ts'), plain('../workers/shell-worker.ts')]).then(
     ([worker, page, shell]) => ({
       '/': '<!doctype html><meta charset="utf-8"><title>test</title><body></body><script type="module" src="/page.js"></script>',
       '/page.js': page,
@@ -127,26 +128,6 @@ function bundles(): Promise<Record<string, string>> {
     }),
   )
   return built
-}
-
-async function bundle(entry: string): Promise<string> {
-  const result = await build({
-    configFile: false,
-    logLevel: 'warn',
-    resolve: { conditions: ['session-mirror-source'] },
-    build: {
-      write: false,
-      minify: false,
-      modulePreload: false,
-      rolldownOptions: {
-        input: join(import.meta.dirname, entry),
-        output: { format: 'es', codeSplitting: false },
-      },
-    },
-  })
-  const [output] = [result].flat()
-  if (output === undefined || !('output' in output)) throw new Error(`The bundle of ${entry} gave no output.`)
-  return output.output[0].code
 }
 
 export function after(milliseconds: number): Promise<void> {
