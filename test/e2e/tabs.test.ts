@@ -160,7 +160,7 @@ describe('servers that come and go', () => {
   test('a frozen memcached is a 503 within its deadline; the mirror reads on, and the write goes through once it is back', async () => {
     const page = await openPage(context, app.origin)
     await page.evaluate(() => window.session.set('theme', 'dark').acknowledged)
-    memcached.freeze()
+    await memcached.freeze()
     const [status, milliseconds, retryAfter] = await page.evaluate(async () => {
       const started = performance.now()
       const response = await fetch('/api/me')

@@ -37,7 +37,7 @@ describe('on memcached', () => {
   test('frozen, it is 503 within the deadline, and signs nobody out', async () => {
     const browser = createWorld({ store: open(), clock: Date.now }).browser()
     await browser.app((session) => session.signIn('alice'))
-    memcached.freeze()
+    await memcached.freeze()
     const started = performance.now()
     expect(await browser.get()).toMatchObject({ status: 503, code: 'store-unavailable', cookies: [] })
     expect(performance.now() - started).toBeLessThan(400)

@@ -113,7 +113,7 @@ describe('a server that stops', () => {
   test('frozen under load, every operation ends within its deadline; thawed, it works again', async () => {
     const store = open()
     await store.create('frozen', bytes('value'), 60)
-    memcached.freeze()
+    await memcached.freeze()
     const slowest: number[] = []
     const kinds = new Set<string>()
     const pending: Promise<void>[] = []

@@ -1,6 +1,7 @@
 // A real memcached for tests: on a free loopback port, ended by its own process id.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 
 export interface Memcached {
@@ -9,7 +10,7 @@ export interface Memcached {
   kill(): Promise<void>
   restart(): Promise<void>
   /** Stops answering without closing anything (SIGSTOP), until `thaw`. */
-  freeze(): void
+  freeze(): Promise<void>
   thaw(): void
 }
 
@@ -30,7 +31,12 @@ export async function startMemcached(options: readonly string[] = []): Promise<M
       await kill()
       child = await start(port, options)
     },
-    freeze: () => void child.kill('SIGSTOP'),
+    async freeze() {
+      child.kill('SIGSTOP')
+      // The signal reaches the threads one by one; an answer that was on its way would still come.
+      while (child.pid !== undefined && !isStopped(child.pid))
+        await new Promise((resolve) => setTimeout(resolve, 1))
+    },
     thaw: () => void child.kill('SIGCONT'),
   }
 }
@@ -58,6 +64,15 @@ async function start(port: number, options: readonly string[]): Promise<ChildPro
   }
   child.kill('SIGKILL')
   throw new Error(`memcached did not answer on port ${port}`)
+}
+
+/** Whether every thread of a process is stopped, where there is a /proc that tells. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`
+  if (!existsSync(tasks)) return true
+  return readdirSync(tasks).every((task) =>
+    / T /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8').slice(0, 60)),
+  )
 }
 
 function answers(port: number): Promise<boolean> {
