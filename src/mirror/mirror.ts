@@ -36,6 +36,9 @@ export interface TabMirror {
   close(): void
 }
 
+/** Milliseconds that another tab's write takes at most from its broadcast to the disk. */
+const onItsWay = 2000
+
 /** `next` is the state that begins with it. */
 type DurabilityListener = (durability: Durability, next: LocalState) => void
 
@@ -44,6 +47,8 @@ export function createMirror(options: MirrorOptions): TabMirror {
   let state = emptyLocalState()
   /** Writes of this tab that storage has not confirmed: they stay visible whatever else is loaded. */
   const unsaved = new Map<string, OpenMutation>()
+  /** Writes that other tabs told of and storage has not shown yet: a read that began before them must not hide them. */
+  const heard = new Map<string, { readonly entry: OpenMutation; readonly until: number }>()
   const changeListeners = new Set<(after: LocalState, before: LocalState) => void>()
   const hintListeners: ((hint: Hint) => void)[] = []
   const durabilityListeners: DurabilityListener[] = []
@@ -58,7 +63,11 @@ export function createMirror(options: MirrorOptions): TabMirror {
   }
 
   function receive(notice: Notice): void {
-    const { mirror, hint, left } = notice
+    const { mirror, hint, left, added = [], gone = [] } = notice
+    for (const stamp of gone) heard.delete(stamp)
+    if (storage.durability === 'disk') {
+      for (const entry of added) heard.set(entry.stamp, { entry, until: performance.now() + onItsWay })
+    }
     // In memory mode the others' documents are not ours: their outbox would be sent twice.
     if (storage.durability === 'disk') become(merge(state, notice))
     else if (mirror !== undefined) hearFromDisk(mirror)
@@ -79,9 +88,14 @@ export function createMirror(options: MirrorOptions): TabMirror {
     await transact((current) => (current.mirror.mirror.epoch === epoch ? endSession(current, how) : current))
   }
 
-  /** What storage says, with this tab's writes on top that storage has not got yet. */
+  /** What storage says, with the writes on top that it has not got yet: this tab's own, and those it heard of. */
   function withUnsaved(loaded: LocalState): LocalState {
     let { open } = loaded
+    for (const [stamp, { entry, until }] of heard) {
+      // Storage has it now; or its tab never got it there.
+      if (isKnown(loaded, entry.mutation.id) || performance.now() > until) heard.delete(stamp)
+      else open = withOpen(open, entry)
+    }
     for (const entry of unsaved.values()) {
       if (!isKnown(loaded, entry.mutation.id)) open = withOpen(open, entry)
     }
@@ -107,6 +121,7 @@ export function createMirror(options: MirrorOptions): TabMirror {
     // What is on disk stays there for a later start or another tab. Sending it from here as well would apply
     // it twice under two client ids: only a write that failed to reach the disk comes along, when it fails.
     const kept = error instanceof NewerFormatError ? fresh : { ...fresh, mirror }
+    heard.clear()
     storage = memoryStorage(kept)
     const next = withUnsaved(kept)
     for (const listener of durabilityListeners) listener('memory', next)

@@ -107,7 +107,7 @@ describe('without a network', () => {
         await window.session.flush()
       })
     }
-    expect(await a.evaluate(() => window.session.get('visits'))).toBe(50)
+    await a.waitForFunction(() => window.session.get('visits') === 50, undefined, { timeout: 2000 })
     await context.setOffline(false)
     await Promise.all([settled(a), settled(b)])
     expect(await get(a, '/api/me')).toMatchObject({ visits: 50, note: 'offline' })

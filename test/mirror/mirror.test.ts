@@ -108,6 +108,33 @@ test('writes made while storage is read again stay visible', async () => {
   expect(pendingOf(mirror.state)).toHaveLength(1)
 })
 
+test('a read of storage that began before another tab’s write does not hide that write again', async () => {
+  const name = freshName()
+  const storage = databaseStorage(name)
+  let release = (): void => undefined
+  const slow: Storage = {
+    ...storage,
+    async load() {
+      const loaded = await storage.load()
+      await new Promise<void>((resolve) => {
+        release = resolve
+      })
+      return loaded
+    },
+  }
+  const reading = createMirror({ storage: slow, channel: name, now: Date.now })
+  opened.push(reading)
+  const writing = await tab(name)
+  const reloading = reading.reload()
+  await heard()
+  await writing.write(increment('n'))
+  await heard()
+  expect(pendingOf(reading.state)).toHaveLength(1)
+  release()
+  await reloading
+  expect(pendingOf(reading.state)).toHaveLength(1)
+})
+
 test('when storage fails, the session goes on in memory, says so, and keeps the write', async () => {
   const broken: Storage = {
     ...memoryStorage(),
