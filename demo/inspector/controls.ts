@@ -70,10 +70,11 @@ function workerButton(): HTMLElement {
 
   async function toggle(): Promise<void> {
     if (isEnded) {
-      await navigator.serviceWorker.register(
+      const { active } = await navigator.serviceWorker.register(
         `/session-worker.js?${new URLSearchParams({ session: '/session', api: '/api/' })}`,
         { updateViaCache: 'none' },
       )
+      active?.postMessage({ type: 'claim' })
       note('worker', 'registered again')
     } else {
       navigator.serviceWorker.controller?.postMessage({ type: 'retire' })

@@ -42,5 +42,5 @@ async function takeOver(workbox: Workbox, onState: (state: WorkerState) => void)
   const tell = (): void => onState(navigator.serviceWorker.controller === null ? 'waiting' : 'controlling')
   navigator.serviceWorker.addEventListener('controllerchange', tell)
   tell()
-  if (navigator.serviceWorker.controller === null) registration?.active?.postMessage({ type: 'claim' })
+  registration?.active?.postMessage({ type: 'claim' })
 }

@@ -2,7 +2,7 @@
 import { isObject } from '../protocol/json.ts'
 
 export type WorkerMessage =
-  /** Take over the page that asks: after a hard reload it has no controller. */
+  /** A page wants the worker: it takes over one that has no controller (a hard reload), and works again if it was retired. */
   | { readonly type: 'claim' }
   /** The kill switch: stop intercepting now, and unregister. */
   | { readonly type: 'retire' }

@@ -83,7 +83,11 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
   }
 
   async function obey(message: WorkerMessage, port: MessagePort | undefined): Promise<void> {
-    if (message.type === 'claim') return self.clients.claim()
+    if (message.type === 'claim') {
+      await session.reload()
+      if (session.isRetired) await session.retire(false)
+      return self.clients.claim()
+    }
     if (message.type === 'retire') {
       await session.retire(true)
       await self.registration.unregister()
@@ -97,7 +101,8 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
     } satisfies WorkerReport)
   }
 
-  // Somebody installed it again: that is its pardon.
+  // Somebody wants it again: that is its pardon. (A page that registers an unregistered worker which still has
+  // pages gets that very worker back, without an install: then `claim` says so.)
   self.addEventListener('install', (event) => event.waitUntil(session.retire(false)))
   self.addEventListener('fetch', (event) => {
     const { url, mode } = event.request

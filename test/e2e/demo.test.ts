@@ -76,6 +76,11 @@ test('signing in, buying, going offline, expiring the cookie and restarting the 
     .locator('dd', { hasText: /^in \d+ s$/ })
     .waitFor()
 
+  await page.click('#end-worker')
+  await page.locator('.panel dd', { hasText: /retired|no worker/ }).waitFor()
+  await page.click('#end-worker')
+  await page.locator('.panel dd', { hasText: 'activated' }).waitFor()
+
   await page.click('#restart-store')
   await page.locator('#banner', { hasText: 'restarted' }).waitFor()
   await page.fill('#note', 'after the restart')

@@ -204,6 +204,17 @@ describe('a worker that is ended', () => {
     const before = app.seen.length
     await page.evaluate(() => fetch('/api/me'))
     expect(app.seen.slice(before).map((seen) => seen.epoch)).toEqual([undefined])
+
+    // A page that registers it again gets it back.
+    await page.reload()
+    await page.waitForFunction(
+      () => window.session?.status.state === 'live' && navigator.serviceWorker.controller !== null,
+    )
+    await after(300)
+    await page.evaluate(() => fetch('/api/me'))
+    expect(app.seen.at(-1)?.epoch).toBe(
+      await page.evaluate(() => window.session.inspect().local.mirror.mirror.epoch),
+    )
   })
 
   test('by its kill switch leaves the page working, and gone is gone', async () => {
