@@ -71,9 +71,19 @@ async function buildWorker(): Promise<void> {
   writeFileSync(join(root, 'dist/session-worker.js'), await workerScript())
 }
 
+/** The program `session-mirror`, for `npx`. */
+async function buildProgram(): Promise<void> {
+  const { chmodSync, writeFileSync } = await import('node:fs')
+  const file = join(root, 'dist/session-mirror.js')
+  const options = { minify: false, external: ['node:crypto', 'node:process'] }
+  writeFileSync(file, await bundle(join(root, 'src/bin/session-mirror.ts'), options))
+  chmodSync(file, 0o755)
+}
+
 if (import.meta.main) {
   rmSync(join(root, 'dist'), { recursive: true, force: true })
   await buildDoors()
   await buildWorker()
+  await buildProgram()
   execFileSync(join(root, 'node_modules/.bin/tsc'), ['-b', '--force'], { cwd: root, stdio: 'inherit' })
 }

@@ -12,11 +12,11 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
   client: ['workbox-window'],
   worker: [],
   stores: ['node:buffer', 'node:crypto', 'node:net'],
-  server: ['node:buffer', 'node:crypto', 'node:http', 'node:stream'],
+  server: ['node:crypto', 'node:diagnostics_channel', 'node:http'],
   testing: ['@noble/hashes', 'msw'],
 }
 /** The only files of the server's core that may import Node: all others also run inside msw, in a browser. */
-const nodeFiles = ['crypto-node.ts', 'node.ts', 'node-answer.ts', 'node-request.ts']
+const nodeFiles = ['crypto-node.ts', 'watch-node.ts', 'node.ts', 'node-answer.ts']
 
 const files = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -51,6 +51,7 @@ export const errorTable: Readonly<Record<SessionErrorCode, Fact>> = {
     'Too many writers changed this session at once. Nothing was changed; try again.',
     true,
   ),
+  'streams-full': fact(503, 'Too many event streams of this session are open. Close one.', true),
   'clients-full': fact(503, 'Too many browsers write to this session at once. Try again.', true),
 
   'not-json': fact(0, 'A session holds JSON values only.'),
@@ -59,7 +60,10 @@ export const errorTable: Readonly<Record<SessionErrorCode, Fact>> = {
   invalid: fact(0, "The schema's validator refuses the value."),
   'outbox-full': fact(0, 'The browser keeps no more unsent changes. Wait until it is online again.'),
   'pending-writes': fact(0, 'There are unsent changes, and signOut was told to refuse them.'),
-  'weak-secret': fact(0, 'A secret must have at least 32 characters, and none may stand twice.'),
+  'weak-secret': fact(
+    0,
+    'A secret must have 32 random characters or more, and none may stand twice. `npx session-mirror secret` prints a good one.',
+  ),
   'invalid-option': fact(0, 'An option has a value that cannot work.'),
 }
 

@@ -19,6 +19,7 @@ export type SessionErrorCode =
   | 'store-unavailable'
   | 'contention'
   | 'clients-full'
+  | 'streams-full'
   | 'not-json'
   | 'unknown-key'
   | 'denied'

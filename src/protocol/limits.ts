@@ -23,6 +23,12 @@ export const limits = {
   clients: 8,
   /** Seconds for which a client is never dropped from a full table: longer than any request lives. */
   clientBusySeconds: 300,
+  /** Event streams of one session in one process. One tab of a browser holds one for all. */
+  streams: 8,
+  /** Sessions remembered of one owner. One more ends the one that was longest unused. */
+  ownerSessions: 100,
+  /** Characters of the label that an app gives to a session. */
+  labelLength: 200,
   /** Removal marks kept for patches; a browser that is further behind gets the whole mirror. */
   removedMarks: 64,
   /** Seconds that a sleeping outbox of another owner is kept: a week, as long as Safari keeps our storage. */

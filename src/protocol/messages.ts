@@ -32,6 +32,8 @@ export interface SessionTimes {
   readonly expiresIn: number
   /** `<id>.<key>`: seals the unsent changes of this owner when another one takes the browser over. */
   readonly parking: string | null
+  /** False for a session that ends with the browser; not there otherwise. */
+  readonly persistent?: boolean
 }
 
 /** The answer of every session route. */
@@ -82,11 +84,11 @@ export function parseMirrorMessage(value: unknown): MirrorMessage {
 /** What a refresh is for; the worker reads no more of an answer than this. */
 export function parseSessionTimes(value: unknown): SessionTimes {
   if (!isObject(value)) throw malformed('body')
-  const { epoch, revision, freshIn, expiresIn, parking } = value
+  const { epoch, revision, freshIn, expiresIn, parking, persistent } = value
   if (!isNullOr(epoch, isEpoch) || !isNullOr(parking, isString)) throw malformed('epoch')
   if (!isCount(revision) || typeof freshIn !== 'number' || typeof expiresIn !== 'number')
     throw malformed('times')
-  return { epoch, revision, freshIn, expiresIn, parking }
+  return { epoch, revision, freshIn, expiresIn, parking, ...(persistent === false ? { persistent } : {}) }
 }
 
 /** The code of a problem+json body, or undefined when the answer is not one of ours. */

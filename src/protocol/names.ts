@@ -18,11 +18,12 @@ export interface Routes {
   readonly mirror: string
   readonly sync: string
   readonly refresh: string
+  readonly events: string
 }
 
 /** The session's routes below `base`, for example `/session`. */
 export function routesOf(base: string): Routes {
-  return { mirror: base, sync: `${base}/sync`, refresh: `${base}/refresh` }
+  return { mirror: base, sync: `${base}/sync`, refresh: `${base}/refresh`, events: `${base}/events` }
 }
 
 /** Names of what a browser shares between tabs and worker: database, channel, and the two locks. */

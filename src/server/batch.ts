@@ -8,7 +8,8 @@ import { type Decision, type Mutation, type Outcome, decide } from '../protocol/
 import { type SessionSchema, definitionOf } from '../protocol/schema.ts'
 import { entryOf } from '../protocol/state.ts'
 import { withKeys } from './change.ts'
-import { type ClientMemo, type SessionRecord, byteLength } from './record.ts'
+import type { ClientMemo, SessionRecord } from './record.ts'
+import { byteLength } from './seal.ts'
 
 export interface BatchContext {
   readonly schema: SessionSchema

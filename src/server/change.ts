@@ -5,7 +5,8 @@ import { limits } from '../protocol/limits.ts'
 import { type Entries, type Entry, type Epoch, entryOf } from '../protocol/state.ts'
 import { type Core, now } from './core.ts'
 import { toBase64Url } from './crypto.ts'
-import { type SessionRecord, byteLength } from './record.ts'
+import type { SessionRecord } from './record.ts'
+import { byteLength } from './seal.ts'
 
 /** New values by name; undefined removes. */
 export type KeyChanges = ReadonlyMap<string, Json | undefined>
@@ -13,6 +14,9 @@ export type KeyChanges = ReadonlyMap<string, Json | undefined>
 export interface SignIn {
   readonly owner: string
   readonly carry: readonly string[]
+  readonly label: string | null
+  /** Undefined: as the session before, else as the app has it by default. */
+  readonly persistent: boolean | undefined
 }
 
 /** A session that begins now. */
@@ -24,6 +28,8 @@ export function createRecord(core: Core, owner: string | null): SessionRecord {
     owner,
     created: time,
     signedIn: owner === null ? null : time,
+    label: null,
+    persistent: core.persistent,
     expires: time + core.times.absoluteTimeoutSeconds,
     placed: time,
     presented: time,
@@ -43,17 +49,28 @@ export function signedIn(
   before: SessionRecord | undefined,
   signIn: SignIn,
 ): SessionRecord {
-  if (before === undefined) return { ...next, revision: 1, horizon: 1 }
+  const { label, persistent } = signIn
+  if (before === undefined)
+    return { ...next, revision: 1, horizon: 1, label, persistent: persistent ?? next.persistent }
   const revision = before.revision + 1
   const clients = before.owner === signIn.owner ? before.clients : []
   return {
     ...next,
     created: before.created,
+    label,
+    persistent: persistent ?? before.persistent,
     revision,
     horizon: revision,
     keys: keptKeys(before, signIn),
     clients,
   }
+}
+
+/** The same session under another epoch: who is signed in, since when and for how long stays. */
+export function renewed(next: SessionRecord, before: SessionRecord): SessionRecord {
+  const { epoch, placed, presented } = next
+  const revision = before.revision + 1
+  return { ...before, epoch, placed, presented, revision, horizon: revision, removed: {} }
 }
 
 /** The same owner keeps all; from anybody else only what is carried goes on. */

@@ -7,6 +7,7 @@ import type { Core } from './core.ts'
 import { locate, toError, unavailable } from './locate.ts'
 import { type Place, type SessionRecord, encodeStored } from './record.ts'
 import { retry } from './retry.ts'
+import { since } from './watch.ts'
 
 /** A pure step; may run several times. Throws to refuse itself alone. */
 export type Change<T> = (record: SessionRecord) => { readonly record: SessionRecord; readonly result: T }
@@ -58,16 +59,22 @@ export function createCommit(core: Core): Commit {
   }
 
   async function commitGroup(group: readonly Waiting[], known: Current | undefined): Promise<void> {
+    const started = performance.now()
     let waiting = group
     let current = known
+    let attempts = 0
     try {
       await retry(async () => {
         const before = current ?? (await read(group))
         current = undefined
         const applied = applyAll(waiting, before.record)
         waiting = applied.accepted
-        return write(before, applied.record, waiting)
+        attempts++
+        const written = await write(before, applied.record, waiting)
+        if (written === 'again') core.watch.tell('conflict', { operation: 'commit' })
+        return written
       })
+      core.watch.tell('commit', { writers: waiting.length, attempts, milliseconds: since(started) })
     } catch (error) {
       for (const writer of waiting) writer.reject(error)
     }
@@ -92,6 +99,7 @@ export function createCommit(core: Core): Commit {
       if (replaced.kind === 'unavailable') throw unavailable(replaced)
       // `missing` too: the next read says what became of it.
       if (replaced.kind !== 'stored') return 'again'
+      core.feed.publish(record.epoch)
     }
     for (const writer of writers) writer.resolve(before.place, record)
     return undefined

@@ -12,14 +12,21 @@ export interface CookieOptions {
   readonly sameSite?: 'Lax' | 'Strict' | 'None'
   /** One cookie jar for each top-level site. Needs Secure. @default false */
   readonly partitioned?: boolean
+  /**
+   * Whether the cookie outlives the browser. `signIn(owner, { persistent })` says it for one session.
+   * @default true
+   */
+  readonly persistent?: boolean
   /** Letters, digits, `_` and `-`. Where it is Secure, `__Host-Http-` goes before it. @default 'session' */
   readonly name?: string
 }
 
 export interface CookieJar {
   nameFor(request: CoreRequest): string
-  /** The Set-Cookie line; an empty value clears. */
-  line(request: CoreRequest, value: string): string
+  /** The Set-Cookie line. */
+  line(request: CoreRequest, value: string, isPersistent: boolean): string
+  /** The Set-Cookie line that takes the cookie away. */
+  clearing(request: CoreRequest): string
   isSecure(request: CoreRequest): boolean
 }
 
@@ -38,14 +45,25 @@ export function createCookieJar(options: CookieOptions, maxAgeSeconds: number): 
   // Page script can push a `__Host-` cookie out of the jar and plant its own; a `__Host-Http-` one it cannot.
   const nameFor = (request: CoreRequest): string => (isSecure(request) ? `__Host-Http-${name}` : name)
 
+  function line(request: CoreRequest, value: string, age: number | undefined): string {
+    const parts = [
+      `${nameFor(request)}=${value}`,
+      'Path=/',
+      ...(age === undefined ? [] : [`Max-Age=${age}`]),
+      'HttpOnly',
+      `SameSite=${sameSite}`,
+      ...(isSecure(request) ? ['Secure'] : []),
+      ...(partitioned ? ['Partitioned'] : []),
+    ]
+    return parts.join('; ')
+  }
+
   return {
     nameFor,
     isSecure,
-    line(request, value) {
-      const age = value === '' ? 0 : maxAge
-      const line = `${nameFor(request)}=${value}; Path=/; Max-Age=${age}; HttpOnly; SameSite=${sameSite}`
-      return `${line}${isSecure(request) ? '; Secure' : ''}${partitioned ? '; Partitioned' : ''}`
-    },
+    // Without Max-Age and Expires a browser forgets the cookie when it is closed.
+    line: (request, value, isPersistent) => line(request, value, isPersistent ? maxAge : undefined),
+    clearing: (request) => line(request, '', 0),
   }
 }
 
@@ -60,7 +78,7 @@ export function isLoopback(host: string): boolean {
   )
 }
 
-function check({ secure, sameSite, partitioned, name }: Required<CookieOptions>): void {
+function check({ secure, sameSite, partitioned, name }: Required<Omit<CookieOptions, 'persistent'>>): void {
   if (secure !== true && (sameSite === 'None' || partitioned)) {
     throw new SessionError(
       'invalid-option',

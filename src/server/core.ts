@@ -2,19 +2,13 @@
 import type { Clock } from '../protocol/clock.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
 import type { Store } from '../stores/store.ts'
+import type { Times } from './assurance.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import type { ServerCrypto } from './crypto.ts'
+import type { Feed } from './feed.ts'
 import type { KeyRing } from './keys.ts'
 import type { FindPlace } from './record.ts'
-
-/** All in seconds. */
-export interface Times {
-  readonly idleTimeoutSeconds: number
-  readonly absoluteTimeoutSeconds: number
-  readonly freshSeconds: number
-  readonly rotateSeconds: number
-  readonly rotateGraceSeconds: number
-}
+import type { Watch } from './watch.ts'
 
 export interface Core {
   readonly schema: SessionSchema
@@ -29,6 +23,14 @@ export interface Core {
   readonly allowedOrigins: readonly string[]
   readonly allowNonBrowser: boolean
   readonly onLost: 'refuse' | 'anonymous'
+  /** Proxies of ours in front of this server. */
+  readonly proxies: number
+  /** Whether a new session's cookie outlives the browser. */
+  readonly persistent: boolean
+  readonly autoSave: boolean
+  readonly feed: Feed
+  readonly heartbeatSeconds: number
+  readonly watch: Watch
 }
 
 /** Whole seconds since 1970. */

@@ -1,8 +1,12 @@
 // Builds the `ServerSession` that an app sees from what one request has open.
 import { SessionError } from '../protocol/errors.ts'
+import { limits } from '../protocol/limits.ts'
 import { type ServerKey, type SessionSchema, definitionOf } from '../protocol/schema.ts'
+import { now } from './core.ts'
+import { createData } from './data.ts'
 import type { OpenSession } from './open.ts'
-import type { ServerSession, SignInOptions } from './session.ts'
+import type { SessionRecord } from './record.ts'
+import type { ServerSession, SessionData, SignInOptions } from './session.ts'
 
 /** Leads from an app's session to what is open below it. A WeakMap would double what garbage collection costs. */
 const opening: unique symbol = Symbol('open')
@@ -27,13 +31,17 @@ export function createServerSession<S extends SessionSchema>(open: OpenSession):
     open.touch()
     return read()
   }
-  const record = (): { owner: string | null; revision: number } | undefined =>
-    open.isDestroyed ? undefined : open.present?.record
+  const record = (): SessionRecord | undefined => (open.isDestroyed ? undefined : open.present?.record)
+  const signingIn = (): { owner: string; label: string | null } | undefined =>
+    open.moving?.kind === 'sign-in' ? open.moving.signIn : undefined
+  // Made when it is first asked for: most requests never do.
+  let data: SessionData<S> | undefined
+  const destroy = (isEverywhere: boolean): void => touched(() => open.destroy(isEverywhere))
 
   return {
     [opening]: () => open,
     get owner() {
-      return touched(() => open.signingIn?.owner ?? record()?.owner ?? null)
+      return touched(() => signingIn()?.owner ?? record()?.owner ?? null)
     },
     get isNew() {
       return touched(() => record() === undefined)
@@ -49,26 +57,67 @@ export function createServerSession<S extends SessionSchema>(open: OpenSession):
     get revision() {
       return touched(() => record()?.revision ?? 0)
     },
+    get created() {
+      return touched(() => toDate(record()?.created))
+    },
+    get lastAccessed() {
+      return touched(() => (open.loaded.state === 'live' ? toDate(open.loaded.cookie.issued) : null))
+    },
+    get signedInAt() {
+      return touched(() => toDate(signingIn() === undefined ? record()?.signedIn : now(open.core)))
+    },
+    get label() {
+      return touched(() => signingIn()?.label ?? record()?.label ?? null)
+    },
+    signedInWithin(seconds) {
+      return touched(() => {
+        if (signingIn() !== undefined) return true
+        const signedIn = record()?.signedIn ?? null
+        return signedIn !== null && now(open.core) - signedIn < seconds
+      })
+    },
+    get data() {
+      data ??= createData<S>(open)
+      return data
+    },
     keys: () => touched(() => draft.keys(open.entries)),
     has: (key) => touched(() => draft.has(open.entries, key)),
     get: <K extends ServerKey<S>>(key: K) => touched(() => draft.read(open.entries, key)) as never, // Checked when it was set.
     set: (key, value) => touched(() => draft.set(key, value)),
-    delete: (key) => touched(() => draft.delete(key)),
+    delete(...keys: readonly ServerKey<S>[]) {
+      const [key] = keys
+      // Without any argument, not with an undefined one: that is a mistake, and must not sign anybody out.
+      if (keys.length === 0) destroy(false)
+      else touched(() => draft.delete(String(key)))
+    },
     update: (key, change) =>
       touched(() => draft.update(open.entries, key, change as (value: unknown) => unknown)), // The schema's own type.
     increment: (key, by = 1) => touched(() => draft.increment(key, by)),
     signIn: (owner, options = {}) => touched(() => signIn(open, owner, options)),
-    destroy: () => touched(() => open.destroy()),
+    regenerate: () =>
+      touched(() => {
+        if (record() !== undefined && open.moving === undefined) open.move({ kind: 'regenerate' })
+      }),
+    destroy: ({ everywhere = false } = {}) => destroy(everywhere),
+    invalidate: () => destroy(false),
     save: () => touched(() => open.save()),
     revert: () => touched(() => open.revert()),
   }
 }
 
-function signIn(open: OpenSession, owner: string, { carry = [] }: SignInOptions): void {
+function signIn(open: OpenSession, owner: string, options: SignInOptions): void {
+  const { carry = [], label = null, persistent } = options
   if (typeof owner !== 'string' || owner.length === 0 || owner.length > 256) {
     throw new SessionError('invalid-option', 'The owner is a text of 1 to 256 characters.')
   }
+  if (label !== null && (typeof label !== 'string' || label.length > limits.labelLength)) {
+    throw new SessionError('invalid-option', `A label is a text of up to ${limits.labelLength} characters.`)
+  }
   const unknown = carry.find((key) => definitionOf(open.core.schema, key) === undefined)
   if (unknown !== undefined) throw new SessionError('unknown-key', `The schema has no key "${unknown}".`)
-  open.signIn({ owner, carry })
+  open.move({ kind: 'sign-in', signIn: { owner, carry, label, persistent } })
+}
+
+function toDate(seconds: number | null | undefined): Date | null {
+  return seconds === null || seconds === undefined ? null : new Date(seconds * 1000)
 }

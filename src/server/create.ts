@@ -2,6 +2,7 @@
 import type { SessionSchema } from '../protocol/schema.ts'
 import { nodeCrypto } from './crypto-node.ts'
 import type { ServerCrypto } from './crypto.ts'
+import { nodeChannels } from './watch-node.ts'
 import { type Sessions, createSessions as createCoreSessions } from './handler.ts'
 import type { CoreOptions } from './options.ts'
 
@@ -16,5 +17,5 @@ export interface SessionsOptions<S extends SessionSchema> extends Omit<CoreOptio
  * @example const sessions = createSessions({ schema, secrets: [secret], store: memoryStore() })
  */
 export function createSessions<const S extends SessionSchema>(options: SessionsOptions<S>): Sessions<S> {
-  return createCoreSessions({ crypto: nodeCrypto, ...options })
+  return createCoreSessions({ crypto: nodeCrypto, channels: nodeChannels, ...options })
 }

@@ -6,12 +6,15 @@ import { limits } from '../protocol/limits.ts'
 import { type KeyDefinition, type SessionSchema, checkValue, definitionOf } from '../protocol/schema.ts'
 import { type Entries, entryOf } from '../protocol/state.ts'
 import { withKeys } from './change.ts'
-import { type SessionRecord, byteLength } from './record.ts'
+import type { SessionRecord } from './record.ts'
+import { byteLength } from './seal.ts'
 
 /** From a key's value to its next; undefined is "not there", on both sides. */
 type Step = (value: Json | undefined) => Json | undefined
 
 export interface Taken {
+  /** Of the keys that are to change. */
+  readonly names: readonly string[]
   apply(record: SessionRecord): SessionRecord
   /** They are stored: only what was added meanwhile stays. */
   done(): void
@@ -86,6 +89,7 @@ export function createDraft(schema: SessionSchema): Draft {
     take() {
       const taken = [...steps]
       return {
+        names: taken.map(([key]) => key),
         apply: (record) =>
           withKeys(
             record,

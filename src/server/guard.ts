@@ -28,6 +28,18 @@ export function guard(core: Core, request: CoreRequest): void {
 }
 
 /**
+ * For what changes nothing but holds resources: refuses what a page of another site started. A client that is no
+ * browser may read whatever its cookie opens.
+ * @throws SessionError `cross-site`
+ */
+export function guardReading(core: Core, request: CoreRequest): void {
+  const origin = request.header('origin')
+  if (origin !== undefined && core.allowedOrigins.includes(origin)) return
+  const site = request.header('sec-fetch-site')
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new SessionError('cross-site')
+}
+
+/**
  * Session routes that change something take a header that no form can send and no other origin may without a
  * preflight, and JSON where there is a body.
  * @throws SessionError `unsupported-type`

@@ -4,16 +4,21 @@ import { SessionError } from '../protocol/errors.ts'
 import { headers } from '../protocol/names.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
 import { createCommit } from './commit.ts'
+import { corsHeaders } from './cors.ts'
 import { createServerSession, openedBy } from './create-session.ts'
+import { createOpenEvents } from './events.ts'
+import { toResponse, withSession } from './fetch.ts'
 import { guard } from './guard.ts'
 import { type Inspection, inspect } from './inspect.ts'
-import { type Loaded, loadSession } from './load.ts'
+import { type Loaded, type Loading, loadSession, none } from './load.ts'
 import { openSession } from './open.ts'
 import { type CoreOptions, createCore } from './options.ts'
+import { type OwnedSession, createOwners } from './owners.ts'
+import { behindProxies } from './proxy.ts'
 import { type AnyRequest, type CoreRequest, toCoreRequest } from './request.ts'
-import { type CoreAnswer, type Header, mergeCacheControl, mergeVary, problemAnswer } from './respond.ts'
+import { type CoreAnswer, type Header, problemAnswer, withHeaders } from './respond.ts'
 import { createRotate } from './rotate.ts'
-import { createRoutes, toError } from './routes.ts'
+import { createRoutes } from './routes.ts'
 import type { ServerSession } from './session.ts'
 
 export type RouteHandler<S extends SessionSchema> = (
@@ -22,7 +27,7 @@ export type RouteHandler<S extends SessionSchema> = (
 ) => Response | Promise<Response>
 
 export interface Sessions<S extends SessionSchema = SessionSchema> {
-  /** The answer of a session route; undefined when the path is none. */
+  /** The answer of a session route, or of a preflight from an allowed origin; undefined for everything else. */
   handle(request: CoreRequest): Promise<CoreAnswer | undefined>
   handleRequest(request: Request): Promise<Response | undefined>
   /**
@@ -33,8 +38,11 @@ export interface Sessions<S extends SessionSchema = SessionSchema> {
    * stale cookie and never meets `lost`: `session.missing` says it.
    */
   load(request: AnyRequest): Promise<ServerSession<S>>
-  /** `response` with the session's headers. The session must have been saved: unsaved changes set no cookie. */
-  answer(session: ServerSession<S>, response: Response): Response
+  /**
+   * `response` with the session's headers; with the request also those that let a page of an allowed origin read
+   * it. The session must have been saved: unsaved changes set no cookie.
+   */
+  answer(session: ServerSession<S>, response: Response, request?: Request): Response
   /**
    * A fetch handler that loads the session, runs yours, saves, and answers; and answers the session routes too.
    * SessionErrors become problem answers, other errors are yours.
@@ -42,6 +50,28 @@ export interface Sessions<S extends SessionSchema = SessionSchema> {
   route(handler: RouteHandler<S>): (request: Request) => Promise<Response>
   /** For the app's own routes: refuses what another site made the browser send. @throws SessionError `cross-site` */
   guard(request: AnyRequest): void
+  /** A SessionError as an answer to `request`. */
+  problem(error: SessionError, request: AnyRequest): CoreAnswer
+  /** What lets a page of an allowed origin read any answer to `request`, with its `Vary`. Often none. */
+  cors(request: AnyRequest): Header[]
+  /** The live sessions of an owner, the last used one first. @throws SessionError `store-unavailable` */
+  list(owner: string): Promise<OwnedSession[]>
+  /**
+   * Ends one of an owner's sessions, at once and for good. False when the owner has none of that id.
+   * @throws SessionError `store-unavailable`, `contention`
+   */
+  revoke(owner: string, id: string): Promise<boolean>
+  /**
+   * Ends all sessions of an owner, or all but one, and says how many: after a change of password, or by an
+   * administrator. One that the store has forgotten to list ends when it next refreshes its cookie.
+   * @throws SessionError `store-unavailable`, `contention`: some may have ended; call it again
+   */
+  revokeAll(owner: string, options?: { readonly except?: string }): Promise<number>
+  /**
+   * One of an owner's sessions, to read or change it for them; `save` it yourself. Undefined when there is none.
+   * @throws SessionError `store-unavailable`
+   */
+  getById(owner: string, id: string): Promise<ServerSession<S> | undefined>
   /** What the cookie and the store say, for people who debug. Never holds the session id or the cookie. */
   inspect(request: AnyRequest): Promise<Inspection>
   /** What adapters need to know of a loaded session. */
@@ -49,15 +79,19 @@ export interface Sessions<S extends SessionSchema = SessionSchema> {
 }
 
 export interface SessionProgress {
-  /** False while there is something that must be stored, or decided, before the answer may go. */
+  /** False while `finish` has something to store, or to decide, before the answer may go. */
   readonly isSettled: boolean
-  /** Whether there are changes that were not stored. */
+  /** Whether there are changes that were not stored, and are to be stored for the app. */
   readonly isDirty: boolean
   /** The app's own `save` failed: the changes are not to be tried again behind its back. */
   readonly hasFailed: boolean
   /** Whether the answer depends on the session: a cookie came, or the app looked. */
   readonly isRead: boolean
   readonly isTouched: boolean
+  /** For `Vary`, when the answer depends on the session. */
+  readonly vary: string
+  /** Stores what is to be stored before the answer may go. @throws SessionError as `save` does */
+  finish(): Promise<void>
   /** Set-Cookie, Session-Revision and Session-Fresh-In. */
   headers(): Header[]
 }
@@ -65,61 +99,112 @@ export interface SessionProgress {
 /** @throws SessionError `weak-secret`, `invalid-option` */
 export function createSessions<const S extends SessionSchema>(options: CoreOptions<S>): Sessions<S> {
   const core = createCore(options)
-  const commit = createCommit(core)
-  const answerRoute = createRoutes({ core, commit, rotate: createRotate(core) })
+  const tools: Loading = { core, commit: createCommit(core), owners: createOwners(core) }
+  const answerRoute = createRoutes({
+    ...tools,
+    rotate: createRotate(core),
+    openEvents: createOpenEvents(tools),
+  })
+  const { owners } = tools
+  const incoming = (request: AnyRequest): CoreRequest => behindProxies(toCoreRequest(request), core.proxies)
+  const handle = (request: AnyRequest): Promise<CoreAnswer | undefined> => answerRoute(incoming(request))
 
-  async function load(request: CoreRequest): Promise<ServerSession<S>> {
-    const loaded = await loadSession(core, request, commit)
-    checkLoaded(loaded, request, core.onLost)
-    return createServerSession(openSession(core, request, { loaded, commit }))
+  async function load(request: AnyRequest): Promise<ServerSession<S>> {
+    const from = incoming(request)
+    return watched(async () => {
+      const loaded = await loadSession(tools, from)
+      checkLoaded(loaded, from, core.onLost)
+      const present = loaded.state === 'live' ? loaded : undefined
+      return createServerSession(openSession(tools, { loaded, request: from, present }))
+    })
   }
 
-  async function handleRequest(request: Request): Promise<Response | undefined> {
-    const answer = await answerRoute(toCoreRequest(request))
-    return answer && toResponse(answer)
+  async function watched<T>(run: () => T | Promise<T>): Promise<T> {
+    try {
+      return await run()
+    } catch (error) {
+      if (error instanceof SessionError) core.watch.tell('refuse', { code: error.code })
+      throw error
+    }
   }
 
-  const sessions: Sessions<S> = {
-    handle: answerRoute,
-    handleRequest,
-    load: async (request) => load(toCoreRequest(request)),
-    answer: (session, response) => withHeaders(response, progressOf(session)),
+  function cors(request: AnyRequest): Header[] {
+    if (core.allowedOrigins.length === 0) return []
+    return [['vary', 'Origin'], ...corsHeaders(core, toCoreRequest(request))]
+  }
+
+  const problem = (error: SessionError, request: AnyRequest): CoreAnswer =>
+    withHeaders(problemAnswer(error), corsHeaders(core, toCoreRequest(request)))
+  const answer = (session: ServerSession<S>, response: Response, request?: Request): Response =>
+    withSession(response, progressOf(session), request === undefined ? [] : cors(request))
+
+  return {
+    handle,
+    async handleRequest(request) {
+      const ours = await handle(request)
+      return ours && toResponse(ours)
+    },
+    load,
+    answer,
     route: (handler) => async (request) => {
       try {
-        const ours = await handleRequest(request)
-        if (ours !== undefined) return ours
-        const session = await load(toCoreRequest(request))
+        const ours = await handle(request)
+        if (ours !== undefined) return toResponse(ours)
+        const session = await load(request)
         const response = await handler(request, session)
-        if (!progressOf(session).hasFailed) await session.save()
-        return withHeaders(response, progressOf(session))
+        const progress = progressOf(session)
+        if (!progress.hasFailed) await progress.finish()
+        return answer(session, response, request)
       } catch (error) {
-        if (error instanceof SessionError) return toResponse(problemAnswer(error))
+        if (error instanceof SessionError) return toResponse(problem(error, request))
         throw error
       }
     },
-    guard: (request) => guard(core, toCoreRequest(request)),
-    inspect: async (request) => inspect(core, toCoreRequest(request)),
+    guard(request) {
+      try {
+        guard(core, incoming(request))
+      } catch (error) {
+        core.watch.tell('refuse', { code: 'cross-site' })
+        throw error
+      }
+    },
+    problem,
+    cors,
+    list: (owner) => owners.list(owner),
+    revoke: (owner, id) => owners.end(owner, id),
+    revokeAll: (owner, { except } = {}) =>
+      owners.endAll(owner, {
+        reason: 'revoked',
+        except: except === undefined ? undefined : { epoch: except },
+      }),
+    async getById(owner, id) {
+      const present = await owners.find(owner, id)
+      if (present === undefined) return undefined
+      return createServerSession(openSession(tools, { loaded: none, request: undefined, present }))
+    },
+    inspect: async (request) => inspect(core, incoming(request)),
     progress: progressOf,
   }
-  return sessions
-}
 
-function progressOf<S extends SessionSchema>(session: ServerSession<S>): SessionProgress {
-  const open = openedBy(session)
-  return {
-    isSettled: open.isSettled,
-    isDirty: open.isDirty,
-    hasFailed: open.hasFailed,
-    isRead: open.isTouched || open.loaded.state !== 'none',
-    isTouched: open.isTouched,
-    headers: () => open.headers(),
+  function progressOf(session: ServerSession<S>): SessionProgress {
+    const open = openedBy(session)
+    return {
+      isSettled: open.isSettled,
+      isDirty: open.isDirty && core.autoSave,
+      hasFailed: open.hasFailed,
+      isRead: open.isTouched || open.loaded.state !== 'none',
+      isTouched: open.isTouched,
+      vary: core.allowedOrigins.length === 0 ? 'Cookie' : 'Cookie, Origin',
+      finish: () => watched(() => open.finish()),
+      headers: () => open.headers(),
+    }
   }
 }
 
 function checkLoaded(loaded: Loaded, request: CoreRequest, onLost: 'refuse' | 'anonymous'): void {
   const isPage = isPageNavigation(request)
   if (loaded.state === 'dead' && loaded.reason === 'lost' && onLost === 'refuse' && !isPage)
-    throw toError(loaded)
+    throw new SessionError('lost')
   if (loaded.state !== 'live') return
   if (loaded.isStale && !isPage) throw new SessionError('stale')
   const epoch = request.header(headers.epoch)
@@ -130,24 +215,4 @@ function checkLoaded(loaded: Loaded, request: CoreRequest, onLost: 'refuse' | 'a
 function isPageNavigation(request: CoreRequest): boolean {
   const isRead = request.method === 'GET' || request.method === 'HEAD'
   return isRead && request.header('sec-fetch-mode') === 'navigate'
-}
-
-function withHeaders(response: Response, progress: SessionProgress): Response {
-  const merged = new Response(response.body, response)
-  const { headers: fields } = merged
-  let setsCookie = false
-  for (const [name, value] of progress.headers()) {
-    setsCookie ||= name === 'set-cookie'
-    if (name === 'set-cookie') fields.append(name, value)
-    else fields.set(name, value)
-  }
-  if (!progress.isRead) return merged
-  fields.set('cache-control', mergeCacheControl(fields.get('cache-control') ?? undefined, setsCookie))
-  fields.set('vary', mergeVary(fields.get('vary') ?? undefined, 'Cookie'))
-  return merged
-}
-
-function toResponse({ status, headers: fields, body }: CoreAnswer): Response {
-  const list = fields.map(([name, value]): [string, string] => [name, value])
-  return new Response(status === 304 ? null : body, { status, headers: list })
 }

@@ -4,9 +4,12 @@ import type { Commit } from './commit.ts'
 import { type Cookie, findCookie, verifyCookie } from './cookie.ts'
 import { type Core, now } from './core.ts'
 import { type Located, locate } from './locate.ts'
-import type { Place } from './record.ts'
+import type { Owners } from './owners.ts'
+import type { EndReason, NamedPlace } from './record.ts'
 import { type Live, endAll } from './relocate.ts'
+import { wantsRenewal } from './renew.ts'
 import type { CoreRequest } from './request.ts'
+import { type WatchedEvents, since } from './watch.ts'
 
 /** Why a session that was there is not any more. */
 export type DeadReason = 'expired' | 'ended' | 'lost' | 'reuse'
@@ -22,33 +25,81 @@ export interface DeadSession {
   readonly state: 'dead'
   readonly reason: DeadReason
   readonly cookie: Cookie
-  readonly place: Place | undefined
+  readonly place: NamedPlace | undefined
+  /** Of a tombstone. */
+  readonly endReason: EndReason | undefined
 }
 export type Loaded = { readonly state: 'none' } | LiveSession | DeadSession
 
 export const none: Loaded = { state: 'none' }
 
+/** What loading needs. */
+export interface Loading {
+  readonly core: Core
+  readonly commit: Commit
+  readonly owners: Owners
+}
+
 /** The valid session cookie of a request. @throws SessionError `ambiguous-cookie` */
 export function cookieOf(core: Core, request: CoreRequest): Cookie | undefined {
-  return findCookie(request.header('cookie'), core.jar.nameFor(request), (text) =>
-    verifyCookie(text, core.ring, core.crypto),
-  )
+  const header = request.header('cookie')
+  const name = core.jar.nameFor(request)
+  const cookie = findCookie(header, name, (text) => verifyCookie(text, core.ring, core.crypto))
+  if (cookie === undefined && header?.includes(`${name}=`) === true)
+    core.watch.tell('refuse', { code: 'unsigned-cookie' })
+  return cookie
 }
 
 /** @throws SessionError `ambiguous-cookie`, `store-unavailable` */
-export async function loadSession(core: Core, request: CoreRequest, commit: Commit): Promise<Loaded> {
+export async function loadSession(tools: Loading, request: CoreRequest): Promise<Loaded> {
+  const started = performance.now()
+  const loaded = await load(tools, request)
+  tools.core.watch.tell('load', { state: stateOf(loaded), milliseconds: since(started) })
+  return loaded
+}
+
+async function load({ core, commit, owners }: Loading, request: CoreRequest): Promise<Loaded> {
   const cookie = cookieOf(core, request)
   if (cookie === undefined) return none
   const place = core.findPlace(cookie.sid)
-  if (place === undefined) return { state: 'dead', reason: 'lost', cookie, place }
+  const dead = (reason: DeadReason, endReason?: EndReason): DeadSession => {
+    return { state: 'dead', reason, cookie, place, endReason }
+  }
+  if (place === undefined) {
+    core.watch.tell('lost', { cause: 'unknown-secret' })
+    return dead('lost')
+  }
   const found = await locate(core, place)
   const reason = judge(core, cookie, found)
-  if (reason === 'reuse') await endAll(core, found.places, 'reuse')
+  if (reason === 'reuse') await endReused(core, found)
+  if (reason === 'lost') core.watch.tell('lost', { cause: causeOf(found) })
   if (reason !== undefined || found.state !== 'live')
-    return { state: 'dead', reason: reason ?? 'lost', cookie, place }
+    return dead(reason ?? 'lost', found.state === 'ended' ? found.reason : undefined)
   const loadedAt = now(core)
-  const live = { ...found, cookie, isStale: loadedAt >= cookie.expires, loadedAt }
+  const live: LiveSession = { ...found, cookie, isStale: loadedAt >= cookie.expires, loadedAt }
+  // Where the cookie is about to be set again, somebody uses the session.
+  if (wantsRenewal(core, live) && !(await owners.keep(live.place, live.record)))
+    return dead('ended', 'revoked')
   return found.places.length === 1 && found.record.presented === null ? notePresented(live, commit) : live
+}
+
+/** Somebody has a copy of the cookie: nobody gets on with it. */
+async function endReused(core: Core, found: Located): Promise<void> {
+  if (found.state !== 'live') return
+  const { epoch, owner } = found.record
+  await endAll(core, found.places, 'reuse')
+  core.feed.publish(epoch)
+  core.watch.tell('reuse', { epoch, owner })
+}
+
+function stateOf(loaded: Loaded): WatchedEvents['load']['state'] {
+  if (loaded.state === 'dead') return loaded.reason
+  return loaded.state === 'live' && loaded.isStale ? 'stale' : loaded.state
+}
+
+function causeOf(found: Located): WatchedEvents['lost']['cause'] {
+  if (found.state === 'live') return 'outdated'
+  return found.state === 'missing' && found.isCorrupt ? 'corrupt' : 'missing'
 }
 
 /** Why the session is dead, or undefined. */

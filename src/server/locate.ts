@@ -2,7 +2,15 @@
 import { SessionError } from '../protocol/errors.ts'
 import type { Unavailable } from '../stores/store.ts'
 import type { Core } from './core.ts'
-import { type EndReason, type Place, type SessionRecord, decodeStored, placeAfter } from './record.ts'
+import {
+  type EndReason,
+  type Place,
+  type SessionRecord,
+  type Stored,
+  decodeStored,
+  isNamed,
+  placeAfter,
+} from './record.ts'
 
 /** `places` are all that were looked at, the given one first: more than one when the session has moved. */
 export type Located =
@@ -24,14 +32,18 @@ export type Located =
 /** Ids of one session that are looked through: at one an hour, more than its pointers live. */
 const maxMoves = 64
 
+/** `use`: somebody uses the session, so its idle time begins anew. `look`: it does not. */
+export type Purpose = 'use' | 'look'
+
 /** @throws SessionError `store-unavailable` */
-export async function locate(core: Core, from: Place): Promise<Located> {
+export async function locate(core: Core, from: Place, purpose: Purpose = 'use'): Promise<Located> {
+  const ttlSeconds = purpose === 'use' ? core.times.idleTimeoutSeconds : null
   const places = [from]
   let place = from
   let succeeded: number | null | undefined
   while (places.length <= maxMoves) {
     // oxlint-disable-next-line no-await-in-loop -- each place is only known from the one before
-    const read = await core.store.read(place.key, core.times.idleTimeoutSeconds)
+    const read = await core.store.read(place.key, ttlSeconds)
     if (read.kind === 'unavailable') throw unavailable(read)
     if (read.kind === 'miss') return { state: 'missing', places, isCorrupt: false }
     const stored = decodeStored(read.value, place.key, core)
@@ -44,12 +56,16 @@ export async function locate(core: Core, from: Place): Promise<Located> {
     }
     // A successor moves on only after a browser came with it.
     if (places.length === 2) succeeded = stored?.at
-    const next = stored && placeAfter(place, stored, core.ring)
+    const next = stored && after(core, place, stored)
     if (next === undefined) return { state: 'missing', places, isCorrupt: true }
     places.push(next)
     place = next
   }
   return { state: 'missing', places, isCorrupt: true }
+}
+
+function after(core: Core, place: Place, moved: Extract<Stored, { kind: 'moved' }>): Place | undefined {
+  return isNamed(place) ? placeAfter(place, moved, core.ring) : { sid: undefined, key: moved.next }
 }
 
 export function unavailable({ cause }: Unavailable): SessionError {

@@ -6,7 +6,7 @@ import type { SessionSchema } from '../protocol/schema.ts'
 import type { Sessions } from './handler.ts'
 import { holdAnswer } from './node-answer.ts'
 import { toCoreRequest } from './request.ts'
-import { type CoreAnswer, mergeCacheControl, mergeVary, problemAnswer } from './respond.ts'
+import { type CoreAnswer, type Header, appHeaders, mergeVary, problemAnswer } from './respond.ts'
 import type { ServerSession } from './session.ts'
 
 /** A request that has passed the middleware. */
@@ -32,6 +32,8 @@ export function sessionMiddleware<S extends SessionSchema>(sessions: Sessions<S>
   return async (request, response, next) => {
     try {
       const core = toCoreRequest(request)
+      // Before anything else: an error answer, too, must be readable for a page that may read the good one.
+      for (const field of sessions.cors(core)) addHeader(response, field)
       const answer = await sessions.handle(core)
       if (answer !== undefined) {
         if (isUnread(request, answer)) response.setHeader('connection', 'close')
@@ -83,7 +85,7 @@ function prepare<S extends SessionSchema>(
   }
   // An answer that everybody may have is not for renewing somebody's cookie.
   if (!progress.isTouched && isPublic(response)) return undefined
-  return session.save().then(() => addHeaders(sessions, session, response))
+  return progress.finish().then(() => addHeaders(sessions, session, response))
 }
 
 /** Changed while the answer was streaming: it is too late for a cookie, but not for the store. */
@@ -91,8 +93,8 @@ function saveLate<S extends SessionSchema>(
   sessions: Sessions<S>,
   session: ServerSession<S>,
 ): Promise<void> | undefined {
-  const { isDirty, hasFailed } = sessions.progress(session)
-  return isDirty && !hasFailed ? session.save().then(() => undefined) : undefined
+  const { isDirty, hasFailed, finish } = sessions.progress(session)
+  return isDirty && !hasFailed ? finish() : undefined
 }
 
 function addHeaders<S extends SessionSchema>(
@@ -100,17 +102,15 @@ function addHeaders<S extends SessionSchema>(
   session: ServerSession<S>,
   response: ServerResponse,
 ): void {
-  const { isRead, isTouched, headers } = sessions.progress(session)
-  if (!isTouched && isPublic(response)) return
-  let setsCookie = false
-  for (const [name, value] of headers()) {
-    setsCookie ||= name === 'set-cookie'
-    if (name === 'set-cookie') response.appendHeader(name, value)
-    else response.setHeader(name, value)
-  }
-  if (!isRead) return
-  response.setHeader('cache-control', mergeCacheControl(textOf(response, 'cache-control'), setsCookie))
-  response.setHeader('vary', mergeVary(textOf(response, 'vary'), 'Cookie'))
+  const progress = sessions.progress(session)
+  if (!progress.isTouched && isPublic(response)) return
+  for (const field of appHeaders(progress, (name) => textOf(response, name))) addHeader(response, field)
+}
+
+function addHeader(response: ServerResponse, [name, value]: Header): void {
+  if (name === 'set-cookie') response.appendHeader(name, value)
+  else if (name === 'vary') response.setHeader(name, mergeVary(textOf(response, name), value))
+  else response.setHeader(name, value)
 }
 
 /** The app gives this answer to shared caches, and did not look at the session for it. */
@@ -130,12 +130,29 @@ function isUnread({ complete, httpVersionMajor }: IncomingMessage, { status }: C
 
 function sendAnswer(response: ServerResponse, { status, headers, body }: CoreAnswer): void {
   response.statusCode = status
-  for (const [name, value] of headers) {
-    if (name === 'set-cookie') response.appendHeader(name, value)
-    else if (name === 'vary') response.setHeader(name, mergeVary(textOf(response, name), value))
-    else response.setHeader(name, value)
+  for (const field of headers) addHeader(response, field)
+  if (typeof body === 'string') response.end(body)
+  else void sendPieces(response, body)
+}
+
+/** As fast as the client takes them, until it is gone. */
+async function sendPieces(response: ServerResponse, pieces: AsyncIterable<string>): Promise<void> {
+  const iterator = pieces[Symbol.asyncIterator]()
+  const leave = (): void => void iterator.return?.()
+  response.once('close', leave)
+  if (response.closed || response.destroyed) leave()
+  try {
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+      if (response.write(next.value)) continue
+      await new Promise((resolve) => {
+        response.once('drain', resolve)
+        response.once('close', resolve)
+      })
+    }
+    response.end()
+  } catch (error) {
+    response.destroy(error instanceof Error ? error : new Error('The stream broke.'))
   }
-  response.end(body)
 }
 
 /** The app's answer was held and is gone. Tells nothing of what went wrong but for our own codes. */

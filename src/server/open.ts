@@ -3,50 +3,50 @@
 import { SessionError } from '../protocol/errors.ts'
 import { headers } from '../protocol/names.ts'
 import type { Entries } from '../protocol/state.ts'
-import { type SignIn, createRecord, fits, isEmpty, keptKeys, signedIn } from './change.ts'
-import type { Commit } from './commit.ts'
+import { keptKeys } from './change.ts'
 import { type Core, now } from './core.ts'
 import { type Draft, createDraft } from './draft.ts'
-import { type Loaded, judge } from './load.ts'
+import { type Loaded, type Loading, judge } from './load.ts'
 import { locate } from './locate.ts'
-import { type Place, type SessionRecord, createPlace } from './record.ts'
-import { createAt, endSession, relocate, tombstone } from './relocate.ts'
 import { cookieHeaders, wantsRenewal } from './renew.ts'
 import type { CoreRequest } from './request.ts'
 import type { Header } from './respond.ts'
 import type { Saved } from './session.ts'
-
-/** Where the session is as far as this request knows. */
-export interface Present {
-  readonly place: Place
-  readonly record: SessionRecord
-  /** The compare-and-swap token, while it is unused. */
-  readonly token: string
-}
+import { type Move, type Present, storeChanges, storeEnd, storeMove } from './storing.ts'
 
 export interface OpenSession {
   readonly core: Core
   readonly loaded: Loaded
   readonly draft: Draft
   readonly present: Present | undefined
-  readonly signingIn: SignIn | undefined
+  readonly moving: Move | undefined
   readonly isDestroyed: boolean
   /** What reads see below the draft. */
   readonly entries: Entries
   readonly isDirty: boolean
-  /** False while `save` has something to do before the answer may go: changes, or a renewed cookie. */
+  /** False while `finish` has something to do before the answer may go: changes, or a renewed cookie. */
   readonly isSettled: boolean
   /** A `save` failed and its changes are still here: only the app may try again. */
   readonly hasFailed: boolean
   /** Whether the app has looked at the session or changed it: its answer depends on the cookie then. */
   readonly isTouched: boolean
   touch(): void
-  signIn(signIn: SignIn): void
-  destroy(): void
+  /** @throws SessionError `invalid-option` for a session that no browser holds */
+  move(move: Move): void
+  destroy(isEverywhere: boolean): void
   save(): Promise<Saved>
+  /** What adapters do before the answer: `save`, unless the app wants to do that itself, and the cookie. */
+  finish(): Promise<void>
   revert(): void
   /** Session-Revision, and the cookie if it is set or cleared. */
   headers(): Header[]
+}
+
+export interface Opening {
+  readonly loaded: Loaded
+  /** Undefined when the session was asked for by its id: no answer of this request can carry its cookie. */
+  readonly request: CoreRequest | undefined
+  readonly present: Present | undefined
 }
 
 type CookieFate = 'keep' | 'set' | 'clear'
@@ -54,85 +54,58 @@ type CookieFate = 'keep' | 'set' | 'clear'
 /** Seconds after which a renewed cookie might be that of a session which was replaced meanwhile. */
 const recheckAfter = 1
 
-export function openSession(
-  core: Core,
-  request: CoreRequest,
-  { loaded, commit }: { readonly loaded: Loaded; readonly commit: Commit },
-): OpenSession {
+export function openSession(tools: Loading, opening: Opening): OpenSession {
+  const { core } = tools
+  const { loaded, request } = opening
   const draft = createDraft(core.schema)
-  let present: Present | undefined = loaded.state === 'live' ? loaded : undefined
-  let signingIn: SignIn | undefined
-  let isDestroyed = false
+  let { present } = opening
+  let moving: Move | undefined
+  let ending: 'here' | 'everywhere' | undefined
   let hasFailed = false
   let isTouched = false
   let fate: CookieFate = 'keep'
   let isRenewalDue = loaded.state === 'live' && wantsRenewal(core, loaded)
   let saving: Promise<unknown> = Promise.resolve()
 
-  const isDirty = (): boolean => isDestroyed || signingIn !== undefined || !draft.isEmpty
+  const isDirty = (): boolean => ending !== undefined || moving !== undefined || !draft.isEmpty
 
   async function store(): Promise<Saved> {
+    let changed: readonly string[] = []
     try {
-      if (isDestroyed) await storeEnd()
-      if (signingIn !== undefined) await storeSignIn(signingIn)
-      else if (!draft.isEmpty) await storeChanges()
+      if (ending !== undefined) await end(ending === 'everywhere')
+      if (isDirty()) changed = await change()
       await renew()
       hasFailed = false
     } catch (error) {
       hasFailed = isDirty()
       throw error
     }
-    return { epoch: present?.record.epoch ?? null, revision: present?.record.revision ?? 0 }
+    return { epoch: present?.record.epoch ?? null, revision: present?.record.revision ?? 0, changed }
   }
 
-  async function storeEnd(): Promise<void> {
+  async function end(isEverywhere: boolean): Promise<void> {
     const place = present?.place ?? (loaded.state === 'dead' ? loaded.place : undefined)
-    if (place !== undefined) await endSession(core, place, 'signed-out')
+    if (place !== undefined) {
+      await storeEnd(tools, { place, owner: present?.record.owner ?? null, isEverywhere })
+    }
     present = undefined
-    isDestroyed = false
+    ending = undefined
     fate = loaded.state === 'none' ? 'keep' : 'clear'
   }
 
-  async function storeChanges(): Promise<void> {
+  async function change(): Promise<readonly string[]> {
     const changes = draft.take()
-    if (present === undefined) {
-      const record = changes.apply(createRecord(core, null))
-      if (!isEmpty(record))
-        await adopt(createAt(core, createPlace(core.ring, core.crypto), checkSize(record)))
-    } else {
-      const { place, record } = await commit(present, (before) => ({
-        record: changes.apply(before),
-        result: undefined,
-      }))
-      present = { place, record, token: '' }
-    }
+    const move = moving
+    const before = present
+    const stored =
+      move === undefined
+        ? await storeChanges(tools, present, changes)
+        : await storeMove(tools, present, { move, changes })
+    present = stored.present
+    if (move !== undefined || (before === undefined && present !== undefined)) fate = 'set'
+    if (moving === move) moving = undefined
     changes.done()
-  }
-
-  async function storeSignIn(wanted: SignIn): Promise<void> {
-    const changes = draft.take()
-    const next = (before: SessionRecord | undefined): SessionRecord =>
-      checkSize(changes.apply(signedIn(createRecord(core, wanted.owner), before, wanted)))
-    const moved =
-      present &&
-      (await relocate(core, present.place, (found) => ({
-        to: createPlace(core.ring, core.crypto),
-        record: next(found.record),
-        leave: tombstone(core, 'replaced'),
-      })))
-    // An old session that ended meanwhile has nothing to carry; signing in does not depend on it.
-    if (moved === undefined || 'state' in moved) {
-      await adopt(createAt(core, createPlace(core.ring, core.crypto), next(undefined)))
-    } else await adopt(Promise.resolve(moved))
-    if (signingIn === wanted) signingIn = undefined
-    changes.done()
-  }
-
-  async function adopt(
-    moving: Promise<{ readonly place: Place; readonly record: SessionRecord }>,
-  ): Promise<void> {
-    present = { ...(await moving), token: '' }
-    fate = 'set'
+    return stored.changed
   }
 
   /** A slow answer must not bring back the cookie of a session that was replaced while it ran. */
@@ -147,6 +120,12 @@ export function openSession(
     fate = 'set'
   }
 
+  function inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const saved = saving.then(run, run)
+    saving = saved.catch(() => undefined)
+    return saved
+  }
+
   return {
     core,
     loaded,
@@ -154,22 +133,22 @@ export function openSession(
     get present() {
       return present
     },
-    get signingIn() {
-      return signingIn
+    get moving() {
+      return moving
     },
     get isDestroyed() {
-      return isDestroyed
+      return ending !== undefined
     },
     get entries() {
-      const record = isDestroyed ? undefined : present?.record
+      const record = ending === undefined ? present?.record : undefined
       if (record === undefined) return {}
-      return signingIn === undefined ? record.keys : keptKeys(record, signingIn)
+      return moving?.kind === 'sign-in' ? keptKeys(record, moving.signIn) : record.keys
     },
     get isDirty() {
       return isDirty()
     },
     get isSettled() {
-      return !isDirty() && !isRenewalDue
+      return !isRenewalDue && !(core.autoSave && isDirty())
     },
     get hasFailed() {
       return hasFailed
@@ -180,26 +159,33 @@ export function openSession(
     touch() {
       isTouched = true
     },
-    signIn(wanted) {
-      signingIn = wanted
+    move(wanted) {
+      if (request === undefined)
+        throw new SessionError(
+          'invalid-option',
+          'Only the browser that holds a session can get a new id for it.',
+        )
+      moving = wanted
     },
-    destroy() {
+    destroy(isEverywhere) {
       draft.clear()
-      signingIn = undefined
-      isDestroyed = true
+      moving = undefined
+      ending = isEverywhere ? 'everywhere' : 'here'
     },
-    save() {
-      const saved = saving.then(store, store)
-      saving = saved.catch(() => undefined)
-      return saved
+    save: () => inTurn(store),
+    async finish() {
+      await inTurn<unknown>(core.autoSave ? store : renew)
     },
     revert() {
       draft.clear()
-      signingIn = undefined
-      isDestroyed = false
+      moving = undefined
+      ending = undefined
       hasFailed = false
     },
-    headers: () => headersOf(core, request, { present, fate: isDirty() ? 'keep' : fate }),
+    headers: () =>
+      request === undefined
+        ? []
+        : headersOf(core, request, { present, fate: core.autoSave && isDirty() ? 'keep' : fate }),
   }
 }
 
@@ -210,12 +196,7 @@ function headersOf(
 ): Header[] {
   const revision = present === undefined ? 'none' : `${present.record.epoch}.${present.record.revision}`
   const result: Header[] = [[headers.revision, revision]]
-  if (fate === 'clear') result.push(['set-cookie', core.jar.line(request, '')])
+  if (fate === 'clear') result.push(['set-cookie', core.jar.clearing(request)])
   if (fate === 'set' && present !== undefined) result.push(...cookieHeaders(core, request, present))
   return result
-}
-
-function checkSize(record: SessionRecord): SessionRecord {
-  if (!fits(record)) throw new SessionError('too-large')
-  return record
 }

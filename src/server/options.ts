@@ -3,11 +3,14 @@ import { type Clock, systemClock } from '../protocol/clock.ts'
 import { SessionError } from '../protocol/errors.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
 import type { Store } from '../stores/store.ts'
+import { type Assurance, timesOf } from './assurance.ts'
 import { type CookieOptions, createCookieJar } from './cookie-jar.ts'
-import { type Core, type Times, cookieSeconds } from './core.ts'
+import { type Core, cookieSeconds } from './core.ts'
 import type { ServerCrypto } from './crypto.ts'
+import { type Feed, localFeed } from './feed.ts'
 import { createKeyRing } from './keys.ts'
 import { createFindPlace } from './record.ts'
+import { type WatchChannels, createWatch, watchedStore } from './watch.ts'
 
 export interface CoreOptions<S extends SessionSchema = SessionSchema> {
   /** From `defineSession`; the browser has the same. */
@@ -15,52 +18,75 @@ export interface CoreOptions<S extends SessionSchema = SessionSchema> {
   /** The newest first: it signs, the others only verify. Each has 32 characters or more, all random. */
   readonly secrets: readonly string[]
   readonly store: Store
+  /** Keeps apps with the same secrets apart: what one signs, no other takes. Also stands in watched events. @default '' */
+  readonly app?: string
   readonly crypto: ServerCrypto
   /** Path of the session routes. @default '/session' */
   readonly base?: string
   readonly cookie?: CookieOptions
+  /**
+   * Times of an authenticator assurance level of NIST SP 800-63B: `aal1` 30 days; `aal2` 12 hours, 30 minutes idle;
+   * `aal3` 12 hours, 15 minutes idle. Explicit times may be shorter, not longer. @default none
+   */
+  readonly assurance?: Assurance
   /** A session that nobody uses for so long is over. @default 86_400 (a day) */
   readonly idleTimeoutSeconds?: number
   /** A session ends so long after it began or was signed in to, used or not. @default 2_592_000 (30 days) */
   readonly absoluteTimeoutSeconds?: number
-  /** So long a cookie is good for before it must be refreshed. @default 900 */
+  /**
+   * So long a cookie is good for before it must be refreshed. Once half of it is over, the next answer that read
+   * the session renews the cookie. @default 900, or a third of a short idle time
+   */
   readonly freshSeconds?: number
   /** A session id older than this is replaced at the next refresh. @default 3600 */
   readonly rotateSeconds?: number
   /** So long the id before still works, once a browser has come with the new one. @default 60 */
   readonly rotateGraceSeconds?: number
-  /** Other origins whose pages may change sessions: `https://app.example.com`. @default none */
+  /**
+   * Other origins whose pages may read and change sessions: `https://app.example.com`. They get CORS answers with
+   * credentials, on the app's own routes too. @default none
+   */
   readonly allowedOrigins?: readonly string[]
   /** Whether requests without Sec-Fetch-Site and Origin may change sessions: curl, native apps. @default false */
   readonly allowNonBrowser?: boolean
   /** `refuse`: a request whose session the store lost is answered 409. `anonymous`: it gets a new one. @default 'refuse' */
   readonly onLost?: 'refuse' | 'anonymous'
+  /**
+   * How many proxies of yours stand before this server and write X-Forwarded-Proto and X-Forwarded-Host. With 0
+   * these headers are not believed. @default 0
+   */
+  readonly trustProxy?: number
+  /** Whether the middleware and `route` save by themselves what a request changed. @default true */
+  readonly autoSave?: boolean
+  /** Wakes event streams; give one that all processes share. @default within this process */
+  readonly feed?: Feed
+  /** Between two signs of life on an event stream, which then looks at the store, too. @default 25 */
+  readonly heartbeatSeconds?: number
+  /** Where to publish what happens. @default none; with Node: `node:diagnostics_channel` */
+  readonly channels?: WatchChannels
   /** Milliseconds. @default the system's */
   readonly clock?: Clock
-}
-
-const defaults: Times = {
-  idleTimeoutSeconds: 86_400,
-  absoluteTimeoutSeconds: 2_592_000,
-  freshSeconds: 900,
-  rotateSeconds: 3600,
-  rotateGraceSeconds: 60,
 }
 
 /** @throws SessionError `weak-secret`, `invalid-option` */
 export function createCore(options: CoreOptions): Core {
   const { schema, store, crypto, base = '/session', allowedOrigins = [], onLost = 'refuse' } = options
+  const { app = '', trustProxy = 0, heartbeatSeconds = 25 } = options
   if (typeof schema?.keys !== 'object') throw invalid('schema must come from defineSession.')
   if (typeof store?.read !== 'function') throw invalid('store must be a Store, such as memoryStore().')
   if (!/^(\/[A-Za-z0-9._~-]+)+$/.test(base))
     throw invalid('base must be a path like /session, without a slash at its end.')
   if (onLost !== 'refuse' && onLost !== 'anonymous') throw invalid("onLost must be 'refuse' or 'anonymous'.")
   for (const origin of allowedOrigins) checkOrigin(origin)
+  if (!/^[\w.-]{0,64}$/.test(app)) throw invalid('app takes up to 64 letters, digits and _.-')
+  checkCount('trustProxy', trustProxy, { from: 0, to: 16 })
+  checkCount('heartbeatSeconds', heartbeatSeconds, { from: 1, to: 3600 })
   const times = timesOf(options)
-  const ring = createKeyRing(options.secrets, crypto)
+  const ring = createKeyRing(options.secrets, crypto, app)
+  const watch = createWatch(options.channels, app)
   return {
     schema,
-    store,
+    store: watchedStore(store, watch),
     crypto,
     base,
     allowedOrigins,
@@ -71,27 +97,22 @@ export function createCore(options: CoreOptions): Core {
     jar: createCookieJar(options.cookie ?? {}, cookieSeconds(times)),
     clock: options.clock ?? systemClock,
     allowNonBrowser: options.allowNonBrowser ?? false,
+    proxies: trustProxy,
+    persistent: options.cookie?.persistent ?? true,
+    autoSave: options.autoSave ?? true,
+    feed: options.feed ?? localFeed(),
+    heartbeatSeconds,
+    watch,
   }
 }
 
-function timesOf(options: Partial<Times>): Times {
-  const names = Object.keys(defaults) as (keyof Times)[] // Its own keys.
-  const times = Object.fromEntries(
-    names.map((name) => [name, options[name] ?? defaults[name]]),
-  ) as unknown as Times
-  for (const name of names) {
-    const value = times[name]
-    if (!Number.isSafeInteger(value) || value < 1 || value > 1_000_000_000) {
-      throw invalid(`${name} must be a whole number of seconds from 1, not ${String(value)}.`)
-    }
-  }
-  const { freshSeconds, idleTimeoutSeconds, absoluteTimeoutSeconds } = times
-  if (freshSeconds > idleTimeoutSeconds)
-    throw invalid('freshSeconds must not be more than idleTimeoutSeconds.')
-  if (idleTimeoutSeconds > absoluteTimeoutSeconds) {
-    throw invalid('idleTimeoutSeconds must not be more than absoluteTimeoutSeconds.')
-  }
-  return times
+function checkCount(
+  name: string,
+  value: number,
+  { from, to }: { readonly from: number; readonly to: number },
+): void {
+  if (Number.isSafeInteger(value) && value >= from && value <= to) return
+  throw invalid(`${name} must be a whole number from ${from} to ${to}, not ${String(value)}.`)
 }
 
 function checkOrigin(origin: string): void {

@@ -3,7 +3,7 @@
 import type { MirrorMessage } from '../protocol/messages.ts'
 import type { Outcome } from '../protocol/mutation.ts'
 import { type SessionSchema, definitionOf } from '../protocol/schema.ts'
-import { type Epoch, type Patch, emptyMirror } from '../protocol/state.ts'
+import { type Epoch, type Patch, emptyMirror, isEpoch } from '../protocol/state.ts'
 import type { KeyRing } from './keys.ts'
 import type { SessionRecord } from './record.ts'
 
@@ -16,6 +16,7 @@ export interface Known {
 export interface Message {
   readonly freshIn: number
   readonly expiresIn: number
+  readonly persistent: boolean
   readonly outcomes?: readonly Outcome[] | undefined
 }
 
@@ -40,9 +41,23 @@ export function patchOf(record: SessionRecord, known: Known | undefined, schema:
 }
 
 export function messageOf(patch: Patch, times: Message, ring: KeyRing): MirrorMessage {
-  const { freshIn, expiresIn, outcomes } = times
+  const { freshIn, expiresIn, persistent, outcomes } = times
   const parking = patch.owner === null ? null : parkingOf(patch.owner, ring)
-  return { ...patch, freshIn, expiresIn, parking, ...(outcomes === undefined ? {} : { outcomes }) }
+  return {
+    ...patch,
+    freshIn,
+    expiresIn,
+    parking,
+    ...(persistent ? {} : { persistent }),
+    ...(outcomes === undefined ? {} : { outcomes }),
+  }
+}
+
+/** `?since=R&epoch=E`; anything else asks for the whole. */
+export function parseKnown(url: string): Known | undefined {
+  const query = new URLSearchParams(url.split('?')[1] ?? '')
+  const [since, epoch] = [query.get('since') ?? '', query.get('epoch')]
+  return isEpoch(epoch) && /^\d{1,15}$/.test(since) ? { since: Number(since), epoch } : undefined
 }
 
 /** The answer when there is no session. */

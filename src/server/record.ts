@@ -6,6 +6,7 @@ import type { Entries, Epoch } from '../protocol/state.ts'
 import type { SessionId } from './cookie.ts'
 import { type ServerCrypto, toBase64Url } from './crypto.ts'
 import type { KeyRing, Keys } from './keys.ts'
+import { seal, unseal } from './seal.ts'
 
 /** Exactly once: what a browser was told about the last batch that it sent. */
 export interface ClientMemo {
@@ -26,6 +27,10 @@ export interface SessionRecord {
   readonly owner: string | null
   readonly created: number
   readonly signedIn: number | null
+  /** What the app calls this session in the list of its owner's. */
+  readonly label: string | null
+  /** Whether the cookie outlives the browser. */
+  readonly persistent: boolean
   /** The absolute end. Set at the start and at a sign-in, copied ever after. */
   readonly expires: number
   /** When this session got the id that it has now. */
@@ -41,26 +46,44 @@ export interface SessionRecord {
 }
 
 /** Why there is no session any more where one was. */
-export type EndReason = 'signed-out' | 'replaced' | 'reuse'
+export type EndReason = 'signed-out' | 'everywhere' | 'revoked' | 'replaced' | 'reuse'
 
 export type Stored =
   | { readonly kind: 'live'; readonly record: SessionRecord }
-  /** The session has another id now, which only this server can derive from the old one. */
-  | { readonly kind: 'moved'; readonly nonce: string; readonly keyId: string; readonly at: number }
+  /**
+   * The session has another id now, which only this server can derive from the old one. `next` is where its
+   * record is: who comes by an owner's list knows no id, and may follow to end it.
+   */
+  | {
+      readonly kind: 'moved'
+      readonly nonce: string
+      readonly keyId: string
+      readonly next: string
+      readonly at: number
+    }
   | { readonly kind: 'tombstone'; readonly reason: EndReason; readonly at: number }
 
 /** Where a session's record is: the id, and the store key that is derived from it. */
 export interface Place {
-  readonly sid: SessionId
+  /** Undefined for who came by the list of an owner's sessions: it can be read and ended, but gets no cookie. */
+  readonly sid: SessionId | undefined
   readonly key: string
+}
+/** One that a cookie can name. */
+export interface NamedPlace extends Place {
+  readonly sid: SessionId
+}
+
+export function isNamed(place: Place): place is NamedPlace {
+  return place.sid !== undefined
 }
 
 /** A place that was never used. */
-export function createPlace(ring: KeyRing, crypto: ServerCrypto): Place {
+export function createPlace(ring: KeyRing, crypto: ServerCrypto): NamedPlace {
   return placeWith(ring.newest, toBase64Url(crypto.randomBytes(24)))
 }
 
-export type FindPlace = (sid: SessionId) => Place | undefined
+export type FindPlace = (sid: SessionId) => NamedPlace | undefined
 
 /** Places remembered: deriving one costs a tenth of a read. */
 const maxPlaces = 10_000
@@ -70,7 +93,7 @@ const maxPlaces = 10_000
  * cookie may have been signed anew with a newer one since.
  */
 export function createFindPlace(ring: KeyRing): FindPlace {
-  const places = new Map<SessionId, Place>()
+  const places = new Map<SessionId, NamedPlace>()
   return (sid) => {
     const known = places.get(sid)
     if (known !== undefined) return known
@@ -85,15 +108,15 @@ export function createFindPlace(ring: KeyRing): FindPlace {
 
 /** Where `from` moved to. The nonce in the store is useless without the old id and the secret. */
 export function placeAfter(
-  from: Place,
+  from: NamedPlace,
   { nonce, keyId }: { readonly nonce: string; readonly keyId: string },
   ring: KeyRing,
-): Place | undefined {
+): NamedPlace | undefined {
   const keys = ring.find(keyId)
   return keys && placeWith(keys, keys.mac.rotate(`${from.sid}.${nonce}`).slice(0, 32))
 }
 
-function placeWith(keys: Keys, random: string): Place {
+function placeWith(keys: Keys, random: string): NamedPlace {
   const sid = `${keys.id}${random}` as SessionId // Made here.
   return { sid, key: storeKey(sid, keys) }
 }
@@ -103,15 +126,8 @@ function storeKey(sid: SessionId, keys: Keys): string {
   return `sm1:${keys.mac['store-key'](sid)}`
 }
 
-const encoder = new TextEncoder()
-const decoder = new TextDecoder()
-/** `r1.<key id>.<mac>.` */
-const headLength = 3 + 7 + 44
-
 export function encodeStored(stored: Stored, key: string, ring: KeyRing): Uint8Array {
-  const text = JSON.stringify(stored)
-  const { id, mac } = ring.newest
-  return encoder.encode(`r1.${id}.${mac.record(`${key}\n${text}`)}.${text}`)
+  return seal(stored, { key, ring, purpose: 'record' })
 }
 
 export function decodeStored(
@@ -119,17 +135,5 @@ export function decodeStored(
   key: string,
   { ring, crypto }: { readonly ring: KeyRing; readonly crypto: ServerCrypto },
 ): Stored | undefined {
-  const text = decoder.decode(value)
-  if (!/^r1\.[\w-]{6}\.[\w-]{43}\.\{/.test(text)) return undefined
-  const keys = ring.find(text.slice(3, 9))
-  const json = text.slice(headLength)
-  if (keys === undefined || !crypto.equal(text.slice(10, 53), keys.mac.record(`${key}\n${json}`))) {
-    return undefined
-  }
-  return JSON.parse(json) as Stored // The MAC says that `encodeStored` wrote it.
-}
-
-/** Bytes of UTF-8. */
-export function byteLength(text: string): number {
-  return encoder.encode(text).byteLength
+  return unseal(value, { key, ring, crypto, purpose: 'record' }) as Stored | undefined // The MAC says so.
 }

@@ -4,13 +4,22 @@
 import { SessionError } from '../protocol/errors.ts'
 import { type Core, now, tombstoneSeconds } from './core.ts'
 import { type Located, locate, unavailable } from './locate.ts'
-import { type EndReason, type Place, type SessionRecord, type Stored, encodeStored } from './record.ts'
+import {
+  type EndReason,
+  type NamedPlace,
+  type Place,
+  type SessionRecord,
+  type Stored,
+  decodeStored,
+  encodeStored,
+} from './record.ts'
 import { retry } from './retry.ts'
+import { since } from './watch.ts'
 
 export type Live = Extract<Located, { state: 'live' }>
 
 export interface Relocation {
-  readonly to: Place
+  readonly to: NamedPlace
   readonly record: SessionRecord
   /** What the old item becomes. */
   readonly leave: Stored
@@ -26,9 +35,16 @@ export async function createAt(core: Core, place: Place, record: SessionRecord):
   const value = encodeStored({ kind: 'live', record }, place.key, core.ring)
   const created = await core.store.create(place.key, value, core.times.idleTimeoutSeconds)
   if (created.kind === 'unavailable') throw unavailable(created)
-  if (created.kind === 'exists')
-    throw new Error('A random session id was used before: the randomness is broken.')
+  if (created.kind === 'exists') throw await takenBy(core, place)
   return { place, record }
+}
+
+/** The place is random: only who ends every session of an owner can have been there before us. */
+async function takenBy(core: Core, { key }: Place): Promise<Error> {
+  const read = await core.store.read(key, null)
+  const stored = read.kind === 'hit' ? decodeStored(read.value, key, core) : undefined
+  if (stored?.kind === 'tombstone') return new SessionError('ended')
+  return new Error('A random session id was used before: the randomness is broken.')
 }
 
 /**
@@ -38,25 +54,33 @@ export async function createAt(core: Core, place: Place, record: SessionRecord):
 export function relocate(
   core: Core,
   from: Place,
-  plan: (found: Live) => Relocation | undefined,
+  plan: (found: Live) => Relocation | undefined | Promise<Relocation | undefined>,
 ): Promise<Moved | Exclude<Located, Live>> {
   return retry(async () => {
     const found = await locate(core, from)
     if (found.state !== 'live') return found
-    const relocation = plan(found)
+    const relocation = await plan(found)
     if (relocation === undefined) return { place: found.place, record: found.record }
     const moved = await createAt(core, relocation.to, relocation.record)
-    return (await swap(core, found, relocation.leave)) ? moved : 'again'
+    if (await swap(core, found, relocation.leave)) return moved
+    core.watch.tell('conflict', { operation: 'move' })
+    return 'again'
   })
 }
 
-/** Ends a session wherever it is by now; when it is gone already, makes sure that it stays so. */
-export async function endSession(core: Core, from: Place, reason: EndReason): Promise<void> {
+/**
+ * Ends a session wherever it is by now; when it is gone already, makes sure that it stays so. Says whether it
+ * was alive.
+ */
+export async function endSession(core: Core, from: Place, reason: EndReason): Promise<boolean> {
+  const started = performance.now()
+  let wasLive = false
   try {
     await retry(async () => {
       const found = await locate(core, from)
       if (found.state === 'ended') return undefined
       if (found.state === 'missing') return endAll(core, found.places.slice(-1), reason)
+      wasLive = true
       return (await swap(core, found, tombstone(core, reason))) ? undefined : 'again'
     })
   } catch (error) {
@@ -65,6 +89,8 @@ export async function endSession(core: Core, from: Place, reason: EndReason): Pr
     const found = await locate(core, from)
     await endAll(core, found.places, reason)
   }
+  if (wasLive) core.watch.tell('revoke', { reason, milliseconds: since(started) })
+  return wasLive
 }
 
 /** Whatever is there: it ends. */
@@ -81,9 +107,11 @@ export function tombstone(core: Core, reason: EndReason): Stored {
   return { kind: 'tombstone', reason, at: now(core) }
 }
 
-async function swap(core: Core, { place, token }: Live, leave: Stored): Promise<boolean> {
+async function swap(core: Core, { place, record, token }: Live, leave: Stored): Promise<boolean> {
   const value = encodeStored(leave, place.key, core.ring)
   const replaced = await core.store.replace(place.key, value, { token, ttlSeconds: tombstoneSeconds(core) })
   if (replaced.kind === 'unavailable') throw unavailable(replaced)
+  // The streams of a session that moved on read it again; those of one that ended find that out.
+  if (replaced.kind === 'stored') core.feed.publish(record.epoch)
   return replaced.kind === 'stored'
 }

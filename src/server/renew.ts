@@ -14,10 +14,12 @@ export function cookieHeaders(
   { place, record }: { readonly place: Place; readonly record: SessionRecord },
 ): Header[] {
   const { freshSeconds } = core.times
+  const { sid } = place
+  if (sid === undefined) return []
   const issued = now(core)
-  const cookie = { sid: place.sid, floor: record.revision, issued, expires: issued + freshSeconds }
+  const cookie = { sid, floor: record.revision, issued, expires: issued + freshSeconds }
   return [
-    ['set-cookie', core.jar.line(request, encodeCookie(cookie, core.ring))],
+    ['set-cookie', core.jar.line(request, encodeCookie(cookie, core.ring), record.persistent)],
     [headers.freshIn, String(freshSeconds)],
   ]
 }

@@ -10,7 +10,8 @@ export interface CoreAnswer {
   readonly status: number
   /** Set-Cookie may stand several times. Names are lower-case. */
   readonly headers: readonly Header[]
-  readonly body: string
+  /** Pieces: an event stream. Whoever sends it calls `return` on the iterator when the client is gone. */
+  readonly body: string | AsyncIterable<string>
 }
 
 const always: readonly Header[] = [
@@ -26,6 +27,24 @@ const ofSessionRoutes: readonly Header[] = [
 export function messageAnswer(message: MirrorMessage, extra: readonly Header[] = []): CoreAnswer {
   const body = JSON.stringify(message)
   return { status: 200, headers: [...ofSessionRoutes, ['content-type', 'application/json'], ...extra], body }
+}
+
+export function eventAnswer(body: AsyncIterable<string>): CoreAnswer {
+  // Some proxies keep an answer back until it is whole.
+  const fields: Header[] = [
+    ['content-type', 'text/event-stream'],
+    ['x-accel-buffering', 'no'],
+  ]
+  return { status: 200, headers: [...ofSessionRoutes, ...fields], body }
+}
+
+/** 204: nothing to say. */
+export function emptyAnswer(fields: readonly Header[]): CoreAnswer {
+  return { status: 204, headers: [...always, ...fields], body: '' }
+}
+
+export function withHeaders(answer: CoreAnswer, fields: readonly Header[]): CoreAnswer {
+  return fields.length === 0 ? answer : { ...answer, headers: [...answer.headers, ...fields] }
 }
 
 export function notModified(extra: readonly Header[]): CoreAnswer {
@@ -46,6 +65,26 @@ export function problemAnswer(error: SessionError, extra: readonly Header[] = []
     headers: [...ofSessionRoutes, ['content-type', 'application/problem+json'], ...retry, ...extra],
     body,
   }
+}
+
+/** What an answer of the app must have when it read or set the session, for adapters: never a cached one. */
+export function appHeaders(
+  {
+    headers,
+    isRead,
+    vary,
+  }: { readonly isRead: boolean; readonly vary: string; headers(): readonly Header[] },
+  current: (name: string) => string | undefined,
+): Header[] {
+  const own = [...headers()]
+  if (!isRead) return own
+  const setsCookie = own.some(([name]) => name === 'set-cookie')
+  return [
+    ...own,
+    ['cache-control', mergeCacheControl(current('cache-control'), setsCookie)],
+    ['vary', mergeVary(current('vary'), vary)],
+    ['x-content-type-options', 'nosniff'],
+  ]
 }
 
 /** `Vary` with `names` added, whatever it held. */

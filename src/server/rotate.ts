@@ -3,8 +3,9 @@
 import { type Core, now } from './core.ts'
 import { toBase64Url } from './crypto.ts'
 import type { Located } from './locate.ts'
-import { type Place, placeAfter } from './record.ts'
+import { type Place, isNamed, placeAfter } from './record.ts'
 import { type Live, type Moved, relocate } from './relocate.ts'
+import { since } from './watch.ts'
 
 export type Rotate = (from: Place) => Promise<Moved | Exclude<Located, Live>>
 
@@ -12,21 +13,28 @@ export type Rotate = (from: Place) => Promise<Moved | Exclude<Located, Live>>
 export function isRotationDue(core: Core, { places, place, record }: Live): boolean {
   // Somebody who came with the old id has not received the present one yet.
   if (places.length > 1) return false
-  return now(core) - record.placed >= core.times.rotateSeconds || !place.sid.startsWith(core.ring.newest.id)
+  return (
+    now(core) - record.placed >= core.times.rotateSeconds ||
+    place.sid?.startsWith(core.ring.newest.id) !== true
+  )
 }
 
 export function createRotate(core: Core): Rotate {
   const running = new Map<string, ReturnType<Rotate>>()
 
-  function rotate(from: Place): ReturnType<Rotate> {
-    return relocate(core, from, (found) => {
-      if (!isRotationDue(core, found)) return undefined
+  async function rotate(from: Place): ReturnType<Rotate> {
+    const started = performance.now()
+    const moved = await relocate(core, from, (found) => {
+      if (!isRotationDue(core, found) || !isNamed(found.place)) return undefined
       const keyId = core.ring.newest.id
       const nonce = toBase64Url(core.crypto.randomBytes(16))
       const to = placeAfter(found.place, { nonce, keyId }, core.ring)
       const record = { ...found.record, placed: now(core), presented: null }
-      return to && { to, record, leave: { kind: 'moved', nonce, keyId, at: now(core) } }
+      if (to === undefined) return undefined
+      return { to, record, leave: { kind: 'moved', nonce, keyId, next: to.key, at: now(core) } }
     })
+    core.watch.tell('rotate', { milliseconds: since(started) })
+    return moved
   }
 
   // One at a time for each session of this process; between processes the compare-and-swap decides.

@@ -66,12 +66,14 @@ export function memoryStore({ maxSessions = 10_000, clock = systemClock }: Memor
     name: 'memory',
     async read(key, ttlSeconds) {
       checkKey(key)
-      checkTtl(ttlSeconds)
+      if (ttlSeconds !== null) checkTtl(ttlSeconds)
       if (isClosed) return closed()
       const item = live(key)
       if (item === undefined) return { kind: 'miss' }
-      items.delete(key)
-      items.set(key, { ...item, expires: clock() + ttlSeconds * 1000 })
+      if (ttlSeconds !== null) {
+        items.delete(key)
+        items.set(key, { ...item, expires: clock() + ttlSeconds * 1000 })
+      }
       return { kind: 'hit', value: item.value.slice(), token: item.token }
     },
     async create(key, value, ttlSeconds) {

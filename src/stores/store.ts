@@ -38,12 +38,12 @@ export interface Store {
   readonly name: string
 
   /**
-   * The value, and its lifetime begins anew, in one trip.
+   * The value, and its lifetime begins anew, in one trip. With `null` the lifetime stays as it is.
    * - missing, expired or evicted: `miss`. Malformed bytes are a `hit`: the store does not judge them.
    * - concurrent or repeated: any number of reads give the same value and token until somebody writes.
    *   Extending the lifetime never changes the token.
    */
-  read(key: string, ttlSeconds: number): Promise<Read>
+  read(key: string, ttlSeconds: number | null): Promise<Read>
 
   /**
    * Stores a value where there is none.

@@ -4,6 +4,7 @@ import { HttpResponse, type HttpHandler, http } from 'msw'
 import { SessionError } from '../protocol/errors.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
 import { memoryStore } from '../stores/memory.ts'
+import { toStream } from '../server/fetch.ts'
 import { type Sessions, createSessions } from '../server/handler.ts'
 import type { CoreOptions } from '../server/options.ts'
 import type { CoreRequest } from '../server/request.ts'
@@ -90,7 +91,9 @@ export function createTestServer<const S extends SessionSchema>(
 
   function toResponse({ status, headers, body }: CoreAnswer): Response {
     const fields = keepCookies(headers).map(([name, value]): [string, string] => [name, value])
-    return new HttpResponse(status === 304 ? null : body, { status, headers: fields })
+    const content = typeof body === 'string' ? body : toStream(body)
+    const isEmpty = status === 304 || status === 204
+    return new HttpResponse(isEmpty ? null : content, { status, headers: fields })
   }
 
   /** The jar takes the cookies; a browser's `Response` would drop them, and Node's fetch has no jar. */

@@ -54,6 +54,13 @@ const reading: Cases = {
     const after = await hit(store, key, 60)
     equal(after.token, before.token)
   },
+  'reading with null leaves the lifetime as it is': async (store, key) => {
+    await store.create(key, first, 2)
+    await sleep(1000)
+    equal(hex(await valueOf(store, key, null)), hex(first))
+    await sleep(2200)
+    equal(await kind(store.read(key, null)), 'miss')
+  },
   'a value is a miss after its lifetime': async (store, key) => {
     await store.create(key, first, 1)
     await sleep(2200)
@@ -153,14 +160,14 @@ const limiting: Cases = {
 async function hit(
   store: Store,
   key: string,
-  ttlSeconds = minute,
+  ttlSeconds: number | null = minute,
 ): Promise<{ token: string; value: Uint8Array }> {
   const read = await store.read(key, ttlSeconds)
   if (read.kind !== 'hit') throw new Error(`Expected a hit, got ${read.kind}.`)
   return read
 }
 
-async function valueOf(store: Store, key: string, ttlSeconds = minute): Promise<Uint8Array> {
+async function valueOf(store: Store, key: string, ttlSeconds: number | null = minute): Promise<Uint8Array> {
   return (await hit(store, key, ttlSeconds)).value
 }
 

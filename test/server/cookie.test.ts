@@ -234,9 +234,9 @@ describe('secrets', () => {
     const { hkdfSync, createHmac } = await import('node:crypto')
     const { nodeCrypto } = await import('../../src/server/crypto-node.ts')
     const { createKeyRing } = await import('../../src/server/keys.ts')
-    const key = Buffer.from(hkdfSync('sha256', secrets[0] ?? '', 'session-mirror/1', 'cookie', 32))
+    const key = Buffer.from(hkdfSync('sha256', secrets[0] ?? '', 'session-mirror/1/shop', 'cookie', 32))
     const expected = createHmac('sha256', key).update('text').digest('base64url')
-    expect(createKeyRing(secrets, nodeCrypto).newest.mac.cookie('text')).toBe(expected)
+    expect(createKeyRing(secrets, nodeCrypto, 'shop').newest.mac.cookie('text')).toBe(expected)
   })
 })
 

@@ -109,12 +109,13 @@ export function createBrowser(sessions: Sessions<Schema>, initial = ''): Browser
       if (answer === undefined) throw new Error(`${url} is no session route`)
       const cookies = answer.headers.filter(([name]) => name === 'set-cookie').map(([, value]) => value)
       for (const cookie of cookies) browser.cookie = toPair(cookie)
-      const parsed = answer.body === '' ? {} : JSON.parse(answer.body)
+      const body = typeof answer.body === 'string' ? answer.body : ''
+      const parsed = body === '' ? {} : JSON.parse(body)
       return {
         status: answer.status,
         headers: Object.fromEntries(answer.headers),
         cookies,
-        body: answer.body,
+        body,
         message: parsed,
         code: parsed.code ?? '',
       }

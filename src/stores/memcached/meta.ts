@@ -19,9 +19,9 @@ export class MetaError extends Error {
   override readonly name = 'MetaError'
 }
 
-/** Reads, gives the compare-and-swap token, and starts the lifetime anew, in one trip. */
-export function encodeGet(key: string, exptime: number, opaque: string): string {
-  return `mg ${key} v c T${exptime} O${opaque}\r\n`
+/** Reads, gives the compare-and-swap token, and starts the lifetime anew if one is given, in one trip. */
+export function encodeGet(key: string, exptime: number | undefined, opaque: string): string {
+  return `mg ${key} v c${exptime === undefined ? '' : ` T${exptime}`} O${opaque}\r\n`
 }
 
 export interface SetCommand {

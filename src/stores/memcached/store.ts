@@ -58,7 +58,7 @@ export function memcachedStore(options: MemcachedStoreOptions): Store {
   return {
     name: 'memcached',
     async read(key, ttlSeconds) {
-      const [name, exptime] = [keyOf(key), exptimeOf(ttlSeconds)]
+      const [name, exptime] = [keyOf(key), ttlSeconds === null ? undefined : exptimeOf(ttlSeconds)]
       const answer = await ask({ line: (opaque) => encodeGet(name, exptime, opaque) }, ['VA', 'EN'])
       if ('kind' in answer) return answer
       return answer.status === 'EN'

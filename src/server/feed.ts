@@ -1,0 +1,38 @@
+// How a commit wakes the event streams of its session. A wake carries nothing: who is woken reads the store, so
+// that a feed between processes can lose, repeat or invent wakes and nobody sees a wrong state.
+
+/**
+ * Wakes listeners of a topic: in this process, or in every process when it is built on something that they share.
+ * - `publish` must not throw and need not wait. Lost: the streams find out at their next heartbeat.
+ * - `subscribe` gives the way to stop. Topics are up to 43 characters of `A-Za-z0-9_-`, and say nothing secret.
+ * @example
+ * const feed: Feed = {
+ *   publish: (topic) => void redis.publish('sessions', topic),
+ *   subscribe: (topic, wake) => onMessage('sessions', (message) => message === topic && wake()),
+ * }
+ */
+export interface Feed {
+  publish(topic: string): void
+  subscribe(topic: string, wake: () => void): () => void
+}
+
+/** Among the streams of one process. */
+export function localFeed(): Feed {
+  const listeners = new Map<string, Set<() => void>>()
+  return {
+    publish(topic) {
+      for (const wake of listeners.get(topic) ?? []) wake()
+    },
+    subscribe(topic, wake) {
+      const woken = listeners.get(topic) ?? new Set()
+      // Wrapped: one function may be subscribed twice.
+      const own = (): void => wake()
+      woken.add(own)
+      listeners.set(topic, woken)
+      return () => {
+        woken.delete(own)
+        if (woken.size === 0 && listeners.get(topic) === woken) listeners.delete(topic)
+      }
+    },
+  }
+}
