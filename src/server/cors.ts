@@ -4,7 +4,7 @@ import { SessionError } from '../protocol/errors.ts'
 import { headers } from '../protocol/names.ts'
 import type { Core } from './core.ts'
 import type { CoreRequest } from './request.ts'
-import { type CoreAnswer, type Header, emptyAnswer } from './respond.ts'
+import { type CoreAnswer, type Header, emptyAnswer, problemAnswer } from './respond.ts'
 
 /** What a page of another origin may read beside the body. */
 const exposed = [headers.revision, headers.freshIn, 'etag', 'retry-after'].join(', ')
@@ -33,16 +33,13 @@ export function preflightAnswer(core: Core, request: CoreRequest): CoreAnswer | 
   if (allowed.length === 0) return undefined
   // With credentials `*` means itself, so names are given back; what they may do is the guard's to say.
   const names = request.header('access-control-request-headers') ?? ''
-  if (!isToken(method) || !/^[\w\-, ]{0,500}$/.test(names)) throw new SessionError('malformed')
+  if (!/^[A-Z]{1,20}$/.test(method) || !/^[\w\-, ]{0,500}$/.test(names))
+    return problemAnswer(new SessionError('malformed'))
   return emptyAnswer([
-    ...allowed.slice(0, 2),
+    ...allowed,
     ['access-control-allow-methods', method],
     ...(names === '' ? [] : [['access-control-allow-headers', names] as const]),
     ['access-control-max-age', String(preflightSeconds)],
     ['vary', 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers'],
   ])
-}
-
-function isToken(text: string): boolean {
-  return /^[A-Z]{1,20}$/.test(text)
 }
