@@ -16,6 +16,7 @@ import { announce } from './announce.ts'
 import { type Listener, createEmitter } from './events.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { type WorkerState, registerWorker } from './register.ts'
+import { endLeftover, markRun } from './run.ts'
 import type { Session, SessionOptions, SignOutOptions } from './session.ts'
 import { signOut } from './signout.ts'
 import { type Status, isSameStatus, statusOf } from './status.ts'
@@ -84,6 +85,8 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   }
 
   mirror.onChange((after, before) => {
+    // Not before the start has looked for what an earlier run left.
+    if (isReady) markRun(mirror)
     view.update(after)
     // A subscriber may have written meanwhile: what is pending is what is pending now.
     writes.follow(mirror.state, before)
@@ -106,6 +109,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
 
   async function start(): Promise<void> {
     await mirror.reload()
+    await endLeftover(mirror, now)
     isReady = true
     tellStatus()
     void pull()

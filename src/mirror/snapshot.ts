@@ -54,5 +54,6 @@ function timesOf(message: SessionTimes, now: number): Partial<MirrorDocument> {
     freshUntil: now + message.freshIn * 1000,
     expiresAt: now + message.expiresIn * 1000,
     parking: message.parking,
+    persistent: message.persistent !== false,
   }
 }

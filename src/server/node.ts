@@ -6,7 +6,14 @@ import type { SessionSchema } from '../protocol/schema.ts'
 import type { Sessions } from './handler.ts'
 import { holdAnswer } from './node-answer.ts'
 import { toCoreRequest } from './request.ts'
-import { type CoreAnswer, type Header, appHeaders, mergeVary, problemAnswer } from './respond.ts'
+import {
+  type CoreAnswer,
+  type Header,
+  appHeaders,
+  failureAnswer,
+  mergeVary,
+  problemAnswer,
+} from './respond.ts'
 import type { ServerSession } from './session.ts'
 
 /** A request that has passed the middleware. */
@@ -157,10 +164,5 @@ async function sendPieces(response: ServerResponse, pieces: AsyncIterable<string
 
 /** The app's answer was held and is gone. Tells nothing of what went wrong but for our own codes. */
 function sendFailure(response: ServerResponse, error: unknown): void {
-  if (error instanceof SessionError) {
-    sendAnswer(response, problemAnswer(error))
-    return
-  }
-  response.statusCode = 500
-  response.end()
+  sendAnswer(response, error instanceof SessionError ? problemAnswer(error) : failureAnswer)
 }

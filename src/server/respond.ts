@@ -51,6 +51,13 @@ export function notModified(extra: readonly Header[]): CoreAnswer {
   return { status: 304, headers: [...ofSessionRoutes, ...extra], body: '' }
 }
 
+/** For a bug: says nothing of it, and is kept by nobody. */
+export const failureAnswer: CoreAnswer = {
+  status: 500,
+  headers: [...always, ['vary', 'Cookie, Origin, Sec-Fetch-Site']],
+  body: '',
+}
+
 /** A refusal as RFC 9457 has it. Never sets or clears a cookie, and tells nothing of causes. */
 export function problemAnswer(error: SessionError, extra: readonly Header[] = []): CoreAnswer {
   const { code, message, retryAfterSeconds } = error

@@ -90,7 +90,7 @@ async function api(request: SessionRequest<Schema>, response: ServerResponse, pa
   const { session } = request
   const query = new URL(request.url ?? '/', 'http://localhost').searchParams
   if (path === '/api/sign-in') {
-    session.signIn(query.get('as') ?? '')
+    session.signIn(query.get('as') ?? '', { persistent: !query.has('public') })
     session.set('user', query.get('as') ?? '')
   } else if (path === '/api/order') session.update('orders', (orders) => orders + 1)
   else if (path === '/api/slow-save') {

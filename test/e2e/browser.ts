@@ -6,6 +6,11 @@ export function launch(): Promise<Browser> {
   return chromium.launch({ executablePath, args: chromiumArguments })
 }
 
+/** A browser with a profile on disk: what it keeps when it is closed is there the next time. */
+export function launchProfile(folder: string): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(folder, { executablePath, args: chromiumArguments })
+}
+
 /** Opens the test page and waits until the session is read, in step with the server, and (unless told not to) controlled. */
 export async function openPage(context: BrowserContext, origin: string, path = '/'): Promise<Page> {
   const page = await context.newPage()
