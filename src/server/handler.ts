@@ -111,21 +111,19 @@ export function createSessions<const S extends SessionSchema>(options: CoreOptio
 
   async function load(request: AnyRequest): Promise<ServerSession<S>> {
     const from = incoming(request)
-    return watched(async () => {
+    try {
       const loaded = await loadSession(tools, from)
       checkLoaded(loaded, from, core.onLost)
       const present = loaded.state === 'live' ? loaded : undefined
       return createServerSession(openSession(tools, { loaded, request: from, present }))
-    })
+    } catch (error) {
+      throw refused(error)
+    }
   }
 
-  async function watched<T>(run: () => T | Promise<T>): Promise<T> {
-    try {
-      return await run()
-    } catch (error) {
-      if (error instanceof SessionError) core.watch.tell('refuse', { code: error.code })
-      throw error
-    }
+  function refused(error: unknown): unknown {
+    if (error instanceof SessionError) core.watch.tell('refuse', { code: error.code })
+    return error
   }
 
   function cors(request: AnyRequest): Header[] {
@@ -164,8 +162,7 @@ export function createSessions<const S extends SessionSchema>(options: CoreOptio
       try {
         guard(core, incoming(request))
       } catch (error) {
-        core.watch.tell('refuse', { code: 'cross-site' })
-        throw error
+        throw refused(error)
       }
     },
     problem,
@@ -195,7 +192,7 @@ export function createSessions<const S extends SessionSchema>(options: CoreOptio
       isRead: open.isTouched || open.loaded.state !== 'none',
       isTouched: open.isTouched,
       vary: core.allowedOrigins.length === 0 ? 'Cookie' : 'Cookie, Origin',
-      finish: () => watched(() => open.finish()),
+      finish: () => open.finish().catch((error: unknown) => Promise.reject(refused(error))),
       headers: () => open.headers(),
     }
   }

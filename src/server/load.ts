@@ -45,13 +45,17 @@ export function cookieOf(core: Core, request: CoreRequest): Cookie | undefined {
   const header = request.header('cookie')
   const name = core.jar.nameFor(request)
   const cookie = findCookie(header, name, (text) => verifyCookie(text, core.ring, core.crypto))
-  if (cookie === undefined && header?.includes(`${name}=`) === true)
+  if (cookie === undefined && core.watch.isOn('refuse') && header?.includes(`${name}=`) === true)
     core.watch.tell('refuse', { code: 'unsigned-cookie' })
   return cookie
 }
 
 /** @throws SessionError `ambiguous-cookie`, `store-unavailable` */
-export async function loadSession(tools: Loading, request: CoreRequest): Promise<Loaded> {
+export function loadSession(tools: Loading, request: CoreRequest): Promise<Loaded> {
+  return tools.core.watch.isOn('load') ? loadWatched(tools, request) : load(tools, request)
+}
+
+async function loadWatched(tools: Loading, request: CoreRequest): Promise<Loaded> {
   const started = performance.now()
   const loaded = await load(tools, request)
   tools.core.watch.tell('load', { state: stateOf(loaded), milliseconds: since(started) })

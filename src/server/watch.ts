@@ -40,6 +40,8 @@ export interface WatchChannel {
 export type WatchChannels = Readonly<Record<WatchedName, WatchChannel>>
 
 export interface Watch {
+  /** Whether anybody listens: for what would cost something to find out. */
+  isOn(name: WatchedName): boolean
   /** Publishes, if anybody listens. */
   tell<N extends WatchedName>(name: N, message: WatchedEvents[N]): void
 }
@@ -58,6 +60,7 @@ export const watchedNames: readonly WatchedName[] = [
 
 export function createWatch(channels: WatchChannels | undefined, app: string): Watch {
   return {
+    isOn: (name) => channels?.[name].hasSubscribers === true,
     tell(name, message) {
       if (channels?.[name].hasSubscribers === true) channels[name].publish({ app, ...message })
     },
@@ -71,7 +74,15 @@ export function since(started: number): number {
 
 /** The store, with `unavailable` told. */
 export function watchedStore(store: Store, watch: Watch): Store {
-  async function watched<T extends { readonly kind: string }>(
+  // A promise more for each trip is a tenth of what a read costs: none while nobody listens.
+  function watched<T extends { readonly kind: string }>(
+    operation: StoreOperation,
+    ask: () => Promise<T>,
+  ): Promise<T> {
+    return watch.isOn('unavailable') ? measured(operation, ask()) : ask()
+  }
+
+  async function measured<T extends { readonly kind: string }>(
     operation: StoreOperation,
     asked: Promise<T>,
   ): Promise<T> {
@@ -80,12 +91,13 @@ export function watchedStore(store: Store, watch: Watch): Store {
     if (answer.kind === 'unavailable') watch.tell('unavailable', { operation, milliseconds: since(started) })
     return answer
   }
+
   return {
     name: store.name,
-    read: (...args) => watched('read', store.read(...args)),
-    create: (...args) => watched('create', store.create(...args)),
-    replace: (...args) => watched('replace', store.replace(...args)),
-    end: (...args) => watched('end', store.end(...args)),
+    read: (...args) => watched('read', () => store.read(...args)),
+    create: (...args) => watched('create', () => store.create(...args)),
+    replace: (...args) => watched('replace', () => store.replace(...args)),
+    end: (...args) => watched('end', () => store.end(...args)),
     close: () => store.close(),
   }
 }
