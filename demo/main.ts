@@ -4,6 +4,7 @@ import { showInspector } from './inspector/inspector.ts'
 import { session } from './session.ts'
 import { showAccount } from './shop/account.ts'
 import { showCart, showShelf } from './shop/cart.ts'
+import { showDevices } from './shop/devices.ts'
 import { showNote } from './shop/note.ts'
 import { watchStatus } from './shop/status.ts'
 
@@ -11,6 +12,7 @@ showShelf()
 showAccount()
 showCart()
 showNote()
+showDevices()
 watchStatus()
 showInspector()
 

@@ -6,7 +6,7 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import { join } from 'node:path'
 import process from 'node:process'
 import { createServer as createVite } from 'vite'
-import { type SessionRequest, sessionMiddleware } from 'session-mirror/node'
+import { type SessionRequest, sessionErrors, sessionMiddleware } from 'session-mirror/node'
 import { createSessions } from 'session-mirror/server'
 import { workerScript } from '../scripts/build.ts'
 import { type ShopSchema, schema } from './schema.ts'
@@ -44,10 +44,12 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 async function serveApi(request: IncomingMessage, response: ServerResponse, error: unknown): Promise<void> {
   try {
     if (error !== undefined) throw error
-    await answerApi(request, response, (request as SessionRequest<ShopSchema>).session) // Set by the middleware.
+    await answerApi(request as SessionRequest<ShopSchema>, response, sessions) // The middleware made it one.
   } catch (failure) {
-    console.error(failure)
-    response.writeHead(500).end()
+    sessionErrors(failure, request, response, () => {
+      console.error(failure)
+      response.writeHead(500).end()
+    })
   }
 }
 

@@ -1,21 +1,31 @@
 // The shop's own routes: what an app writes. Each has its session; the middleware stores what they change
 // before the answer leaves.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ServerSession } from 'session-mirror/server'
+import type { ServerSession, Sessions } from 'session-mirror/server'
 import type { ShopSchema } from '../schema.ts'
 
 type Session = ServerSession<ShopSchema>
 type Body = Readonly<Record<string, unknown>>
-type Route = (session: Session, body: Body) => unknown
+
+interface Call {
+  readonly sessions: Sessions<ShopSchema>
+  readonly body: Body
+  readonly agent: string
+}
+type Route = (session: Session, call: Call) => unknown
 
 const people: Readonly<Record<string, string>> = { ada: 'Ada Lovelace', grace: 'Grace Hopper' }
 
 const routes: Readonly<Record<string, Route>> = {
-  'POST /api/sign-in'(session, { person }) {
+  'POST /api/sign-in'(session, { body: { person, remember }, agent }) {
     const name = typeof person === 'string' && Object.hasOwn(people, person) ? people[person] : undefined
     if (name === undefined) return undefined
     // A new session id; the cart that was filled anonymously comes along.
-    session.signIn(String(person), { carry: ['cart', 'theme', 'visits'] })
+    session.signIn(String(person), {
+      carry: ['cart', 'theme', 'visits'],
+      label: labelOf(agent),
+      persistent: remember !== false,
+    })
     session.set('user', name)
     return { user: name }
   },
@@ -27,8 +37,18 @@ const routes: Readonly<Record<string, Route>> = {
     session.delete('cart')
     return { ordered: count }
   },
+  async 'GET /api/sessions'(session, { sessions }) {
+    if (session.owner === null) return { sessions: [] }
+    const list = await sessions.list(session.owner)
+    return { sessions: list.map((one) => ({ ...one, isHere: one.id === session.epoch })) }
+  },
+  async 'POST /api/sessions/end'(session, { sessions, body: { id } }) {
+    if (session.owner === null) return undefined
+    if (typeof id === 'string') return { ended: (await sessions.revoke(session.owner, id)) ? 1 : 0 }
+    return { ended: await sessions.revokeAll(session.owner, { except: session.epoch ?? '' }) }
+  },
   // The TurboGears example: session['user'] = 'MVL', then save(), then delete().
-  'POST /api/turbogears'(session, { user }) {
+  'POST /api/turbogears'(session, { body: { user } }) {
     if (typeof user !== 'string' || user === '' || user.length > 40) return undefined
     session.set('user', user)
     return { user }
@@ -40,16 +60,19 @@ const routes: Readonly<Record<string, Route>> = {
   },
 }
 
-/** Answers a request of the shop's API; the session's own errors are the middleware's. */
+/** Answers a request of the shop's API. Throws SessionErrors, such as that of the guard. */
 export async function answerApi(
-  request: IncomingMessage,
+  request: IncomingMessage & { readonly session: Session },
   response: ServerResponse,
-  session: Session,
+  sessions: Sessions<ShopSchema>,
 ): Promise<void> {
+  // What another site made the browser send changes nothing here, and signs nobody in.
+  sessions.guard(request)
   const path = (request.url ?? '').split('?')[0]
   const route = routes[`${request.method} ${path}`]
   const body = route === undefined ? undefined : await readJson(request)
-  const answer = route === undefined || body === undefined ? undefined : route(session, body)
+  const call = { sessions, body: body ?? {}, agent: request.headers['user-agent'] ?? '' }
+  const answer = route === undefined || body === undefined ? undefined : await route(request.session, call)
   response.statusCode = route === undefined ? 404 : answer === undefined ? 400 : 200
   response.setHeader('content-type', 'application/json')
   response.end(
@@ -57,6 +80,13 @@ export async function answerApi(
       answer ?? { error: response.statusCode === 404 ? 'No such route.' : 'That was not understood.' },
     ),
   )
+}
+
+/** 'Chrome on Linux': enough to tell one's own devices apart. */
+function labelOf(agent: string): string {
+  const browser = /Edg|Firefox|Chrome|Safari/.exec(agent)?.[0] ?? 'A browser'
+  const system = /Android|iPhone|iPad|Windows|Mac OS|Linux/.exec(agent)?.[0]
+  return system === undefined ? browser : `${browser.replace('Edg', 'Edge')} on ${system}`
 }
 
 /** The body as an object, `{}` when there is none, or undefined when it is something else. */

@@ -15,7 +15,7 @@ export function showAccount(): void {
   const buttons = people.map(({ id, name }) =>
     make(
       'button',
-      { type: 'button', 'data-person': id, onclick: () => void signIn(id) },
+      { type: 'button', 'data-person': id, onclick: () => void signIn(id, remember.checked) },
       `Sign in as ${name}`,
     ),
   )
@@ -25,13 +25,16 @@ export function showAccount(): void {
     { id: 'theme', 'aria-label': 'Theme', onchange: () => setTheme(theme.value) },
     ...themes.map((name) => make('option', { value: name }, `${name[0]?.toUpperCase()}${name.slice(1)}`)),
   )
-  place.append(who, ...buttons, out, theme)
+  const remember = make('input', { type: 'checkbox', id: 'remember', checked: true })
+  const remembering = make('label', { class: 'remember' }, remember, 'Remember me')
+  place.append(who, ...buttons, remembering, out, theme)
 
   function show(): void {
     const user = session.get('user')
     setText(who, session.owner === null ? (user ?? '') : (user ?? session.owner))
     who.hidden = who.textContent === ''
     out.hidden = session.owner === null
+    remembering.hidden = session.owner !== null
     for (const button of buttons) button.hidden = button.dataset['person'] === session.owner
     theme.value = session.get('theme')
     document.documentElement.dataset['theme'] = session.get('theme')
@@ -42,11 +45,12 @@ export function showAccount(): void {
   void session.ready.then(show)
 }
 
-async function signIn(person: string): Promise<void> {
+async function signIn(person: string, remember: boolean): Promise<void> {
   try {
-    await callApi('POST', '/api/sign-in', { person })
+    await callApi('POST', '/api/sign-in', { person, remember })
     await session.pull()
-    tell(`Signed in as ${session.get('user') ?? person}, with a new session id.`)
+    const until = remember ? '' : ' It ends when you close the browser.'
+    tell(`Signed in as ${session.get('user') ?? person}, with a new session id.${until}`)
   } catch (error) {
     tell(String(error instanceof Error ? error.message : error), 'warning')
   }

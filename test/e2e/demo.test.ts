@@ -118,6 +118,52 @@ test('every control has a name, and nothing is wider than a narrow screen', asyn
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360)
 })
 
+test('the list shows both browsers of one person, and one of them ends the other', async () => {
+  const [here, there] = [await visit(), await visit()]
+  for (const { page } of [here, there]) {
+    await page.click('[data-person=grace]')
+    await page.locator('.who', { hasText: 'Grace Hopper' }).waitFor()
+  }
+  await here.page.reload()
+  const rows = here.page.locator('.devices li')
+  await rows.nth(1).waitFor()
+  expect(await rows.allInnerTexts()).toEqual([
+    expect.stringContaining('Chrome on Linux'),
+    expect.stringContaining('Chrome on Linux'),
+  ])
+  expect(await here.page.locator('.devices em').allInnerTexts()).toEqual(['this browser'])
+  await here.page.click('#end-others')
+  await here.page.locator('#banner', { hasText: 'Every other session was ended.' }).waitFor()
+  expect(await rows.count()).toBe(1)
+  await there.page.reload()
+  await there.page.locator('[data-person=grace]').waitFor()
+  expect(await here.page.locator('.who').innerText()).toBe('Grace Hopper')
+  expect(here.errors).toEqual([])
+})
+
+test('“remember me” decides whether the cookie outlives the browser', async () => {
+  for (const remembered of [true, false]) {
+    const { page } = await visit()
+    if (!remembered) await page.uncheck('#remember')
+    await page.click('[data-person=ada]')
+    await page.locator('.who', { hasText: 'Ada Lovelace' }).waitFor()
+    const cookies = await page.context().cookies()
+    const { expires } = cookies.find(({ name }) => name.endsWith('session')) ?? { expires: 0 }
+    expect(expires === -1).toBe(!remembered)
+  }
+})
+
+test('another site cannot sign anybody in', async () => {
+  const { page } = await visit()
+  const status = await page.evaluate(() =>
+    fetch('/api/turbogears', { method: 'POST', body: '{}' }).then((response) => response.status),
+  )
+  expect(status).toBe(400)
+  const headers = { 'sec-fetch-site': 'cross-site', 'content-type': 'text/plain' }
+  const answer = await fetch(`${origin}/api/sign-in`, { method: 'POST', headers, body: '{"person":"ada"}' })
+  expect([answer.status, answer.headers.getSetCookie()]).toEqual([403, []])
+})
+
 test('it ends when it is told to, and takes its memcached with it', async () => {
   const port = Number(/127\.0\.0\.1:(\d+)/.exec(printed.join('\n'))?.[1])
   demo.kill('SIGTERM')
