@@ -8,14 +8,15 @@ const marker = 'session-mirror-run=1'
 /** At the start: ends what a browser that was closed has left. Offline, too. */
 export async function endLeftover(mirror: TabMirror, now: () => number): Promise<void> {
   const { persistent, mirror: asked, life } = mirror.state.mirror
-  if (persistent || asked.epoch === null || !hasCookies() || document.cookie.includes(marker)) return
+  if (persistent !== false || asked.epoch === null || !hasCookies() || document.cookie.includes(marker))
+    return
   const sent = { asked, life, sealed: null }
   await endAnswered(mirror, { state: 'signed-out', reason: 'ended' }, { sent, now })
 }
 
 /** Whenever the mirror changes. */
 export function markRun({ state }: TabMirror): void {
-  if (state.mirror.persistent || !hasCookies() || document.cookie.includes(marker)) return
+  if (state.mirror.persistent !== false || !hasCookies() || document.cookie.includes(marker)) return
   const secure = location.protocol === 'https:' ? '; Secure' : ''
   document.cookie = `${marker}; Path=/; SameSite=Strict${secure}`
 }

@@ -28,7 +28,7 @@ export interface MirrorDocument {
   readonly expiresAt: number
   readonly parking: string | null
   /** False: the session ends with the browser, and so does what is kept of it. */
-  readonly persistent: boolean
+  readonly persistent?: boolean
 }
 
 /** Mutations on their way: `text` is what is sent, byte for byte, until the server has answered. */
@@ -79,7 +79,7 @@ export interface LocalState {
 export function emptyMirrorDocument(): MirrorDocument {
   const times = { notedAt: 0, refreshedAt: 0, freshUntil: 0, expiresAt: 0 }
   const life = { ending: null, life: 0, leaving: null }
-  return { format, version: 0, mirror: emptyMirror, ...life, ...times, parking: null, persistent: true }
+  return { format, version: 0, mirror: emptyMirror, ...life, ...times, parking: null }
 }
 
 export function emptyLocalState(): LocalState {

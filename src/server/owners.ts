@@ -62,6 +62,7 @@ const maxKept = 10_000
 export function createOwners(core: Core): Owners {
   const inTurn = createTurns()
   const kept = new Map<Epoch, number>()
+  const keeping = new Map<Epoch, Promise<boolean>>()
 
   async function read(
     key: string,
@@ -137,6 +138,24 @@ export function createOwners(core: Core): Owners {
     return { ...room, sessions: [...room.sessions, entry] }
   }
 
+  async function keep(owner: string, place: Place, { epoch, signedIn }: SessionRecord): Promise<boolean> {
+    let isOver = false
+    try {
+      await update(newestOf(owner), (list) => {
+        const isListed = list.sessions.some((entry) => entry.epoch === epoch)
+        isOver = !isListed && (signedIn ?? 0) <= list.endedBefore
+        return isOver ? list : enterAt(list, owner, { epoch, key: place.key, used: now(core) })
+      })
+      if (isOver) await endSession(core, place, 'revoked')
+    } catch (error) {
+      // The session itself was read and lives: the list can wait for the next time.
+      if (error instanceof SessionError && !isOver) return true
+      throw error
+    }
+    if (!isOver) note(epoch)
+    return !isOver
+  }
+
   function note(epoch: Epoch): void {
     if (kept.size >= maxKept) kept.clear()
     kept.set(epoch, now(core))
@@ -149,23 +168,11 @@ export function createOwners(core: Core): Owners {
     },
     async keep(place, record) {
       const { owner, epoch } = record
-      const time = now(core)
-      if (owner === null || (kept.get(epoch) ?? 0) > time - core.times.freshSeconds / 4) return true
-      let isOver = false
-      try {
-        await update(newestOf(owner), (list) => {
-          const isListed = list.sessions.some((entry) => entry.epoch === epoch)
-          isOver = !isListed && (record.signedIn ?? 0) <= list.endedBefore
-          return isOver ? list : enterAt(list, owner, { epoch, key: place.key, used: time })
-        })
-        if (isOver) await endSession(core, place, 'revoked')
-      } catch (error) {
-        // The session itself was read and lives: the list can wait for the next time.
-        if (error instanceof SessionError && !isOver) return true
-        throw error
-      }
-      if (!isOver) note(epoch)
-      return !isOver
+      if (owner === null || (kept.get(epoch) ?? 0) > now(core) - core.times.freshSeconds / 4) return true
+      // All the requests of a page that opens want a new cookie at once.
+      const started = keeping.get(epoch) ?? keep(owner, place, record).finally(() => keeping.delete(epoch))
+      keeping.set(epoch, started)
+      return started
     },
     async list(owner) {
       const entries = await entriesOf(owner)
