@@ -22,7 +22,16 @@ const snippets = [
 
 test('there are snippets for browser, server, worker and tests', () => {
   expect(snippets.map(({ file }) => file).toSorted()).toEqual(
-    ['app.test.ts', 'express.ts', 'fetch.ts', 'http.ts', 'main.ts', 'owner.ts', 'session.ts', 'worker.ts'].toSorted(),
+    [
+      'app.test.ts',
+      'express.ts',
+      'fetch.ts',
+      'http.ts',
+      'main.ts',
+      'owner.ts',
+      'session.ts',
+      'worker.ts',
+    ].toSorted(),
   )
 })
 

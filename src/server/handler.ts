@@ -32,7 +32,7 @@ export interface Sessions<S extends SessionSchema = SessionSchema> {
   handleRequest(request: Request): Promise<Response | undefined>
   /**
    * The session of a request of the app. Without one it is empty and new; nothing is stored before it is changed
-   * and saved.
+   * and saved. A request of Node has one session, however often it is asked for.
    * @throws SessionError `stale` (refresh, then repeat), `lost` (unless `onLost: 'anonymous'`), `epoch-mismatch`
    * (the page believes in another session), `ambiguous-cookie`, `store-unavailable`. A page navigation renews a
    * stale cookie and never meets `lost`: `session.missing` says it.
@@ -109,8 +109,17 @@ export function createSessions<const S extends SessionSchema>(options: CoreOptio
   const incoming = (request: AnyRequest): CoreRequest => behindProxies(toCoreRequest(request), core.proxies)
   const handle = (request: AnyRequest): Promise<CoreAnswer | undefined> => answerRoute(incoming(request))
 
-  async function load(request: AnyRequest): Promise<ServerSession<S>> {
-    const from = incoming(request)
+  // One request has one session, whoever asks for it: two would save past each other.
+  const loading = new WeakMap<object, Promise<ServerSession<S>>>()
+
+  function load(request: AnyRequest): Promise<ServerSession<S>> {
+    if (!('socket' in request)) return loadFor(incoming(request))
+    const started = loading.get(request) ?? loadFor(incoming(request))
+    loading.set(request, started)
+    return started
+  }
+
+  async function loadFor(from: CoreRequest): Promise<ServerSession<S>> {
     try {
       const loaded = await loadSession(tools, from)
       checkLoaded(loaded, from, core.onLost)

@@ -1,5 +1,6 @@
 // From a request's cookie to its session, or to the reason why there is none. A refused cookie is no cookie:
 // the store is not asked.
+import { SessionError } from '../protocol/errors.ts'
 import type { Commit } from './commit.ts'
 import { type Cookie, findCookie, verifyCookie } from './cookie.ts'
 import { type Core, now } from './core.ts'
@@ -84,7 +85,20 @@ async function load({ core, commit, owners }: Loading, request: CoreRequest): Pr
   // Where the cookie is about to be set again, somebody uses the session.
   if (wantsRenewal(core, live) && !(await owners.keep(live.place, live.record)))
     return dead('ended', 'revoked')
-  return found.places.length === 1 && found.record.presented === null ? notePresented(live, commit) : live
+  if (found.places.length > 1 || found.record.presented !== null) return live
+  try {
+    return await notePresented(live, commit)
+  } catch (error) {
+    // It ended in this very moment: what the next request would find.
+    if (isEnd(error)) return dead(error.code)
+    // Others write much: who comes next notes it.
+    if (error instanceof SessionError && error.code === 'contention') return live
+    throw error
+  }
+}
+
+function isEnd(error: unknown): error is SessionError & { readonly code: 'ended' | 'lost' | 'reuse' } {
+  return error instanceof SessionError && ['ended', 'lost', 'reuse'].includes(error.code)
 }
 
 /** Somebody has a copy of the cookie: nobody gets on with it. */

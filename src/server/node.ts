@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionError } from '../protocol/errors.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
-import type { Sessions } from './handler.ts'
+import type { SessionProgress, Sessions } from './handler.ts'
 import { holdAnswer } from './node-answer.ts'
 import { toCoreRequest } from './request.ts'
 import {
@@ -36,7 +36,11 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
  * @example createServer((request, response) => middleware(request, response, () => app(request, response)))
  */
 export function sessionMiddleware<S extends SessionSchema>(sessions: Sessions<S>): Middleware {
+  const passed = new WeakSet<IncomingMessage>()
   return async (request, response, next) => {
+    // Mounted twice, for the app and for a router of it.
+    if (passed.has(request)) return next?.()
+    passed.add(request)
     try {
       const core = toCoreRequest(request)
       // Before anything else: an error answer, too, must be readable for a page that may read the good one.
@@ -47,13 +51,9 @@ export function sessionMiddleware<S extends SessionSchema>(sessions: Sessions<S>
         sendAnswer(response, answer)
         return
       }
-      const session = await sessions.load(core)
+      const session = await sessions.load(request)
       Object.assign(request, { session })
-      holdAnswer(response, {
-        before: () => prepare(sessions, session, response),
-        beforeEnd: () => saveLate(sessions, session),
-        onFailure: (error) => sendFailure(response, error),
-      })
+      hold(response, () => sessions.progress(session))
     } catch (error) {
       if (error instanceof SessionError) sendAnswer(response, problemAnswer(error))
       else if (next === undefined) sendFailure(response, error)
@@ -79,40 +79,38 @@ export function sessionErrors(
   else next(error)
 }
 
-/** Stores what the request changed, then puts the session's headers on. Undefined: there was nothing to wait for. */
-function prepare<S extends SessionSchema>(
-  sessions: Sessions<S>,
-  session: ServerSession<S>,
-  response: ServerResponse,
-): Promise<void> | undefined {
-  const progress = sessions.progress(session)
-  if (progress.isSettled || progress.hasFailed) {
-    addHeaders(sessions, session, response)
+function hold(response: ServerResponse, progressOf: () => SessionProgress): void {
+  let isShared = false
+
+  function addHeaders(progress: SessionProgress): void {
+    for (const field of appHeaders(progress, (name) => textOf(response, name))) addHeader(response, field)
+  }
+
+  /** Stores what the request changed, then puts the session's headers on. Undefined: there is nothing to wait for. */
+  function prepare(): Promise<void> | undefined {
+    const progress = progressOf()
+    // An answer that everybody may have is not for renewing somebody's cookie, and says nothing of a session.
+    isShared = !progress.isTouched && isPublic(response)
+    if (isShared) return undefined
+    if (!progress.isSettled && !progress.hasFailed)
+      return progress.finish().then(() => addHeaders(progressOf()))
+    addHeaders(progress)
     return undefined
   }
-  // An answer that everybody may have is not for renewing somebody's cookie.
-  if (!progress.isTouched && isPublic(response)) return undefined
-  return progress.finish().then(() => addHeaders(sessions, session, response))
+
+  /** Changed while the answer was streaming: it is too late for a cookie, but not for the store. */
+  function saveLate(): Promise<void> | undefined {
+    const { isTouched, isDirty, hasFailed, finish } = progressOf()
+    if (isShared && isTouched) return Promise.reject(new Error(readTooLate))
+    return isDirty && !hasFailed ? finish() : undefined
+  }
+
+  const onFailure = (error: unknown): void => sendFailure(response, error)
+  holdAnswer(response, { before: prepare, beforeEnd: saveLate, onFailure })
 }
 
-/** Changed while the answer was streaming: it is too late for a cookie, but not for the store. */
-function saveLate<S extends SessionSchema>(
-  sessions: Sessions<S>,
-  session: ServerSession<S>,
-): Promise<void> | undefined {
-  const { isDirty, hasFailed, finish } = sessions.progress(session)
-  return isDirty && !hasFailed ? finish() : undefined
-}
-
-function addHeaders<S extends SessionSchema>(
-  sessions: Sessions<S>,
-  session: ServerSession<S>,
-  response: ServerResponse,
-): void {
-  const progress = sessions.progress(session)
-  if (!progress.isTouched && isPublic(response)) return
-  for (const field of appHeaders(progress, (name) => textOf(response, name))) addHeader(response, field)
-}
+const readTooLate =
+  'The session was read after the answer had begun as "public". It was cut off, so that no cache keeps it.'
 
 function addHeader(response: ServerResponse, [name, value]: Header): void {
   if (name === 'set-cookie') response.appendHeader(name, value)

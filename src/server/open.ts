@@ -97,6 +97,7 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
     const changes = draft.take()
     const move = moving
     const before = present
+    if (move === undefined && isMistaken()) throw new SessionError('epoch-mismatch')
     const stored =
       move === undefined
         ? await storeChanges(tools, present, changes)
@@ -106,6 +107,11 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
     if (moving === move) moving = undefined
     changes.done()
     return stored.changed
+  }
+
+  /** The page that sent this believes in a session that is gone: its change is not the beginning of another one. */
+  function isMistaken(): boolean {
+    return loaded.state !== 'live' && present === undefined && request?.header(headers.epoch) !== undefined
   }
 
   /** A slow answer must not bring back the cookie of a session that was replaced while it ran. */

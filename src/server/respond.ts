@@ -74,6 +74,14 @@ export function problemAnswer(error: SessionError, extra: readonly Header[] = []
   }
 }
 
+const targetedFields = [
+  'cdn-cache-control',
+  'surrogate-control',
+  'cloudflare-cdn-cache-control',
+  'vercel-cdn-cache-control',
+  'netlify-cdn-cache-control',
+]
+
 /** What an answer of the app must have when it read or set the session, for adapters: never a cached one. */
 export function appHeaders(
   {
@@ -86,8 +94,11 @@ export function appHeaders(
   const own = [...headers()]
   if (!isRead) return own
   const setsCookie = own.some(([name]) => name === 'set-cookie')
+  // For a CDN its own header (RFC 9213) goes before Cache-Control.
+  const targeted = targetedFields.filter((name) => current(name) !== undefined)
   return [
     ...own,
+    ...targeted.map((name): Header => [name, 'no-store']),
     ['cache-control', mergeCacheControl(current('cache-control'), setsCookie)],
     ['vary', mergeVary(current('vary'), vary)],
     ['x-content-type-options', 'nosniff'],

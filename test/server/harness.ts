@@ -156,8 +156,8 @@ function toPair(line: string): string {
   return line.includes('Max-Age=0') ? '' : pair
 }
 
-/** A store that counts its calls, and can be told to fail. */
-export function watchStore(inner: Store): Store & { calls: string[]; broken: boolean } {
+/** A store that counts its calls, if only those for keys of one kind, and can be told to fail. */
+export function watchStore(inner: Store, prefix = ''): Store & { calls: string[]; broken: boolean } {
   const calls: string[] = []
   const watched = {
     calls,
@@ -171,7 +171,7 @@ export function watchStore(inner: Store): Store & { calls: string[]; broken: boo
   }
   function watch(name: 'read' | 'create' | 'replace' | 'end'): never {
     return (async (...parameters: unknown[]) => {
-      calls.push(name)
+      if (String(parameters[0]).startsWith(prefix)) calls.push(name)
       if (watched.broken) return { kind: 'unavailable', cause: new Error('broken') }
       return Reflect.apply(inner[name], inner, parameters)
     }) as never
