@@ -27,6 +27,8 @@ export interface AppliedBatch {
 
 /** Characters of a validator's message that are kept: a batch has up to 200 of them. */
 const messageLength = 200
+/** Bytes of all messages of a batch: they are kept with the record, for each browser. Those above it are empty. */
+const messagesBytes = 8192
 
 /**
  * @throws SessionError `batch-fork` when another batch with this number, or a later one, was applied already;
@@ -60,6 +62,12 @@ function decideAll(
 ): { readonly changes: Map<string, Json | undefined>; readonly codes: readonly Code[] } {
   const changes = new Map<string, Json | undefined>()
   let room = limits.recordBytes - byteLength(JSON.stringify(record.keys))
+  let words = messagesBytes
+  const keep = (message: string): string => {
+    const short = message.slice(0, messageLength)
+    words -= byteLength(JSON.stringify(short))
+    return words < 0 ? '' : short
+  }
   const codes = batch.mutations.map((mutation): Code => {
     const { key } = mutation
     const entry = entryOf(record.keys, key)
@@ -68,7 +76,7 @@ function decideAll(
     const current = { epoch: record.epoch, revision: entry?.[0] ?? 0, value }
     const decision = decide(definitionOf(schema, key), current, mutation)
     if (decision.code === 'invalid')
-      return { code: 'invalid', message: decision.message.slice(0, messageLength) }
+      return { code: 'invalid', message: keep(decision.message) }
     if (decision.code !== 'set' && decision.code !== 'remove') return decision
     const next = decision.code === 'set' ? decision.value : undefined
     const grown = sizeOf(key, next) - sizeOf(key, value)

@@ -12,7 +12,8 @@ export interface Sealing {
 }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// Strict: bytes that are not exactly what was signed must not become it by being repaired.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** `r1.<key id>.<mac>.` */
 const headLength = 3 + 7 + 44
 
@@ -26,14 +27,22 @@ export function unseal(
   value: Uint8Array,
   { key, ring, purpose, crypto }: Sealing & { readonly crypto: ServerCrypto },
 ): Json | undefined {
-  const text = decoder.decode(value)
-  if (!/^r1\.[\w-]{6}\.[\w-]{43}\.\{/.test(text)) return undefined
+  const text = decode(value)
+  if (text === undefined || !/^r1\.[\w-]{6}\.[\w-]{43}\.\{/.test(text)) return undefined
   const keys = ring.find(text.slice(3, 9))
   const json = text.slice(headLength)
   if (keys === undefined || !crypto.equal(text.slice(10, 53), keys.mac[purpose](`${key}\n${json}`))) {
     return undefined
   }
   return JSON.parse(json) as Json // The MAC says that `seal` wrote it.
+}
+
+function decode(value: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(value)
+  } catch {
+    return undefined // No UTF-8: nothing that `seal` wrote.
+  }
 }
 
 /** Bytes of UTF-8. */
