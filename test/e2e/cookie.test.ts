@@ -1,0 +1,93 @@
+// What real Chromium makes of our cookie and of our event stream.
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { Browser, BrowserContext, Page } from 'playwright'
+import { memoryStore } from 'session-mirror/memory'
+import { type App, startApp } from './app.ts'
+import { launch, openPage } from './browser.ts'
+
+let browser: Browser
+let context: BrowserContext
+let app: App
+beforeAll(async () => {
+  browser = await launch()
+  // Chromium takes Secure cookies from plain-http localhost, too: so the name of production is tried for real.
+  app = await startApp({ store: memoryStore(), cookie: { secure: true } })
+})
+afterAll(async () => {
+  await browser?.close()
+  await app?.close()
+})
+beforeEach(async () => {
+  context = await browser.newContext()
+})
+afterEach(() => context.close())
+
+const name = '__Host-Http-session'
+const signIn = (page: Page, who: string): Promise<unknown> =>
+  page.evaluate((url) => fetch(url, { method: 'POST' }), `/api/sign-in?as=${who}`)
+
+test('the cookie is kept with its attributes, and taken away by the sign-out', async () => {
+  const page = await openPage(context, app.origin)
+  await signIn(page, 'ada')
+  const [cookie, ...others] = await context.cookies()
+  expect(others).toEqual([])
+  expect(cookie).toMatchObject({
+    name,
+    httpOnly: true,
+    secure: true,
+    sameSite: 'Lax',
+    path: '/',
+    domain: 'localhost',
+  })
+  expect(name.length + (cookie?.value.length ?? 0)).toBeLessThan(200)
+  await page.waitForFunction(() => window.session.owner === 'ada')
+  expect(await page.evaluate(() => window.session.signOut())).toEqual({ server: 'confirmed' })
+  expect(await context.cookies()).toEqual([])
+})
+
+test('script in the page can push it out of a full jar, and cannot plant another one', async () => {
+  const page = await openPage(context, app.origin)
+  await signIn(page, 'mallory')
+  const [mallory] = await context.cookies()
+  await signIn(page, 'ada')
+  await page.evaluate(
+    ([planted, value]) => {
+      for (let count = 0; count < 400; count++) document.cookie = `c${count}=x; Path=/; Secure`
+      document.cookie = `${planted}=${value}; Path=/; Secure`
+    },
+    [name, mallory?.value ?? ''],
+  )
+  const cookies = await context.cookies()
+  expect(cookies.filter((cookie) => cookie.value === mallory?.value)).toEqual([])
+  const me = await page.evaluate(() => fetch('/api/me').then((response) => response.json()))
+  expect(['ada', null]).toContain(me.owner)
+})
+
+test('an EventSource hears what another tab writes, and the sign-out', async () => {
+  const [page, other] = [await openPage(context, app.origin), await openPage(context, app.origin)]
+  await signIn(page, 'ada')
+  await other.waitForFunction(() => window.session.owner === 'ada')
+  await page.evaluate(() => {
+    const heard: unknown[] = []
+    Object.assign(window, { heard })
+    const source = new EventSource('/session/events')
+    source.addEventListener('patch', ({ data, lastEventId }) => {
+      const { keys } = JSON.parse(data) as { keys: Record<string, unknown> }
+      heard.push([Object.keys(keys).toSorted(), /^[\w-]+\.\d+$/.test(lastEventId)])
+    })
+    source.addEventListener('ended', () => {
+      heard.push('ended')
+      source.close()
+    })
+  })
+  const heard = (): Promise<unknown[]> =>
+    page.evaluate(() => (window as unknown as { heard: unknown[] }).heard)
+  const count = (length: number) =>
+    page.waitForFunction((many) => (window as unknown as { heard: unknown[] }).heard.length === many, length)
+  await count(1)
+  await other.evaluate(() => window.session.set('note', 'from the other tab').acknowledged)
+  await count(2)
+  await other.evaluate(() => window.session.signOut())
+  await count(3)
+  expect(await heard()).toEqual([[['user'], true], [['note'], true], 'ended'])
+})
