@@ -75,8 +75,7 @@ function decideAll(
     // A key that is not there has revision 0, however often it was: its readers saw the same nothing.
     const current = { epoch: record.epoch, revision: entry?.[0] ?? 0, value }
     const decision = decide(definitionOf(schema, key), current, mutation)
-    if (decision.code === 'invalid')
-      return { code: 'invalid', message: keep(decision.message) }
+    if (decision.code === 'invalid') return { code: 'invalid', message: keep(decision.message) }
     if (decision.code !== 'set' && decision.code !== 'remove') return decision
     const next = decision.code === 'set' ? decision.value : undefined
     const grown = sizeOf(key, next) - sizeOf(key, value)
