@@ -66,6 +66,7 @@ function usingMemory(): Backend {
   let current = memoryStore()
   const store: Store = {
     name: 'memory',
+    guarantees: current.guarantees,
     read: (...args) => current.read(...args),
     create: (...args) => current.create(...args),
     replace: (...args) => current.replace(...args),

@@ -94,6 +94,7 @@ export function watchedStore(store: Store, watch: Watch): Store {
 
   return {
     name: store.name,
+    guarantees: store.guarantees,
     read: (...args) => watched('read', () => store.read(...args)),
     create: (...args) => watched('create', () => store.create(...args)),
     replace: (...args) => watched('replace', () => store.replace(...args)),

@@ -64,6 +64,7 @@ export function memoryStore({ maxSessions = 10_000, clock = systemClock }: Memor
 
   return {
     name: 'memory',
+    guarantees: { compareAndSwap: 'this-process', revocation: 'final', durability: 'volatile' },
     async read(key, ttlSeconds) {
       checkKey(key)
       if (ttlSeconds !== null) checkTtl(ttlSeconds)

@@ -27,6 +27,19 @@ export interface ReplaceOptions {
   readonly ttlSeconds: number
 }
 
+/** What a store can promise; the handler warns at the start about what is missing. */
+export interface Guarantees {
+  /**
+   * Between whom `replace` decides: `all-processes` that use this storage; `this-process`, so that two servers can
+   * lose each other's changes; or nobody.
+   */
+  readonly compareAndSwap: 'all-processes' | 'this-process' | 'none'
+  /** `final`: what has ended stays ended. `none`: an old copy of the session works again. */
+  readonly revocation: 'final' | 'none'
+  /** `volatile`: sessions may be gone at any time, and with a restart. `disk`: they survive one. `browser`: it has them. */
+  readonly durability: 'volatile' | 'disk' | 'browser'
+}
+
 /**
  * A place for session records: bytes under a key, for a time. Keys match `/^[A-Za-z0-9_:.-]{1,200}$/`,
  * lifetimes are whole seconds from 1. No method rejects because the store is away: that is `unavailable`.
@@ -36,6 +49,7 @@ export interface ReplaceOptions {
 export interface Store {
   /** For people: in messages and in inspectors. */
   readonly name: string
+  readonly guarantees: Guarantees
 
   /**
    * The value, and its lifetime begins anew, in one trip. With `null` the lifetime stays as it is.

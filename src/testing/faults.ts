@@ -10,6 +10,7 @@ export function faultyStore(store: Store): FaultyStore {
   const down: Unavailable = { kind: 'unavailable', cause: new Error('The test told the store to be down.') }
   return {
     name: store.name,
+    guarantees: store.guarantees,
     isDown: false,
     async read(...args) {
       return this.isDown ? down : store.read(...args)

@@ -163,6 +163,7 @@ export function watchStore(inner: Store, prefix = ''): Store & { calls: string[]
     calls,
     broken: false,
     name: inner.name,
+    guarantees: inner.guarantees,
     read: watch('read'),
     create: watch('create'),
     replace: watch('replace'),

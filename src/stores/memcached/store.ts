@@ -57,6 +57,7 @@ export function memcachedStore(options: MemcachedStoreOptions): Store {
 
   return {
     name: 'memcached',
+    guarantees: { compareAndSwap: 'all-processes', revocation: 'final', durability: 'volatile' },
     async read(key, ttlSeconds) {
       const [name, exptime] = [keyOf(key), ttlSeconds === null ? undefined : exptimeOf(ttlSeconds)]
       const answer = await ask({ line: (opaque) => encodeGet(name, exptime, opaque) }, ['VA', 'EN'])
