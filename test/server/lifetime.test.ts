@@ -122,7 +122,7 @@ describe('a session that the store has lost', () => {
     const inner = { store: memoryStore() }
     const store: Store = {
       name: 'volatile',
-      guarantees: inner.guarantees,
+      guarantees: inner.store.guarantees,
       read: (...parameters) => inner.store.read(...parameters),
       create: (...parameters) => inner.store.create(...parameters),
       replace: (...parameters) => inner.store.replace(...parameters),
