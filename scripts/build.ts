@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type InlineConfig, build } from 'vite'
 
 const root = join(import.meta.dirname, '..')
-const doors = ['index', 'schema', 'worker', 'server', 'node', 'memcached', 'memory', 'testing']
+const doors = ['index', 'schema', 'worker', 'server', 'node', 'fastify', 'memcached', 'memory', 'testing']
 /** What users install, or what their platform brings. Everything else is in the bundle. */
 const external = [/^node:/, 'idb', 'workbox-window', /^msw(\/|$)/]
 

@@ -4,3 +4,5 @@ export type { TestRoute, TestServer, TestServerOptions } from './testing/handler
 export { createTestClock } from './testing/clock.ts'
 export type { TestClock } from './testing/clock.ts'
 export type { FaultyStore } from './testing/faults.ts'
+export { storeContract } from './testing/store-contract.ts'
+export type { ContractRunner } from './testing/store-contract.ts'

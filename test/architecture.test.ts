@@ -12,11 +12,11 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
   client: ['workbox-window'],
   worker: [],
   stores: ['node:buffer', 'node:crypto', 'node:net'],
-  server: ['node:crypto', 'node:diagnostics_channel', 'node:http'],
+  server: ['fastify', 'node:crypto', 'node:diagnostics_channel', 'node:http', 'node:stream'],
   testing: ['@noble/hashes', 'msw'],
 }
 /** The only files of the server's core that may import Node: all others also run inside msw, in a browser. */
-const nodeFiles = ['crypto-node.ts', 'watch-node.ts', 'node.ts', 'node-answer.ts']
+const nodeFiles = ['crypto-node.ts', 'watch-node.ts', 'node.ts', 'node-answer.ts', 'fastify.ts']
 
 const files = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })

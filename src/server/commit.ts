@@ -63,6 +63,7 @@ export function createCommit(core: Core): Commit {
     let waiting = group
     let current = known
     let attempts = 0
+    let isWritten = false
     try {
       await retry(async () => {
         const before = current ?? (await read(group))
@@ -70,11 +71,13 @@ export function createCommit(core: Core): Commit {
         const applied = applyAll(waiting, before.record)
         waiting = applied.accepted
         attempts++
+        isWritten = applied.record !== before.record
         const written = await write(before, applied.record, waiting)
         if (written === 'again') core.watch.tell('conflict', { operation: 'commit' })
         return written
       })
-      core.watch.tell('commit', { writers: waiting.length, attempts, milliseconds: since(started) })
+      if (isWritten)
+        core.watch.tell('commit', { writers: waiting.length, attempts, milliseconds: since(started) })
     } catch (error) {
       for (const writer of waiting) writer.reject(error)
     }

@@ -80,6 +80,11 @@ export function createServerSession<S extends SessionSchema>(open: OpenSession):
       data ??= createData<S>(open)
       return data
     },
+    toJSON: () =>
+      touched(() => {
+        const names = draft.keys(open.entries).filter((name) => isVisible(open, name))
+        return Object.fromEntries(names.map((name) => [name, draft.read(open.entries, name)]))
+      }),
     keys: () => touched(() => draft.keys(open.entries)),
     has: (key) => touched(() => draft.has(open.entries, key)),
     get: <K extends ServerKey<S>>(key: K) => touched(() => draft.read(open.entries, key)) as never, // Checked when it was set.
@@ -116,6 +121,10 @@ function signIn(open: OpenSession, owner: string, options: SignInOptions): void 
   const unknown = carry.find((key) => definitionOf(open.core.schema, key) === undefined)
   if (unknown !== undefined) throw new SessionError('unknown-key', `The schema has no key "${unknown}".`)
   open.move({ kind: 'sign-in', signIn: { owner, carry, label, persistent } })
+}
+
+function isVisible({ core }: OpenSession, name: string): boolean {
+  return definitionOf(core.schema, name)?.access !== 'hidden'
 }
 
 function toDate(seconds: number | null | undefined): Date | null {

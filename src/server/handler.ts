@@ -28,7 +28,7 @@ export type RouteHandler<S extends SessionSchema> = (
 
 export interface Sessions<S extends SessionSchema = SessionSchema> {
   /** The answer of a session route, or of a preflight from an allowed origin; undefined for everything else. */
-  handle(request: CoreRequest): Promise<CoreAnswer | undefined>
+  handle(request: AnyRequest): Promise<CoreAnswer | undefined>
   handleRequest(request: Request): Promise<Response | undefined>
   /**
    * The session of a request of the app. Without one it is empty and new; nothing is stored before it is changed
@@ -99,12 +99,13 @@ export interface SessionProgress {
 /** @throws SessionError `weak-secret`, `invalid-option` */
 export function createSessions<const S extends SessionSchema>(options: CoreOptions<S>): Sessions<S> {
   const core = createCore(options)
-  const tools: Loading = { core, commit: createCommit(core), owners: createOwners(core) }
-  const answerRoute = createRoutes({
-    ...tools,
+  const tools: Loading = {
+    core,
+    commit: createCommit(core),
+    owners: createOwners(core),
     rotate: createRotate(core),
-    openEvents: createOpenEvents(tools),
-  })
+  }
+  const answerRoute = createRoutes({ ...tools, openEvents: createOpenEvents(tools) })
   const { owners } = tools
   const incoming = (request: AnyRequest): CoreRequest => behindProxies(toCoreRequest(request), core.proxies)
   const handle = (request: AnyRequest): Promise<CoreAnswer | undefined> => answerRoute(incoming(request))
@@ -201,7 +202,7 @@ export function createSessions<const S extends SessionSchema>(options: CoreOptio
       isRead: open.isTouched || open.loaded.state !== 'none',
       isTouched: open.isTouched,
       vary: core.allowedOrigins.length === 0 ? 'Cookie' : 'Cookie, Origin',
-      finish: () => open.finish().catch((error: unknown) => Promise.reject(refused(error))),
+      finish: () => open.finish(),
       headers: () => open.headers(),
     }
   }

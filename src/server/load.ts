@@ -10,6 +10,7 @@ import type { EndReason, NamedPlace } from './record.ts'
 import { type Live, endAll } from './relocate.ts'
 import { wantsRenewal } from './renew.ts'
 import type { CoreRequest } from './request.ts'
+import type { Rotate } from './rotate.ts'
 import { type WatchedEvents, since } from './watch.ts'
 
 /** Why a session that was there is not any more. */
@@ -39,6 +40,7 @@ export interface Loading {
   readonly core: Core
   readonly commit: Commit
   readonly owners: Owners
+  readonly rotate: Rotate
 }
 
 /** The valid session cookie of a request. @throws SessionError `ambiguous-cookie` */
@@ -63,7 +65,10 @@ async function loadWatched(tools: Loading, request: CoreRequest): Promise<Loaded
   return loaded
 }
 
-async function load({ core, commit, owners }: Loading, request: CoreRequest): Promise<Loaded> {
+async function load(
+  { core, commit, owners }: Omit<Loading, 'rotate'>,
+  request: CoreRequest,
+): Promise<Loaded> {
   const cookie = cookieOf(core, request)
   if (cookie === undefined) return none
   const place = core.findPlace(cookie.sid)

@@ -60,7 +60,13 @@ export function sessionMiddleware<S extends SessionSchema>(sessions: Sessions<S>
       else next(error)
       return
     }
-    next?.()
+    try {
+      next?.()
+    } catch (error) {
+      // Only a bare handler throws into here; Express never does. Its other errors are its own.
+      if (!(error instanceof SessionError) || response.headersSent) throw error
+      sendAnswer(response, problemAnswer(error))
+    }
   }
 }
 
@@ -129,7 +135,7 @@ function textOf(response: ServerResponse, name: string): string | undefined {
 }
 
 /** What is left of a refused body would be read as the next request, or be waited for. */
-function isUnread({ complete, httpVersionMajor }: IncomingMessage, { status }: CoreAnswer): boolean {
+export function isUnread({ complete, httpVersionMajor }: IncomingMessage, { status }: CoreAnswer): boolean {
   return !complete && httpVersionMajor === 1 && status >= 400
 }
 

@@ -6,11 +6,13 @@ import type { Entries } from '../protocol/state.ts'
 import { keptKeys } from './change.ts'
 import { type Core, now } from './core.ts'
 import { type Draft, createDraft } from './draft.ts'
-import { type Loaded, type Loading, judge } from './load.ts'
+import { type LiveSession, type Loaded, type Loading, judge } from './load.ts'
 import { locate } from './locate.ts'
+import type { Moved } from './relocate.ts'
 import { cookieHeaders, wantsRenewal } from './renew.ts'
 import type { CoreRequest } from './request.ts'
 import type { Header } from './respond.ts'
+import { renewed } from './rotate.ts'
 import type { Saved } from './session.ts'
 import { type Move, type Present, storeChanges, storeEnd, storeMove } from './storing.ts'
 
@@ -78,6 +80,7 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
       hasFailed = false
     } catch (error) {
       hasFailed = isDirty()
+      if (error instanceof SessionError) core.watch.tell('refuse', { code: error.code })
       throw error
     }
     return { epoch: present?.record.epoch ?? null, revision: present?.record.revision ?? 0, changed }
@@ -116,14 +119,25 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
 
   /** A slow answer must not bring back the cookie of a session that was replaced while it ran. */
   async function renew(): Promise<void> {
-    if (!isRenewalDue || loaded.state !== 'live' || fate !== 'keep') return
-    if (now(core) - loaded.loadedAt > recheckAfter) {
-      const found = await locate(core, loaded.places[0] ?? loaded.place)
-      if (judge(core, loaded.cookie, found) !== undefined || found.state !== 'live') return
-      present = { place: found.place, record: found.record, token: '' }
-    }
+    if (!isRenewalDue || loaded.state !== 'live' || fate !== 'keep' || present === undefined) return
     isRenewalDue = false
+    const isLate = now(core) - loaded.loadedAt > recheckAfter
+    const found = isLate ? await lookAgain(loaded) : present
+    const next = found && (await renewed(tools, loaded, found))
+    if (next === undefined) return
+    present = { ...next, token: '' }
     fate = 'set'
+  }
+
+  /** What is stored is stored: a store that fails now only costs the new cookie. */
+  async function lookAgain({ cookie, place, places }: LiveSession): Promise<Moved | undefined> {
+    try {
+      const found = await locate(core, places[0] ?? place)
+      return found.state === 'live' && judge(core, cookie, found) === undefined ? found : undefined
+    } catch (error) {
+      if (error instanceof SessionError) return undefined
+      throw error
+    }
   }
 
   function inTurn<T>(run: () => Promise<T>): Promise<T> {

@@ -6,7 +6,7 @@ import { limits } from '../protocol/limits.ts'
 import type { Epoch } from '../protocol/state.ts'
 import { type Core, now } from './core.ts'
 import { type Located, locate, unavailable } from './locate.ts'
-import type { EndReason, Place, SessionRecord } from './record.ts'
+import type { Place, SessionRecord } from './record.ts'
 import { type Live, endSession } from './relocate.ts'
 import { retry } from './retry.ts'
 import { seal, unseal } from './seal.ts'
@@ -52,7 +52,7 @@ export interface Owners {
 
 export interface EndAll {
   readonly except?: { readonly epoch: string; readonly key?: string } | undefined
-  readonly reason: EndReason
+  readonly reason: 'everywhere' | 'revoked'
 }
 
 const emptyList: OwnerList = { endedBefore: 0, sessions: [] }

@@ -39,6 +39,14 @@ export async function createAt(core: Core, place: Place, record: SessionRecord):
   return { place, record }
 }
 
+/** The beginning of a session, or of a life of it: a commit of its own. */
+export async function createFirst(core: Core, place: Place, record: SessionRecord): Promise<Moved> {
+  const started = performance.now()
+  const created = await createAt(core, place, record)
+  core.watch.tell('commit', { writers: 1, attempts: 1, milliseconds: since(started) })
+  return created
+}
+
 /** The place is random: only who ends every session of an owner can have been there before us. */
 async function takenBy(core: Core, { key }: Place): Promise<Error> {
   const read = await core.store.read(key, null)
@@ -72,7 +80,11 @@ export function relocate(
  * Ends a session wherever it is by now; when it is gone already, makes sure that it stays so. Says whether it
  * was alive.
  */
-export async function endSession(core: Core, from: Place, reason: EndReason): Promise<boolean> {
+export async function endSession(
+  core: Core,
+  from: Place,
+  reason: Exclude<EndReason, 'replaced' | 'reuse'>,
+): Promise<boolean> {
   const started = performance.now()
   let wasLive = false
   try {

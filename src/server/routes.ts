@@ -12,15 +12,14 @@ import { checkType, guard, guardReading } from './guard.ts'
 import { type DeadSession, type LiveSession, type Loaded, type Loading, loadSession } from './load.ts'
 import { emptyMessage, parseKnown } from './patch.ts'
 import { type SessionRecord, createPlace } from './record.ts'
-import { createAt } from './relocate.ts'
+import { type Moved, createFirst } from './relocate.ts'
 import { cookieHeaders, wantsRenewal } from './renew.ts'
 import type { CoreRequest } from './request.ts'
 import { type CoreAnswer, messageAnswer, notModified, problemAnswer, withHeaders } from './respond.ts'
-import { type Rotate, isRotationDue } from './rotate.ts'
+import { isRotationDue, renewed } from './rotate.ts'
 import { signOut } from './sign-out.ts'
 
 export interface Tools extends Loading {
-  readonly rotate: Rotate
   readonly openEvents: OpenEvents
 }
 
@@ -89,10 +88,10 @@ async function getMirror(tools: Tools, request: CoreRequest): Promise<CoreAnswer
   const { epoch, revision } = live.record
   const etag = `"${epoch}.${revision}"`
   const tags = (request.header('if-none-match') ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''))
-  const cookie = wantsRenewal(core, live) ? undefined : live.cookie
+  const next = await renewal(tools, live, live)
   if (tags.includes(etag))
-    return notModified([['etag', etag], ...(cookie ? [] : cookieHeaders(core, request, live))])
-  return forMethod(request, answerFrom(core, request, { ...live, known, cookie, etag }))
+    return notModified([['etag', etag], ...(next.cookie ? [] : cookieHeaders(core, request, next))])
+  return forMethod(request, answerFrom(core, request, { ...next, known, etag }))
 }
 
 async function postSync(tools: Tools, request: CoreRequest): Promise<CoreAnswer> {
@@ -104,15 +103,25 @@ async function postSync(tools: Tools, request: CoreRequest): Promise<CoreAnswer>
     return syncAnew({ core, request, loaded, body, batch: batch?.parsed, hash: hashOf(core, batch?.text) })
   const live = requireFresh(loaded)
   checkEnvelope(body, live.record)
-  const cookie = wantsRenewal(core, live) ? undefined : live.cookie
-  const answering = { known: body, cookie }
-  if (batch === undefined) return answerFrom(core, request, { ...live, ...answering })
+  if (batch === undefined)
+    return answerFrom(core, request, { ...(await renewal(tools, live, live)), known: body })
   const context = { schema: core.schema, hash: hashOf(core, batch.text), now: now(core) }
   const { place, record, result } = await commit(live, (before) => {
     const applied = applyBatch(before, batch.parsed, context)
     return { record: applied.record, result: applied.outcomes }
   })
-  return answerFrom(core, request, { place, record, ...answering, outcomes: result })
+  const next = await renewal(tools, live, { place, record })
+  return answerFrom(core, request, { ...next, known: body, outcomes: result })
+}
+
+/** What is answered from: with a new cookie, and perhaps a new id, once half of the fresh time is over. */
+async function renewal(
+  tools: Tools,
+  live: LiveSession,
+  present: Moved,
+): Promise<Moved & { readonly cookie: LiveSession['cookie'] | undefined }> {
+  const next = wantsRenewal(tools.core, live) ? await renewed(tools, live, present) : undefined
+  return next === undefined ? { ...present, cookie: live.cookie } : { ...next, cookie: undefined }
 }
 
 interface Anew {
@@ -133,7 +142,7 @@ async function syncAnew({ core, request, loaded, body, batch, hash }: Anew): Pro
   const context = { schema: core.schema, hash, now: now(core) }
   const { record, outcomes } = applyBatch(createRecord(core, null), batch, context)
   if (isEmpty(record)) return messageAnswer(emptyMessage(outcomes))
-  const created = await createAt(core, createPlace(core.ring, core.crypto), record)
+  const created = await createFirst(core, createPlace(core.ring, core.crypto), record)
   return answerFrom(core, request, { ...created, outcomes })
 }
 

@@ -66,6 +66,8 @@ export interface ServerSession<S extends SessionSchema = SessionSchema> {
    * setting one throws `unknown-key`.
    */
   readonly data: SessionData<S>
+  /** What a browser may see: a session that is answered or logged by mistake shows no hidden key. */
+  toJSON(): unknown
   /** Names of the keys that are set. */
   keys(): string[]
   has(key: ServerKey<S>): boolean

@@ -5,8 +5,8 @@ import { entryOf } from '../protocol/state.ts'
 import { type SignIn, createRecord, fits, isEmpty, renewed, signedIn } from './change.ts'
 import type { Taken } from './draft.ts'
 import type { Loading } from './load.ts'
-import { type EndReason, type Place, type SessionRecord, createPlace } from './record.ts'
-import { type Relocation, createAt, endSession, relocate, tombstone } from './relocate.ts'
+import { type Place, type SessionRecord, createPlace } from './record.ts'
+import { type Relocation, createFirst, endSession, relocate, tombstone } from './relocate.ts'
 
 /** Where the session is as far as this request knows. */
 export interface Present {
@@ -35,7 +35,7 @@ export async function storeChanges(
     const before = createRecord(core, null)
     const record = changes.apply(before)
     if (isEmpty(record)) return { present, changed: [] }
-    const created = await createAt(core, createPlace(core.ring, core.crypto), checkSize(record))
+    const created = await createFirst(core, createPlace(core.ring, core.crypto), checkSize(record))
     return { present: { ...created, token: '' }, changed: changedBy(changes, before, record) }
   }
   const { place, record, result } = await commit(present, (before) => {
@@ -74,7 +74,7 @@ export async function storeMove(
   if (move.kind === 'regenerate') throw new SessionError(moved?.state === 'missing' ? 'lost' : 'ended')
   // An old session that ended meanwhile has nothing to carry; signing in does not depend on it.
   const { to, record } = await plan(undefined)
-  return { present: { ...(await createAt(core, to, record)), token: '' }, changed }
+  return { present: { ...(await createFirst(core, to, record)), token: '' }, changed }
 }
 
 /** @throws SessionError `store-unavailable`, `contention` */
@@ -82,9 +82,9 @@ export async function storeEnd(
   { core, owners }: Pick<Loading, 'core' | 'owners'>,
   { place, owner, isEverywhere }: { place: Place; owner: string | null; isEverywhere: boolean },
 ): Promise<void> {
-  const reason: EndReason = isEverywhere && owner !== null ? 'everywhere' : 'signed-out'
-  if (isEverywhere && owner !== null) await owners.endAll(owner, { reason })
-  await endSession(core, place, reason)
+  const isAll = isEverywhere && owner !== null
+  if (isAll) await owners.endAll(owner, { reason: 'everywhere' })
+  await endSession(core, place, isAll ? 'everywhere' : 'signed-out')
 }
 
 function nextRecord(fresh: SessionRecord, before: SessionRecord | undefined, move: Move): SessionRecord {

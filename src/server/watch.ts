@@ -13,7 +13,7 @@ export interface WatchedEvents {
     readonly state: 'none' | 'live' | 'stale' | 'expired' | 'ended' | 'lost' | 'reuse'
     readonly milliseconds: number
   }
-  /** Changes were stored: those of `writers` requests in one compare-and-swap, after `attempts` tries. */
+  /** Changes were stored: those of `writers` requests together, after `attempts` tries. */
   readonly commit: { readonly writers: number; readonly attempts: number; readonly milliseconds: number }
   /** Somebody else was quicker; it is tried again. */
   readonly conflict: { readonly operation: 'commit' | 'move' | 'owner' }
@@ -24,7 +24,10 @@ export interface WatchedEvents {
   /** A rotated id was used after its grace: somebody has a copy of the cookie. The session was ended. */
   readonly reuse: { readonly epoch: string | null; readonly owner: string | null }
   /** A session was ended. */
-  readonly revoke: { readonly reason: EndReason; readonly milliseconds: number }
+  readonly revoke: {
+    readonly reason: Exclude<EndReason, 'replaced' | 'reuse'>
+    readonly milliseconds: number
+  }
   /** The store did not answer. */
   readonly unavailable: { readonly operation: StoreOperation; readonly milliseconds: number }
   /** A cookie names a session that the store does not have, or has as something that this server did not write. */

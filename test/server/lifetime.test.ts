@@ -278,6 +278,52 @@ describe('rotation', () => {
     })
   })
 
+  test.each(['the app', 'a pull', 'a sync'])(
+    'comes with the cookie that an answer of %s renews, too: nobody has to refresh',
+    async (kind) => {
+      const { world, browser } = await signedIn()
+      const { epoch } = (await browser.get()).message
+      const ids = new Set<string>()
+      for (let step = 0; step < 20; step++) {
+        world.sleep(500)
+        const tab = browser.copy()
+        const ask = (one: typeof browser): Promise<unknown> =>
+          kind === 'the app'
+            ? one.app((session) => session.get('theme'))
+            : kind === 'a pull'
+              ? one.get()
+              : one.sync([{ kind: 'increment', key: 'visits', by: 1 }], {
+                  epoch,
+                  owner: 'alice',
+                  client: `client-${step}-${ids.size}`,
+                  number: 1,
+                })
+        await ask(browser)
+        await ask(tab)
+        ids.add(browser.cookie.split('.')[2] ?? '')
+        expect(tab.cookie.split('.')[2]).toBe(browser.cookie.split('.')[2])
+        expect((await browser.get()).message.epoch).toBe(epoch)
+      }
+      expect(ids.size).toBe(3)
+    },
+  )
+
+  test('is left for the next time when the store fails just then: what was saved is saved', async () => {
+    const store = watchStore(memoryStore({ clock: () => 1_800_000_000_000 }))
+    const world = createWorld({ store, rotateSeconds: 1 })
+    const browser = world.browser()
+    await browser.app((session) => session.set('theme', 'light'))
+    world.sleep(500)
+    const session = await world.sessions.load(browser.request('/app'))
+    session.set('theme', 'dark')
+    const { create } = store
+    store.create = async () => ({ kind: 'unavailable', cause: new Error('just then') })
+    expect((await session.save()).changed).toEqual(['theme'])
+    expect(world.sessions.answer(session, new Response()).headers.getSetCookie()).toEqual([])
+    store.create = create
+    expect(await browser.app((again) => again.get('theme'))).toBe('dark')
+  })
+
   test('of 100 refreshes at once gives one successor', async () => {
     const { world, browser } = await signedIn()
     world.sleep(due)

@@ -53,6 +53,17 @@ describe('data, the keys as properties', () => {
   })
 })
 
+test('a session that is answered or logged as JSON shows no hidden key', async () => {
+  const text = await createWorld()
+    .browser()
+    .app((session) => {
+      session.set('secret', 'hidden')
+      session.set('theme', 'dark')
+      return JSON.stringify(session)
+    })
+  expect(text).toBe('{"theme":"dark"}')
+})
+
 describe('delete and invalidate', () => {
   test.each(['delete', 'invalidate', 'destroy'] as const)('%s() ends the session', async (name) => {
     const browser = createWorld().browser()

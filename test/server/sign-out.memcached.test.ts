@@ -175,23 +175,23 @@ async function raceAll(rival: Rival): Promise<readonly Raced[]> {
 }
 
 describe('on memcached, a sign-out among the requests of two servers stays one', () => {
-  test.each<readonly [string, Rival, boolean]>([
-    ['a read that renews the cookie', (signed) => app(signed, false), false],
-    ['a write that takes its time', (signed) => app(signed, true), true],
-    ['a batch of the browser', batch, true],
-    ['a refresh that gives a new id', refresh, true],
+  test.each<readonly [string, Rival]>([
+    ['a read that renews the cookie', (signed) => app(signed, false)],
+    ['a write that takes its time', (signed) => app(signed, true)],
+    ['a batch of the browser', batch],
+    ['a refresh that gives a new id', refresh],
   ])(
     'while %s runs, 1,000 times: every cookie is dead afterwards',
-    async (_name, rival, writes) => {
+    async (_name, rival) => {
       conflicts = 0
       const raced = await raceAll(rival)
       expect(raced).toHaveLength(rounds)
       expect(raced.flatMap(({ signs }) => signs).slice(0, 5)).toEqual([])
-      // Neither always came first, and those that write met in the store: or it was no race.
+      // Neither always came first, and they met in the store (a renewed cookie has a new id): or it was no race.
       const refused = raced.filter(({ told }) => told.isEnded).length
       expect(refused).toBeGreaterThan(rounds / 50)
       expect(refused).toBeLessThan(rounds - rounds / 50)
-      expect(conflicts > 0).toBe(writes)
+      expect(conflicts).toBeGreaterThan(0)
     },
     60_000,
   )
