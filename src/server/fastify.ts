@@ -13,7 +13,7 @@ export type SessionPlugin = (fastify: FastifyInstance) => Promise<void>
 /** What is known of one request while it runs. */
 interface Running {
   progress(): SessionProgress
-  /** What a handler threw and nobody else made an answer of. */
+  /** What a handler threw. */
   error: SessionError | undefined
 }
 
@@ -21,7 +21,7 @@ interface Running {
  * A plugin for Fastify 5. Register it before the routes; it holds for the whole app, 404s and errors included.
  *
  * A SessionError of a handler, such as `cross-site` from the guard, becomes a problem answer unless the app's own
- * error handler answers it. What is sent past Fastify (`reply.hijack()`, `reply.raw`) is out of reach: save the
+ * error handler gives it a status of its own. What is sent past Fastify (`reply.hijack()`, `reply.raw`) is out of reach: save the
  * session before, and add no cookie.
  * @example
  * declare module 'fastify' {
@@ -54,7 +54,8 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
   async function close(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
     const run = runs.get(request)
     if (run === undefined) return payload
-    if (run.error !== undefined) return replace(reply, payload, run.error)
+    // Fastify's own handler makes a 500 of it; that of the app may have made something else.
+    if (run.error !== undefined && reply.statusCode === 500) return replace(reply, payload, run.error)
     const progress = run.progress()
     // An answer that everybody may have is not for renewing somebody's cookie, and says nothing of a session.
     if (!progress.isTouched && /\bpublic\b/i.test(textOf(reply, 'cache-control') ?? '')) return payload
@@ -71,7 +72,6 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
   async function plugin(fastify: FastifyInstance): Promise<void> {
     fastify.decorateRequest('session')
     fastify.addHook('onRequest', open)
-    // Runs when an error is about to be sent as one: not when the app's own handler made something else of it.
     fastify.addHook('onError', async (request, _reply, error) => {
       const run = runs.get(request)
       if (run !== undefined && error instanceof SessionError) run.error = error
