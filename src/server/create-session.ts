@@ -112,7 +112,8 @@ export function createServerSession<S extends SessionSchema>(open: OpenSession):
 
 function signIn(open: OpenSession, owner: string, options: SignInOptions): void {
   const { carry = [], label = null, persistent } = options
-  if (typeof owner !== 'string' || owner.length === 0 || owner.length > 256) {
+  // Half a character would be stored as U+FFFD, as any other half is: two owners would be one.
+  if (typeof owner !== 'string' || !/^.{1,256}$/su.test(owner) || /\p{Surrogate}/u.test(owner)) {
     throw new SessionError('invalid-option', 'The owner is a text of 1 to 256 characters.')
   }
   if (label !== null && (typeof label !== 'string' || label.length > limits.labelLength)) {

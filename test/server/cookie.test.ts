@@ -1,3 +1,6 @@
+import { nodeCrypto } from '../../src/server/crypto-node.ts'
+import { createKeyRing } from '../../src/server/keys.ts'
+import { createPlace } from '../../src/server/record.ts'
 import { describe, expect, test } from 'vitest'
 import { memoryStore } from '../../src/memory.ts'
 import { cookieLength } from '../../src/server/cookie.ts'
@@ -215,8 +218,6 @@ describe('secrets', () => {
   })
 
   test('what another app signed with the same secret for another purpose is no cookie', async () => {
-    const { nodeCrypto } = await import('../../src/server/crypto-node.ts')
-    const { createKeyRing } = await import('../../src/server/keys.ts')
     const { world, value } = await signedIn()
     const { newest } = createKeyRing(secrets, nodeCrypto)
     const text = value.slice(0, -44)
@@ -232,12 +233,25 @@ describe('secrets', () => {
 
   test('keys are those of HKDF as RFC 5869 has it', async () => {
     const { hkdfSync, createHmac } = await import('node:crypto')
-    const { nodeCrypto } = await import('../../src/server/crypto-node.ts')
-    const { createKeyRing } = await import('../../src/server/keys.ts')
     const key = Buffer.from(hkdfSync('sha256', secrets[0] ?? '', 'session-mirror/1/shop', 'cookie', 32))
     const expected = createHmac('sha256', key).update('text').digest('base64url')
     expect(createKeyRing(secrets, nodeCrypto, 'shop').newest.mac.cookie('text')).toBe(expected)
   })
+})
+
+test('a hundred thousand session ids are all different, and every character of them is as likely', () => {
+  const [ring, characters] = [createKeyRing(secrets, nodeCrypto), 64]
+  const ids = Array.from({ length: 100_000 }, () => createPlace(ring, nodeCrypto).sid.slice(6))
+  expect(new Set(ids).size).toBe(ids.length)
+  for (let position = 0; position < 32; position++) {
+    const counts = new Map<string, number>()
+    for (const id of ids) counts.set(id[position] ?? '', (counts.get(id[position] ?? '') ?? 0) + 1)
+    const expected = ids.length / characters
+    const chiSquare = [...counts.values()].reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0)
+    expect(counts.size).toBe(characters)
+    // 63 degrees of freedom: above 140 once in some ten million.
+    expect(chiSquare).toBeLessThan(140)
+  }
 })
 
 test('the schema and the secrets are all that a server needs to know to read another one’s sessions', async () => {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { gzipSync } from 'node:zlib'
 import express from 'express'
 import { describe, expect, test } from 'vitest'
 import { memoryStore } from '../../src/memory.ts'
@@ -401,5 +402,66 @@ describe('a fetch handler', () => {
     expect((await mirror.json()).keys).toEqual({ visits: [2, 2] })
     const refused = await handle(new Request('http://localhost/app', { method: 'POST', headers: { cookie } }))
     expect([refused.status, (await refused.json()).code]).toEqual([403, 'cross-site'])
+  })
+})
+
+describe('bodies of session routes', () => {
+  const head =
+    'Host: localhost\r\nSession-Mirror: 1\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/json\r\n'
+
+  /** What the server says to these bytes, sent one after another with a pause between. */
+  async function say(origin: string, pieces: readonly string[], pause: number): Promise<string> {
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+    let text = ''
+    socket.on('data', (chunk) => (text += String(chunk)))
+    socket.on('error', () => undefined)
+    const closed = once(socket, 'close')
+    for (const piece of pieces) {
+      if (socket.destroyed) break
+      socket.write(piece)
+      await new Promise((resolve) => setTimeout(resolve, pause))
+    }
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 12_000))])
+    socket.destroy()
+    return text
+  }
+
+  test('that are compressed are not understood, and nothing is unpacked', async () => {
+    const { origin, store } = await start((_request, response) => response.end())
+    const init = post('{}')
+    const headers = { ...(init.headers as object), 'content-encoding': 'gzip' }
+    const answer = await fetch(`${origin}/session/sync`, {
+      ...init,
+      body: gzipSync('x'.repeat(1e6)),
+      headers,
+    })
+    expect([answer.status, store.calls]).toEqual([400, []])
+  })
+
+  test(
+    'that come too slowly are given up after ten seconds, without asking the store',
+    { timeout: 30_000 },
+    async () => {
+      const { origin, store } = await start((_request, response) => response.end())
+      const pieces = [
+        `POST /session/sync HTTP/1.1\r\n${head}Content-Length: 1000\r\n\r\n`,
+        ...'{"epoch":null,'.repeat(2),
+      ]
+      const answer = await say(origin, pieces, 400)
+      expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"malformed"/)
+      expect(answer.toLowerCase()).toContain('connection: close')
+      expect(store.calls).toEqual([])
+    },
+  )
+
+  test('with headers that are too large never reach us', async () => {
+    const { origin, store } = await start((_request, response) => response.end())
+    const answer = await say(
+      origin,
+      [`GET /session HTTP/1.1\r\n${head}Cookie: ${'x'.repeat(20_000)}\r\n\r\n`],
+      100,
+    )
+    expect(answer).toMatch(/^HTTP\/1\.1 431 /)
+    expect(store.calls).toEqual([])
   })
 })

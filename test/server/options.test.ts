@@ -171,3 +171,28 @@ describe('refused at the start', () => {
     expect(() => createWorld({ secrets: wrong })).toThrow(code('weak-secret'))
   })
 })
+
+describe('an owner', () => {
+  test.each(['', 'x'.repeat(257), '\ud800', 'a\udfff', 7 as never, null as never])(
+    '%j is refused',
+    async (owner) => {
+      const session = createWorld().browser()
+      await expect(session.app((one) => one.signIn(owner))).rejects.toEqual(code('invalid-option'))
+    },
+  )
+
+  test.each([
+    'x'.repeat(256),
+    '\u{1f600}',
+    'a b',
+    '__proto__',
+    'constructor',
+    "'; drop table",
+    '\r\nflush_all',
+  ])('%j is one, and has a list of its own', async (owner) => {
+    const { sessions, browser } = createWorld()
+    await browser().app((session) => session.signIn(owner))
+    expect(await sessions.list(owner)).toHaveLength(1)
+    expect(await sessions.list(`${owner}x`)).toEqual([])
+  })
+})
