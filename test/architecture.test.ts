@@ -44,6 +44,30 @@ test('Node is imported by the adapters of the server alone, and not even as a ty
   expect(offenders).toEqual([])
 })
 
+test('no file imports itself through others, and not even a type', () => {
+  const arrows = new Map(
+    files(src).map((file) => [
+      file,
+      importsOf(file)
+        .filter((name) => name.startsWith('.'))
+        .map((name) => join(file, '..', name)),
+    ]),
+  )
+  const below = (file: string, path: readonly string[]): readonly string[] | undefined => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file]
+    if (clean.has(file)) return undefined
+    for (const next of arrows.get(file) ?? []) {
+      const circle = below(next, [...path, file])
+      if (circle !== undefined) return circle
+    }
+    clean.add(file)
+    return undefined
+  }
+  const clean = new Set<string>()
+  const circles = [...arrows.keys()].map((file) => below(file, [])).filter((circle) => circle !== undefined)
+  expect(circles).toEqual([])
+})
+
 test('every door only re-exports', () => {
   const doors = readdirSync(src).filter((file) => file.endsWith('.ts') && file !== 'session-worker.ts')
   const lines = doors.flatMap((door) =>

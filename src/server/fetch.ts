@@ -1,5 +1,5 @@
 // The core's answers as `Response`s, and the session's headers on the app's own.
-import type { SessionProgress } from './handler.ts'
+import type { SessionProgress } from './progress.ts'
 import { type CoreAnswer, type Header, appHeaders, mergeVary } from './respond.ts'
 
 export function toResponse({ status, headers: fields, body }: CoreAnswer): Response {

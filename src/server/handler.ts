@@ -14,6 +14,7 @@ import { type Loaded, type Loading, loadSession, none } from './load.ts'
 import { openSession } from './open.ts'
 import { type CoreOptions, createCore } from './options.ts'
 import { type OwnedSession, createOwners } from './owners.ts'
+import type { SessionProgress } from './progress.ts'
 import { behindProxies } from './proxy.ts'
 import { type AnyRequest, type CoreRequest, toCoreRequest } from './request.ts'
 import { type CoreAnswer, type Header, problemAnswer, withHeaders } from './respond.ts'
@@ -76,24 +77,6 @@ export interface Sessions<S extends SessionSchema = SessionSchema> {
   inspect(request: AnyRequest): Promise<Inspection>
   /** What adapters need to know of a loaded session. */
   progress(session: ServerSession<S>): SessionProgress
-}
-
-export interface SessionProgress {
-  /** False while `finish` has something to store, or to decide, before the answer may go. */
-  readonly isSettled: boolean
-  /** Whether there are changes that were not stored, and are to be stored for the app. */
-  readonly isDirty: boolean
-  /** The app's own `save` failed: the changes are not to be tried again behind its back. */
-  readonly hasFailed: boolean
-  /** Whether the answer depends on the session: a cookie came, or the app looked. */
-  readonly isRead: boolean
-  readonly isTouched: boolean
-  /** For `Vary`, when the answer depends on the session. */
-  readonly vary: string
-  /** Stores what is to be stored before the answer may go. @throws SessionError as `save` does */
-  finish(): Promise<void>
-  /** Set-Cookie, Session-Revision and Session-Fresh-In. */
-  headers(): Header[]
 }
 
 /** @throws SessionError `weak-secret`, `invalid-option` */

@@ -3,7 +3,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionError } from '../protocol/errors.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
-import type { SessionProgress, Sessions } from './handler.ts'
+import type { Sessions } from './handler.ts'
+import type { SessionProgress } from './progress.ts'
 import { holdAnswer } from './node-answer.ts'
 import { toCoreRequest } from './request.ts'
 import {

@@ -1,8 +1,7 @@
 // When the cookie is set again, and the headers that do it.
 import { headers } from '../protocol/names.ts'
-import { encodeCookie } from './cookie.ts'
+import { type Cookie, encodeCookie } from './cookie.ts'
 import { type Core, now } from './core.ts'
-import type { LiveSession } from './load.ts'
 import type { Place, SessionRecord } from './record.ts'
 import type { CoreRequest } from './request.ts'
 import type { Header } from './respond.ts'
@@ -25,7 +24,14 @@ export function cookieHeaders(
 }
 
 /** More than half of the fresh time is over, the session has another id now, or a newer secret signs. */
-export function wantsRenewal(core: Core, { cookie, places, isStale }: LiveSession): boolean {
+export function wantsRenewal(
+  core: Core,
+  {
+    cookie,
+    places,
+    isStale,
+  }: { readonly cookie: Cookie; readonly places: readonly Place[]; readonly isStale: boolean },
+): boolean {
   if (isStale || places.length > 1 || cookie.keyId !== core.ring.newest.id) return true
   return now(core) - cookie.issued > core.times.freshSeconds / 2
 }
