@@ -11,7 +11,7 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
   mirror: ['idb'],
   client: ['workbox-window'],
   worker: [],
-  stores: ['node:buffer', 'node:crypto', 'node:net'],
+  stores: ['node:diagnostics_channel', 'node:net'],
   server: ['fastify', 'node:crypto', 'node:diagnostics_channel', 'node:http', 'node:stream'],
   testing: ['@noble/hashes', 'msw'],
 }

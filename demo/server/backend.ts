@@ -30,13 +30,19 @@ export async function openBackend(): Promise<Backend> {
 }
 
 function usingNamed(named: string): Backend {
-  const [first = '', ...others] = named.split(',')
-  const ignored =
-    others.length === 0 ? '' : `; ${others.join(', ')} left aside: the store takes one node for now`
+  const servers = named.split(',')
+  const copies = servers.length > 1 ? 2 : 1
+  const spread = copies === 2 ? ', each session on two of them' : ''
   return {
-    ...usingMemcached(first),
-    description: `memcached at ${first} (from MEMCACHED${ignored})`,
+    kind: 'memcached',
+    // The inspector looks into one node; of several it would have to know which.
+    address: copies === 1 ? named : null,
+    store: memcachedStore({ servers, copies }),
+    description: `memcached at ${servers.join(', ')}${spread} (from MEMCACHED)`,
     restart: undefined,
+    close() {
+      return this.store.close()
+    },
   }
 }
 

@@ -105,7 +105,7 @@ export function checkTtl(ttlSeconds: number): void {
   )
 }
 
-export function checkValueSize(value: Uint8Array): void {
-  if (value.byteLength <= maxValueBytes) return
-  throw new SessionError('too-large', `The store takes ${maxValueBytes} bytes, not ${value.byteLength}.`)
+export function checkValueSize(value: Uint8Array, most: number = maxValueBytes): void {
+  if (value.byteLength <= most) return
+  throw new SessionError('too-large', `The store takes ${most} bytes, not ${value.byteLength}.`)
 }

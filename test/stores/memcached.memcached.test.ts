@@ -178,7 +178,6 @@ describe('options', () => {
     { servers: 'localhost:99999' },
     { servers: 'local host:11211' },
     { servers: [] },
-    { servers: ['a:11211', 'b:11211'] },
     { servers: 'a:11211', prefix: 'a b' },
     { servers: 'a:11211', timeoutMilliseconds: 0 },
   ])('%j is refused at the start', (options) => {

@@ -3,6 +3,9 @@
 // one user another one's session.
 import { maxValueBytes } from '../store.ts'
 
+/** A pool puts a few bytes before the value. */
+const maxItemBytes = maxValueBytes + 64
+
 export type MetaStatus = 'HD' | 'VA' | 'EN' | 'NS' | 'EX' | 'NF'
 
 export interface MetaAnswer {
@@ -107,7 +110,7 @@ function parseHead(line: string): Head {
   const [isValue, length = '', token = '', ofValue = ''] = valuePattern.exec(line) ?? []
   if (isValue !== undefined) {
     const bytes = Number(length)
-    if (bytes > maxValueBytes) throw new MetaError('A value is larger than any that was stored.')
+    if (bytes > maxItemBytes) throw new MetaError('A value is larger than any that was stored.')
     return { status: 'VA', opaque: ofValue, token, bytes }
   }
   const [isStatus, status, opaque = ''] = statusPattern.exec(line) ?? []

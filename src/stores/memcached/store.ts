@@ -1,14 +1,35 @@
-// Sessions in one Memcached, by the meta protocol. Every operation is one trip.
+// Sessions in Memcached, by the meta protocol. Every operation is one trip to each node of its key.
 import type { NetConnectOpts } from 'node:net'
 import { type Clock, systemClock } from '../../protocol/clock.ts'
 import { SessionError } from '../../protocol/errors.ts'
-import { type Store, type Unavailable, checkKey, checkTtl, checkValueSize } from '../store.ts'
+import {
+  type Guarantees,
+  type Store,
+  type Unavailable,
+  checkKey,
+  checkTtl,
+  checkValueSize,
+  maxValueBytes,
+} from '../store.ts'
 import { type Command, createConnection } from './connection.ts'
+import { createPool } from './pool.ts'
+import { createPoolNode } from './pool-node.ts'
+import { headBytes } from './versioned.ts'
 import { type MetaAnswer, type MetaStatus, type SetCommand, encodeGet, encodeSet } from './meta.ts'
 
+export interface ServerOptions {
+  readonly name: string
+  readonly address: string
+}
+
 export interface MemcachedStoreOptions {
-  /** `host:port`, `[::1]:11211` or the path of a Unix socket. One for now. */
-  readonly servers: string | readonly string[]
+  /**
+   * `host:port`, `[::1]:11211` or the path of a Unix socket. Of several each has its share of the keys, which its name
+   * decides: keep the name when a node moves to another address. @default name: the address
+   */
+  readonly servers: string | readonly (string | ServerOptions)[]
+  /** On how many nodes each session is. With 2 it outlives the loss of one. @default 1 */
+  readonly copies?: 1 | 2
   /** Goes before every key, so that two apps can share one memcached. @default '' */
   readonly prefix?: string
   /** For each operation, connecting included. @default 250 */
@@ -23,13 +44,38 @@ const maxRelativeSeconds = 2_592_000
 /**
  * A store in Memcached 1.6.10 or newer.
  * Connects with the first operation, and again after any failure.
- * @throws SessionError `invalid-option` for an address or a prefix that cannot be, or for several servers
+ * @throws SessionError `invalid-option` for an address, a prefix or a number of copies that cannot be
  * @example const store = memcachedStore({ servers: '127.0.0.1:11211' })
+ * @example const store = memcachedStore({ servers: ['10.0.0.1:11211', '10.0.0.2:11211', '10.0.0.3:11211'], copies: 2 })
  */
 export function memcachedStore(options: MemcachedStoreOptions): Store {
-  const { prefix = '', timeoutMilliseconds = 250, clock = systemClock } = options
+  const { prefix = '', timeoutMilliseconds = 250, copies = 1, clock = systemClock } = options
   check(prefix, timeoutMilliseconds)
-  const address = toAddress(options.servers)
+  const servers = toServers(options.servers, copies)
+  const open = ({ address }: ServerOptions, maxBytes: number): Store =>
+    createNode({ ...options, address: toAddress(address), maxBytes })
+  const [only] = servers
+  if (only !== undefined && servers.length === 1) return open(only, maxValueBytes)
+  // With copies a version goes before the value.
+  const maxBytes = copies === 1 ? maxValueBytes : maxValueBytes + headBytes
+  const nodes = servers.map((server) => createPoolNode(server.name, open(server, maxBytes), clock))
+  // The prefix decides nothing about where a key is: the nodes put it before the key themselves.
+  return { name: `memcached on ${servers.length} nodes`, guarantees, ...createPool(nodes, copies) }
+}
+
+const guarantees: Guarantees = {
+  compareAndSwap: 'all-processes',
+  revocation: 'final',
+  durability: 'volatile',
+}
+
+interface NodeOptions extends Omit<MemcachedStoreOptions, 'servers' | 'copies'> {
+  readonly address: NetConnectOpts
+  readonly maxBytes: number
+}
+
+function createNode(options: NodeOptions): Store {
+  const { address, maxBytes, prefix = '', timeoutMilliseconds = 250, clock = systemClock } = options
   const connection = createConnection({ address, timeoutMilliseconds })
 
   async function ask(command: Command, expected: readonly MetaStatus[]): Promise<MetaAnswer | Unavailable> {
@@ -50,6 +96,11 @@ export function memcachedStore(options: MemcachedStoreOptions): Store {
     return ttlSeconds <= maxRelativeSeconds ? ttlSeconds : Math.floor(clock() / 1000) + ttlSeconds
   }
 
+  function checked(value: Uint8Array): Uint8Array {
+    checkValueSize(value, maxBytes)
+    return value
+  }
+
   function keyOf(key: string): string {
     checkKey(prefix + key)
     return prefix + key
@@ -57,7 +108,7 @@ export function memcachedStore(options: MemcachedStoreOptions): Store {
 
   return {
     name: 'memcached',
-    guarantees: { compareAndSwap: 'all-processes', revocation: 'final', durability: 'volatile' },
+    guarantees,
     async read(key, ttlSeconds) {
       const [name, exptime] = [keyOf(key), ttlSeconds === null ? undefined : exptimeOf(ttlSeconds)]
       const answer = await ask({ line: (opaque) => encodeGet(name, exptime, opaque) }, ['VA', 'EN'])
@@ -68,7 +119,7 @@ export function memcachedStore(options: MemcachedStoreOptions): Store {
     },
     async create(key, value, ttlSeconds) {
       const set = { key: keyOf(key), mode: 'add', exptime: exptimeOf(ttlSeconds) } as const
-      const answer = await ask(setCommand(set, value), ['HD', 'NS'])
+      const answer = await ask(setCommand(set, checked(value)), ['HD', 'NS'])
       if ('kind' in answer) return answer
       return { kind: answer.status === 'HD' ? 'stored' : 'exists' }
     },
@@ -76,13 +127,13 @@ export function memcachedStore(options: MemcachedStoreOptions): Store {
       if (!/^\d{1,20}$/.test(token))
         throw new SessionError('invalid-option', 'That token is not from a read.')
       const set = { key: keyOf(key), mode: 'swap', token, exptime: exptimeOf(ttlSeconds) } as const
-      const answer = await ask(setCommand(set, value), ['HD', 'EX', 'NF'])
+      const answer = await ask(setCommand(set, checked(value)), ['HD', 'EX', 'NF'])
       if ('kind' in answer) return answer
       return { kind: answer.status === 'HD' ? 'stored' : answer.status === 'EX' ? 'conflict' : 'missing' }
     },
     async end(key, value, ttlSeconds) {
       const set = { key: keyOf(key), mode: 'set', exptime: exptimeOf(ttlSeconds) } as const
-      const answer = await ask(setCommand(set, value), ['HD'])
+      const answer = await ask(setCommand(set, checked(value)), ['HD'])
       return 'kind' in answer ? answer : { kind: 'stored' }
     },
     async close() {
@@ -92,14 +143,24 @@ export function memcachedStore(options: MemcachedStoreOptions): Store {
 }
 
 function setCommand(set: Omit<SetCommand, 'bytes'>, value: Uint8Array): Command {
-  checkValueSize(value)
   return { line: (opaque) => encodeSet({ ...set, bytes: value.byteLength }, opaque), value }
 }
 
-function toAddress(servers: string | readonly string[]): NetConnectOpts {
-  const list = typeof servers === 'string' ? [servers] : servers
-  const [server = ''] = list
-  if (list.length > 1) throw invalid('Several servers are not supported yet: give one.')
+function toServers(servers: MemcachedStoreOptions['servers'], copies: number): readonly ServerOptions[] {
+  const list = (typeof servers === 'string' ? [servers] : servers).map((server) =>
+    typeof server === 'string' ? { name: server, address: server } : server,
+  )
+  if (list.length === 0) throw invalid('servers is empty.')
+  for (const { name } of list) {
+    if (!/^[\w.:/[\]-]{1,200}$/.test(name)) throw invalid(`${JSON.stringify(name)} is no name of a node.`)
+  }
+  if (new Set(list.map(({ name }) => name)).size !== list.length) throw invalid('Two servers have one name.')
+  if (copies !== 1 && copies !== 2) throw invalid('copies is 1 or 2.')
+  if (copies > list.length) throw invalid('Two copies need two servers.')
+  return list
+}
+
+function toAddress(server: string): NetConnectOpts {
   if (server.startsWith('/')) return { path: server }
   const [, name = '', port = ''] = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(server) ?? []
   if (name === '' || Number(port) < 1 || Number(port) > 65_535) {

@@ -1,0 +1,85 @@
+// One node of a pool: whether it is up, and what it must be told before it is believed again. A node that was away
+// while sessions ended still has them; it is held back until it has their tombstones.
+import { channel } from 'node:diagnostics_channel'
+import type { Ended, Read, Store, Unavailable } from '../store.ts'
+
+export interface PoolNode extends Omit<Store, 'guarantees'> {
+  /** A tombstone that did not get here: it goes first when the node is back. False: there are too many. */
+  owe(key: string, tombstone: Uint8Array, ttlSeconds: number): boolean
+}
+
+/** What `session-mirror:node` tells, when a node's state changes. */
+export interface NodeEvent {
+  readonly node: string
+  readonly state: 'up' | 'down' | 'held'
+  /** Tombstones that it has not got. */
+  readonly owed: number
+}
+
+const health = channel('session-mirror:node')
+/** Tombstones that a node may owe us: some thirty megabytes. More than this, and a sign-out is refused. */
+const maxOwed = 100_000
+
+interface Owed {
+  readonly tombstone: Uint8Array
+  readonly until: number
+}
+
+export function createPoolNode(name: string, store: Store, now: () => number): PoolNode {
+  const owed = new Map<string, Owed>()
+  let state: NodeEvent['state'] = 'up'
+  let paying: Promise<boolean> | undefined
+
+  function become(next: NodeEvent['state']): void {
+    if (next === state) return
+    state = next
+    if (health.hasSubscribers) health.publish({ node: name, state, owed: owed.size } satisfies NodeEvent)
+  }
+
+  async function ask<T extends { readonly kind: string }>(run: () => Promise<T>): Promise<T | Unavailable> {
+    if (owed.size > 0 && !(await pay())) return held()
+    const answer = await run()
+    become(answer.kind === 'unavailable' ? 'down' : 'up')
+    return answer
+  }
+
+  /** True when nothing is owed any more. One at a time. */
+  function pay(): Promise<boolean> {
+    paying ??= payAll().finally(() => {
+      paying = undefined
+    })
+    return paying
+  }
+
+  async function payAll(): Promise<boolean> {
+    for (const [key, { tombstone, until }] of owed) {
+      const seconds = Math.ceil((until - now()) / 1000)
+      // oxlint-disable-next-line no-await-in-loop -- one after another: the first failure says that it is still away
+      const ended: Ended = seconds < 1 ? { kind: 'stored' } : await store.end(key, tombstone, seconds)
+      if (ended.kind === 'unavailable') {
+        become('held')
+        return false
+      }
+      owed.delete(key)
+    }
+    return true
+  }
+
+  function held(): Unavailable {
+    return { kind: 'unavailable', cause: new Error(`${name} is held back until it has all tombstones.`) }
+  }
+
+  return {
+    name,
+    read: (key, ttlSeconds): Promise<Read> => ask(() => store.read(key, ttlSeconds)),
+    create: (key, value, ttlSeconds) => ask(() => store.create(key, value, ttlSeconds)),
+    replace: (key, value, options) => ask(() => store.replace(key, value, options)),
+    end: (key, value, ttlSeconds) => ask(() => store.end(key, value, ttlSeconds)),
+    owe(key, tombstone, ttlSeconds) {
+      if (owed.size >= maxOwed && !owed.has(key)) return false
+      owed.set(key, { tombstone, until: now() + ttlSeconds * 1000 })
+      return true
+    },
+    close: () => store.close(),
+  }
+}

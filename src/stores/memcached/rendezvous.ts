@@ -1,0 +1,21 @@
+// Which nodes hold a key: rendezvous hashing (Thaler and Ravishankar, 1996). A node that joins or leaves moves only
+// its own share of the keys, and its name decides, not its place in the list.
+
+/** The nodes of `key`, the first one first. */
+export function rank<T extends { readonly name: string }>(nodes: readonly T[], key: string): readonly T[] {
+  const scored = nodes.map((node) => ({ node, score: hash(`${node.name}\n${key}`) }))
+  // The same score by the name, so that every process sorts alike.
+  scored.sort((a, b) => b.score - a.score || (a.node.name < b.node.name ? -1 : 1))
+  return scored.map(({ node }) => node)
+}
+
+/** FNV-1a with the finalizer of MurmurHash3: names and keys are ASCII, and nobody outside chooses a key. */
+function hash(text: string): number {
+  let value = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) {
+    value = Math.imul(value ^ text.charCodeAt(index), 0x01000193)
+  }
+  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
+  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35)
+  return (value ^ (value >>> 16)) >>> 0
+}
