@@ -40,7 +40,7 @@ export function createCookieJar(options: CookieOptions, maxAgeSeconds: number): 
   const maxAge = Math.min(maxAgeSeconds, maxAgeLimit)
 
   function isSecure(request: CoreRequest): boolean {
-    return secure === 'auto' ? request.secure || !isLoopback(request.host) : secure
+    return secure === 'auto' ? request.secure || !isLoopback(request.host) || isForwarded(request) : secure
   }
   // Page script can push a `__Host-` cookie out of the jar and plant its own; a `__Host-Http-` one it cannot.
   const nameFor = (request: CoreRequest): string => (isSecure(request) ? `__Host-Http-${name}` : name)
@@ -65,6 +65,13 @@ export function createCookieJar(options: CookieOptions, maxAgeSeconds: number): 
     line: (request, value, isPersistent) => line(request, value, isPersistent ? maxAge : undefined),
     clearing: (request) => line(request, '', 0),
   }
+}
+
+/** A proxy that ends TLS asks us as a loopback host, unless it is told otherwise: not a case for a plain cookie. */
+function isForwarded(request: CoreRequest): boolean {
+  return ['x-forwarded-proto', 'x-forwarded-for', 'x-forwarded-host', 'forwarded'].some(
+    (name) => request.header(name) !== undefined && request.header('x-forwarded-proto') !== 'http',
+  )
 }
 
 /** `host` is that of the Host header, with or without a port. */

@@ -28,6 +28,7 @@ export interface Core {
   /** Whether a new session's cookie outlives the browser. */
   readonly persistent: boolean
   readonly autoSave: boolean
+  readonly guardChanges: boolean
   readonly feed: Feed
   readonly heartbeatSeconds: number
   readonly watch: Watch

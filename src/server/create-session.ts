@@ -31,12 +31,18 @@ export function createServerSession<S extends SessionSchema>(open: OpenSession):
     open.touch()
     return read()
   }
+  function changed<T>(change: () => T): T {
+    open.touch()
+    const result = change()
+    open.change()
+    return result
+  }
   const record = (): SessionRecord | undefined => (open.isDestroyed ? undefined : open.present?.record)
   const signingIn = (): { owner: string; label: string | null } | undefined =>
     open.moving?.kind === 'sign-in' ? open.moving.signIn : undefined
   // Made when it is first asked for: most requests never do.
   let data: SessionData<S> | undefined
-  const destroy = (isEverywhere: boolean): void => touched(() => open.destroy(isEverywhere))
+  const destroy = (isEverywhere: boolean): void => changed(() => open.destroy(isEverywhere))
 
   return {
     [opening]: () => open,
@@ -88,19 +94,19 @@ export function createServerSession<S extends SessionSchema>(open: OpenSession):
     keys: () => touched(() => draft.keys(open.entries)),
     has: (key) => touched(() => draft.has(open.entries, key)),
     get: <K extends ServerKey<S>>(key: K) => touched(() => draft.read(open.entries, key)) as never, // Checked when it was set.
-    set: (key, value) => touched(() => draft.set(key, value)),
+    set: (key, value) => changed(() => draft.set(key, value)),
     delete(...keys: readonly ServerKey<S>[]) {
       const [key] = keys
       // Without any argument, not with an undefined one: that is a mistake, and must not sign anybody out.
       if (keys.length === 0) destroy(false)
-      else touched(() => draft.delete(String(key)))
+      else changed(() => draft.delete(String(key)))
     },
     update: (key, change) =>
-      touched(() => draft.update(open.entries, key, change as (value: unknown) => unknown)), // The schema's own type.
-    increment: (key, by = 1) => touched(() => draft.increment(key, by)),
-    signIn: (owner, options = {}) => touched(() => signIn(open, owner, options)),
+      changed(() => draft.update(open.entries, key, change as (value: unknown) => unknown)), // The schema's own type.
+    increment: (key, by = 1) => changed(() => draft.increment(key, by)),
+    signIn: (owner, options = {}) => changed(() => signIn(open, owner, options)),
     regenerate: () =>
-      touched(() => {
+      changed(() => {
         if (record() !== undefined && open.moving === undefined) open.move({ kind: 'regenerate' })
       }),
     destroy: ({ everywhere = false } = {}) => destroy(everywhere),

@@ -17,6 +17,7 @@ export function createData<S extends SessionSchema>(open: OpenSession): SessionD
   function remove(name: string | symbol): boolean {
     open.touch()
     draft.delete(String(name))
+    open.change()
     return true
   }
 
@@ -30,6 +31,7 @@ export function createData<S extends SessionSchema>(open: OpenSession): SessionD
       open.touch()
       if (value === undefined) return remove(name)
       draft.set(String(name), value)
+      open.change()
       return true
     },
     deleteProperty: (_, name) => remove(name),

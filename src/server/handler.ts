@@ -184,6 +184,7 @@ export function createSessions<const S extends SessionSchema>(options: CoreOptio
       hasFailed: open.hasFailed,
       isRead: open.isTouched || open.loaded.state !== 'none',
       isTouched: open.isTouched,
+      needsCookie: open.needsCookie,
       vary: core.allowedOrigins.length === 0 ? 'Cookie' : 'Cookie, Origin',
       finish: () => open.finish(),
       headers: () => open.headers(),

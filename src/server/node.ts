@@ -5,13 +5,14 @@ import { SessionError } from '../protocol/errors.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
 import type { Sessions } from './handler.ts'
 import type { SessionProgress } from './progress.ts'
-import { holdAnswer } from './node-answer.ts'
+import { heldOf, holdAnswer } from './node-answer.ts'
 import { toCoreRequest } from './request.ts'
 import {
   type CoreAnswer,
   type Header,
   appHeaders,
   failureAnswer,
+  mergeCacheControl,
   mergeVary,
   problemAnswer,
 } from './respond.ts'
@@ -26,6 +27,14 @@ export type Next = (error?: unknown) => void
 
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next?: Next) => Promise<void>
 
+export interface MiddlewareOptions {
+  /**
+   * Told of what nobody else sees: an answer that was cut off or replaced, for a reason that is no SessionError.
+   * Must not throw. @default nobody
+   */
+  readonly onError?: (error: unknown, request: IncomingMessage) => void
+}
+
 /**
  * Middleware for Connect and Express; with bare node:http give the rest of the app as `next`. Put it before
  * parsers of bodies and before the routes that use `request.session`.
@@ -36,88 +45,118 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
  * @example app.use(sessionMiddleware(sessions))
  * @example createServer((request, response) => middleware(request, response, () => app(request, response)))
  */
-export function sessionMiddleware<S extends SessionSchema>(sessions: Sessions<S>): Middleware {
+export function sessionMiddleware<S extends SessionSchema>(
+  sessions: Sessions<S>,
+  { onError = () => undefined }: MiddlewareOptions = {},
+): Middleware {
   const passed = new WeakSet<IncomingMessage>()
   return async (request, response, next) => {
     // Mounted twice, for the app and for a router of it.
     if (passed.has(request)) return next?.()
     passed.add(request)
+    // A timeout may have answered while we waited.
+    const isGone = (): boolean => response.headersSent || response.writableEnded || response.destroyed
     try {
       const core = toCoreRequest(request)
       // Before anything else: an error answer, too, must be readable for a page that may read the good one.
       for (const field of sessions.cors(core)) addHeader(response, field)
       const answer = await sessions.handle(core)
-      if (answer !== undefined) {
-        if (isUnread(request, answer)) response.setHeader('connection', 'close')
-        sendAnswer(response, answer)
-        return
-      }
+      if (answer !== undefined) return sendOwn(request, response, answer)
       const session = await sessions.load(request)
+      if (isGone()) return undefined
       Object.assign(request, { session })
-      hold(response, () => sessions.progress(session))
+      hold(response, {
+        progressOf: () => sessions.progress(session),
+        onError: (error) => onError(error, request),
+      })
     } catch (error) {
-      if (error instanceof SessionError) sendAnswer(response, problemAnswer(error))
-      else if (next === undefined) sendFailure(response, error)
-      else next(error)
-      return
+      if (error instanceof SessionError) return sendOwn(request, response, problemAnswer(error))
+      if (isGone()) return onError(error, request)
+      if (next !== undefined) return next(error)
+      onError(error, request)
+      return sendOwn(request, response, failureAnswer)
     }
     try {
       next?.()
     } catch (error) {
       // Only a bare handler throws into here; Express never does. Its other errors are its own.
-      if (!(error instanceof SessionError) || response.headersSent) throw error
-      sendAnswer(response, problemAnswer(error))
+      if (!(error instanceof SessionError)) throw error
+      sessionErrors(error, request, response, () => onError(error, request))
     }
+    return undefined
   }
 }
 
 /**
- * For Express, after the routes: answers the SessionErrors that they threw, such as `cross-site` from a guard.
+ * For Express, after the routes: answers the SessionErrors that they threw, such as `cross-site` from a guard. What
+ * the route changed in the session before is dropped.
  * @example app.use(sessionErrors)
  */
 // oxlint-disable-next-line max-params -- Express tells an error handler by its four parameters
 export function sessionErrors(
   error: unknown,
-  _request: IncomingMessage,
+  request: IncomingMessage,
   response: ServerResponse,
   next: Next,
 ): void {
-  if (error instanceof SessionError && !response.headersSent) sendAnswer(response, problemAnswer(error))
-  else next(error)
+  const held = heldOf(response)
+  if (!(error instanceof SessionError)) return next(error)
+  // The app gave its answer before: that is on its way, and nothing may break the connection.
+  if (held?.isDecided === true) return undefined
+  if (response.headersSent) return next(error)
+  ;(request as Partial<SessionRequest>).session?.revert()
+  held?.clear()
+  return sendAnswer(response, problemAnswer(error))
 }
 
-function hold(response: ServerResponse, progressOf: () => SessionProgress): void {
+interface HoldOptions {
+  progressOf(): SessionProgress
+  onError(error: unknown): void
+}
+
+function hold(response: ServerResponse, { progressOf, onError }: HoldOptions): void {
   let isShared = false
+  let setsCookie = false
+  let hasHeaders = false
 
-  function addHeaders(progress: SessionProgress): void {
-    for (const field of appHeaders(progress, (name) => textOf(response, name))) addHeader(response, field)
-  }
-
-  /** Stores what the request changed, then puts the session's headers on. Undefined: there is nothing to wait for. */
-  function prepare(): Promise<void> | undefined {
-    const progress = progressOf()
-    // An answer that everybody may have is not for renewing somebody's cookie, and says nothing of a session.
-    isShared = !progress.isTouched && isPublic(response)
-    if (isShared) return undefined
-    if (!progress.isSettled && !progress.hasFailed)
-      return progress.finish().then(() => addHeaders(progressOf()))
-    addHeaders(progress)
-    return undefined
-  }
-
-  /** Changed while the answer was streaming: it is too late for a cookie, but not for the store. */
-  function saveLate(): Promise<void> | undefined {
-    const { isTouched, isDirty, hasFailed, finish } = progressOf()
-    if (isShared && isTouched) return Promise.reject(new Error(readTooLate))
-    return isDirty && !hasFailed ? finish() : undefined
-  }
-
-  const onFailure = (error: unknown): void => sendFailure(response, error)
-  holdAnswer(response, { before: prepare, beforeEnd: saveLate, onFailure })
+  holdAnswer(response, {
+    onError,
+    store() {
+      const { isTouched, isSettled, hasFailed, finish } = progressOf()
+      // An answer that everybody may have is not for renewing somebody's cookie, and says nothing of a session.
+      isShared = !isTouched && isPublic(response)
+      return isShared || isSettled || hasFailed ? undefined : finish()
+    },
+    addHeaders() {
+      if (isShared) return
+      const fields = appHeaders(progressOf(), (name) => textOf(response, name))
+      setsCookie = fields.some(([name]) => name === 'set-cookie')
+      for (const field of fields) addHeader(response, field)
+      hasHeaders = progressOf().isRead
+    },
+    protect(name, value) {
+      if (!hasHeaders) return value
+      if (name.toLowerCase() === 'cache-control') return mergeCacheControl(String(value), setsCookie)
+      return name.toLowerCase() === 'vary' ? mergeVary(String(value), progressOf().vary) : value
+    },
+    /** Changed while the answer was streaming: not too late for the store, where no new cookie is needed. */
+    beforeEnd() {
+      const { isTouched, isDirty, hasFailed, needsCookie, finish } = progressOf()
+      if (isShared && isTouched) return Promise.reject(new Error(readTooLate))
+      if (!isDirty || hasFailed) return undefined
+      return needsCookie ? Promise.reject(new Error(changedTooLate)) : finish()
+    },
+    onFailure(error) {
+      if (!(error instanceof SessionError)) onError(error)
+      sendAnswer(response, error instanceof SessionError ? problemAnswer(error) : failureAnswer)
+    },
+  })
 }
 
 const readTooLate =
   'The session was read after the answer had begun as "public". It was cut off, so that no cache keeps it.'
+const changedTooLate =
+  'A session was begun, or signed in to, after the answer had begun: its cookie could not be sent. It was not stored.'
 
 function addHeader(response: ServerResponse, [name, value]: Header): void {
   if (name === 'set-cookie') response.appendHeader(name, value)
@@ -138,6 +177,16 @@ function textOf(response: ServerResponse, name: string): string | undefined {
 /** What is left of a refused body would be read as the next request, or be waited for. */
 export function isUnread({ complete, httpVersionMajor }: IncomingMessage, { status }: CoreAnswer): boolean {
   return !complete && httpVersionMajor === 1 && status >= 400
+}
+
+/** An answer of ours before the app was asked, unless somebody else was quicker. */
+function sendOwn(request: IncomingMessage, response: ServerResponse, answer: CoreAnswer): void {
+  if (response.headersSent || response.writableEnded || response.destroyed) {
+    if (typeof answer.body !== 'string') void answer.body[Symbol.asyncIterator]().return?.()
+    return
+  }
+  if (isUnread(request, answer)) response.setHeader('connection', 'close')
+  sendAnswer(response, answer)
 }
 
 function sendAnswer(response: ServerResponse, { status, headers, body }: CoreAnswer): void {
@@ -165,9 +214,4 @@ async function sendPieces(response: ServerResponse, pieces: AsyncIterable<string
   } catch (error) {
     response.destroy(error instanceof Error ? error : new Error('The stream broke.'))
   }
-}
-
-/** The app's answer was held and is gone. Tells nothing of what went wrong but for our own codes. */
-function sendFailure(response: ServerResponse, error: unknown): void {
-  sendAnswer(response, error instanceof SessionError ? problemAnswer(error) : failureAnswer)
 }

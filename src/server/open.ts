@@ -7,6 +7,7 @@ import { keptKeys } from './change.ts'
 import { type Core, now } from './core.ts'
 import { type Draft, createDraft } from './draft.ts'
 import { type LiveSession, type Loaded, type Loading, judge } from './load.ts'
+import { guard } from './guard.ts'
 import { locate } from './locate.ts'
 import type { Moved } from './relocate.ts'
 import { cookieHeaders, wantsRenewal } from './renew.ts'
@@ -32,7 +33,11 @@ export interface OpenSession {
   readonly hasFailed: boolean
   /** Whether the app has looked at the session or changed it: its answer depends on the cookie then. */
   readonly isTouched: boolean
+  /** Storing the changes gives the session a cookie that the browser does not have. */
+  readonly needsCookie: boolean
   touch(): void
+  /** The app changes something: what a failed save left is to be tried again with it. */
+  change(): void
   /** @throws SessionError `invalid-option` for a session that no browser holds */
   move(move: Move): void
   destroy(isEverywhere: boolean): void
@@ -74,8 +79,9 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
   async function store(): Promise<Saved> {
     let changed: readonly string[] = []
     try {
+      if (isDirty() && request !== undefined && core.guardChanges) guard(core, request)
       if (ending !== undefined) await end(ending === 'everywhere')
-      if (isDirty()) changed = await change()
+      if (isDirty()) changed = await storeDraft()
       await renew()
       hasFailed = false
     } catch (error) {
@@ -96,7 +102,7 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
     fate = loaded.state === 'none' ? 'keep' : 'clear'
   }
 
-  async function change(): Promise<readonly string[]> {
+  async function storeDraft(): Promise<readonly string[]> {
     const changes = draft.take()
     const move = moving
     const before = present
@@ -119,8 +125,10 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
 
   /** A slow answer must not bring back the cookie of a session that was replaced while it ran. */
   async function renew(): Promise<void> {
-    if (!isRenewalDue || loaded.state !== 'live' || fate !== 'keep' || present === undefined) return
+    const isDue = isRenewalDue
+    // Tried once: what has a new cookie needs no renewed one, and what failed is left for the next request.
     isRenewalDue = false
+    if (!isDue || loaded.state !== 'live' || fate !== 'keep' || present === undefined) return
     const isLate = now(core) - loaded.loadedAt > recheckAfter
     const found = isLate ? await lookAgain(loaded) : present
     const next = found && (await renewed(tools, loaded, found))
@@ -176,8 +184,14 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
     get isTouched() {
       return isTouched
     },
+    get needsCookie() {
+      return moving !== undefined || (!draft.isEmpty && (present === undefined || ending !== undefined))
+    },
     touch() {
       isTouched = true
+    },
+    change() {
+      hasFailed = false
     },
     move(wanted) {
       if (request === undefined)
@@ -203,9 +217,7 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
       hasFailed = false
     },
     headers: () =>
-      request === undefined
-        ? []
-        : headersOf(core, request, { present, fate: core.autoSave && isDirty() ? 'keep' : fate }),
+      request === undefined ? [] : headersOf(core, request, { present, fate: hasFailed ? 'keep' : fate }),
   }
 }
 

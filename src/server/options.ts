@@ -56,6 +56,12 @@ export interface CoreOptions<S extends SessionSchema = SessionSchema> {
    * these headers are not believed. @default 0
    */
   readonly trustProxy?: number
+  /**
+   * Whether the guard stands before every change that a request of the app makes, GET and HEAD apart: without it a
+   * form of another site could sign a browser in. A route that other servers call must not change a session then,
+   * unless `allowNonBrowser`. @default true
+   */
+  readonly guardChanges?: boolean
   /** Whether the middleware and `route` save by themselves what a request changed. @default true */
   readonly autoSave?: boolean
   /** Wakes event streams; give one that all processes share. @default within this process */
@@ -100,6 +106,7 @@ export function createCore(options: CoreOptions): Core {
     proxies: trustProxy,
     persistent: options.cookie?.persistent ?? true,
     autoSave: options.autoSave ?? true,
+    guardChanges: options.guardChanges ?? true,
     feed: options.feed ?? localFeed(),
     heartbeatSeconds,
     watch,

@@ -11,6 +11,8 @@ export interface SessionProgress {
   /** Whether the answer depends on the session: a cookie came, or the app looked. */
   readonly isRead: boolean
   readonly isTouched: boolean
+  /** Storing the changes would give the session a cookie that the browser does not have. */
+  readonly needsCookie: boolean
   /** For `Vary`, when the answer depends on the session. */
   readonly vary: string
   /** Stores what is to be stored before the answer may go. @throws SessionError as `save` does */

@@ -15,10 +15,13 @@ export function behindProxies(request: CoreRequest, hops: number): CoreRequest {
     url: request.url,
     secure: proto === undefined ? request.secure : proto.toLowerCase() === 'https',
     host: host ?? request.host,
-    header: (name) => request.header(name),
+    // They have been read; whoever looks for signs of an unknown proxy is to find none.
+    header: (name) => (forwarded.includes(name) ? undefined : request.header(name)),
     body: () => request.body(),
   }
 }
+
+const forwarded: readonly string[] = ['x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-for', 'forwarded']
 
 /** Most proxies replace the header, some append to it: a list may be shorter than the chain. */
 function written(header: string | undefined, hops: number): string | undefined {

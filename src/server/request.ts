@@ -64,18 +64,32 @@ function fromNode(request: NodeRequest): CoreRequest {
   }
   return {
     method: request.method ?? 'GET',
-    url: request.originalUrl ?? request.url ?? '/',
+    url: toPath(request.originalUrl ?? request.url ?? '/'),
     secure: 'encrypted' in request.socket && request.socket.encrypted === true,
-    host: header('host') ?? '',
+    // HTTP/2 has no Host.
+    host: header('host') ?? header(':authority') ?? '',
     header,
     async body() {
       // A parser that ran before us has taken the bytes: what it made of them says the same.
-      if (typeof request.body === 'string') return request.body
-      if (typeof request.body === 'object' && request.body !== null) return JSON.stringify(request.body)
+      if (typeof request.body === 'string') return limited(request.body)
+      if (typeof request.body === 'object' && request.body !== null)
+        return limited(JSON.stringify(request.body))
       // Not `for await`: leaving that loop early would destroy the socket that the answer needs.
       return readBody(request[Symbol.asyncIterator](), header('content-length'))
     },
   }
+}
+
+/** A target may stand in absolute form: `GET http://host/session` (RFC 9112, 3.2.2). */
+function toPath(target: string): string {
+  if (target.startsWith('/') || !URL.canParse(target)) return target
+  const { pathname, search } = new URL(target)
+  return pathname + search
+}
+
+function limited(text: string): string {
+  if (text.length > limits.bodyBytes) throw new SessionError('too-large')
+  return text
 }
 
 interface Chunks {

@@ -123,7 +123,7 @@ function nextMessage({ random, pick }: World, person: Person): Message {
   const chance = random()
   if (chance < 0.12 && person.name !== nobody) {
     const method = chance < 0.06 ? 'GET' : 'POST'
-    return { method, path: '/enter', headers: { ...cookie, 'x-name': person.name } }
+    return { method, path: '/enter', headers: { ...own, 'x-name': person.name } }
   }
   if (chance < 0.15) return { method: 'DELETE', path: '/session', headers: own }
   if (chance < 0.2) return refreshOf(person)

@@ -23,7 +23,7 @@ export function concurrencyTests(openStore: () => Store): void {
       url: '/app',
       secure: false,
       host: 'localhost',
-      header: (name) => (name === 'cookie' ? cookie : undefined),
+      header: (name) => ({ cookie, 'sec-fetch-site': 'same-origin' })[name],
       body: async () => '',
     }
   }

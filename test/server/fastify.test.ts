@@ -36,7 +36,7 @@ async function open(routes: (app: FastifyInstance) => void, options: Partial<Ses
 
 const own = { 'sec-fetch-site': 'same-origin', 'session-mirror': '1', 'content-type': 'application/json' }
 const signIn = ({ get }: { get: (path: string, init: RequestInit) => Promise<Response> }) =>
-  get('/in', { method: 'POST' })
+  get('/in', { method: 'POST', headers: { 'sec-fetch-site': 'same-origin' } })
 
 describe('every answer that depends on the session says so', () => {
   test('404s and errors, whoever made them', async () => {

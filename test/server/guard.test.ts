@@ -127,3 +127,41 @@ describe('sessions.guard', () => {
     else expect(guard).not.toThrow()
   })
 })
+
+describe('changes of the app’s own routes', () => {
+  const post = (headers: Record<string, string>) => ({ method: 'POST', headers })
+  async function change(
+    world: ReturnType<typeof createWorld>,
+    send: { method: string; headers: Record<string, string> },
+  ) {
+    const session = await world.sessions.load(world.browser().request('/app', send))
+    session.signIn('ada')
+    return session.save().then(
+      ({ revision }) => revision,
+      (error: { code: string }) => error.code,
+    )
+  }
+
+  test('are refused when another site made the browser send them, also where nobody thought of it', async () => {
+    expect(await change(createWorld(), post({ 'sec-fetch-site': 'cross-site' }))).toBe('cross-site')
+    expect(await change(createWorld(), post({ origin: 'https://evil.example' }))).toBe('cross-site')
+    expect(await change(createWorld(), post({}))).toBe('cross-site')
+    expect(await change(createWorld(), post({ 'sec-fetch-site': 'same-origin' }))).toBe(1)
+    expect(await change(createWorld(), { method: 'GET', headers: {} })).toBe(1)
+  })
+
+  test('leave reading alone: a form of another site still gets its answer', async () => {
+    const world = createWorld()
+    const session = await world.sessions.load(
+      world.browser().request('/app', post({ 'sec-fetch-site': 'cross-site' })),
+    )
+    expect(session.get('theme')).toBe('light')
+    expect((await session.save()).changed).toEqual([])
+  })
+
+  test('of clients that are no browsers, where the app wants them; and unguarded, where it insists', async () => {
+    expect(await change(createWorld({ allowNonBrowser: true }), post({}))).toBe(1)
+    const unguarded = createWorld({ guardChanges: false })
+    expect(await change(unguarded, post({ 'sec-fetch-site': 'cross-site' }))).toBe(1)
+  })
+})

@@ -121,10 +121,19 @@ describe('behind proxies', () => {
   }
 
   test('the headers are not believed unless the app says how many proxies there are', async () => {
-    expect(await cookieName(undefined, forwarded)).toBe('session')
-    expect(await cookieName(0, forwarded)).toBe('session')
+    const unknown = { 'x-forwarded-proto': 'http', 'x-forwarded-host': 'shop.example' }
+    expect(await cookieName(undefined, unknown)).toBe('session')
+    expect(await cookieName(0, unknown)).toBe('session')
+    expect(await cookieName(1, unknown)).toBe('__Host-Http-session secure')
     expect(await cookieName(1, forwarded)).toBe('__Host-Http-session secure')
   })
+
+  test.each(['x-forwarded-proto', 'x-forwarded-for', 'x-forwarded-host', 'forwarded'])(
+    'with a sign of a proxy that nobody told of (%s), a loopback host is no reason for a plain cookie',
+    async (name) => {
+      expect(await cookieName(0, { [name]: 'https' })).toBe('__Host-Http-session secure')
+    },
+  )
 
   test('of a list only what our own proxies wrote counts', async () => {
     const lied = { 'x-forwarded-proto': 'https, http', 'x-forwarded-host': 'shop.example, localhost' }

@@ -40,7 +40,7 @@ function toRequest(cookie: string): CoreRequest {
     url: '/app',
     secure: false,
     host: 'localhost',
-    header: (name) => (name === 'cookie' ? cookie : undefined),
+    header: (name) => ({ cookie, 'sec-fetch-site': 'same-origin' })[name],
     body: async () => '',
   }
 }
