@@ -16,7 +16,14 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
   testing: ['@noble/hashes', 'msw'],
 }
 /** The only files of the server's core that may import Node: all others also run inside msw, in a browser. */
-const nodeFiles = ['crypto-node.ts', 'watch-node.ts', 'node.ts', 'node-answer.ts', 'node-head.ts', 'fastify.ts']
+const nodeFiles = [
+  'crypto-node.ts',
+  'watch-node.ts',
+  'node.ts',
+  'node-answer.ts',
+  'node-head.ts',
+  'fastify.ts',
+]
 
 const files = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
