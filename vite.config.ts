@@ -45,6 +45,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.browser.test.ts', 'test/e2e/**'],
           environment: 'node',
+          // What takes a second on an idle machine takes ten on one that does something else.
+          testTimeout: 30_000,
         },
       },
       {

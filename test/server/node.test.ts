@@ -154,15 +154,21 @@ describe('an answer', () => {
   })
 
   test('is not changed by an error handler that runs while it is held', async () => {
+    const seen: boolean[] = []
     const { get } = await start(({ session }, response) => {
       session.set('theme', 'dark')
-      response.end('first')
-      expect(response.headersSent).toBe(true)
+      response.write('first')
+      // It may not be changed any more: an error handler is to keep away.
+      seen.push(response.headersSent)
+      response.end()
+      // It is decided, and has not left: an error handler is not to break the connection.
+      seen.push(response.headersSent)
       response.statusCode = 500
       response.end('second')
     })
     const response = await get()
     expect([response.status, await response.text()]).toEqual([200, 'first'])
+    expect(seen).toEqual([true, false])
   })
 
   test('takes a change that is made after writeHead, as long as nothing was written', async () => {

