@@ -11,7 +11,17 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
   mirror: ['idb'],
   client: ['workbox-window'],
   worker: [],
-  stores: ['node:diagnostics_channel', 'node:net'],
+  stores: [
+    'node:buffer',
+    'node:crypto',
+    'node:diagnostics_channel',
+    'node:events',
+    'node:fs',
+    'node:net',
+    'node:path',
+    'node:sqlite',
+    'node:timers',
+  ],
   server: ['fastify', 'node:crypto', 'node:diagnostics_channel', 'node:http', 'node:stream'],
   testing: ['@noble/hashes', 'msw'],
 }

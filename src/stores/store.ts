@@ -27,7 +27,7 @@ export interface ReplaceOptions {
   readonly ttlSeconds: number
 }
 
-/** What a store can promise; the handler warns at the start about what is missing. */
+/** What a store can promise. */
 export interface Guarantees {
   /**
    * Between whom `replace` decides: `all-processes` that use this storage; `this-process`, so that two servers can

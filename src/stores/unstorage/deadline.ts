@@ -1,0 +1,41 @@
+// A turn for each key, and a deadline for each caller.
+import { type Queue, createQueue } from '../queue.ts'
+
+/**
+ * A queue whose callers wait no longer than `timeoutMilliseconds`.
+ * - a run that hangs: its caller and those behind it reject at the deadline, later ones at once, until it ends. Nobody
+ *   else runs for that key meanwhile: the late write of one would overwrite the next one's, perhaps a sign-out.
+ * - a run whose caller has gone before its turn came never begins.
+ * @example const value = await withDeadline(1000)('key', () => storage.getItem('key'))
+ */
+export function withDeadline(timeoutMilliseconds: number): Queue {
+  const queue = createQueue()
+  const stuck = new Set<string>()
+
+  return <Result>(key: string, run: () => Promise<Result>): Promise<Result> =>
+    new Promise<Result>((resolve, reject) => {
+      let state: 'waiting' | 'running' | 'late' = 'waiting'
+      if (stuck.has(key)) {
+        reject(new Error('An earlier operation on this key has not ended yet.'))
+        return
+      }
+      const timer = setTimeout(() => {
+        if (state === 'running') stuck.add(key)
+        state = 'late'
+        reject(new Error(`The driver did not answer within ${timeoutMilliseconds} ms.`))
+      }, timeoutMilliseconds)
+      const begin = async (): Promise<void> => {
+        if (state === 'late') return
+        state = 'running'
+        try {
+          resolve(await run())
+        } catch (error) {
+          reject(error)
+        } finally {
+          clearTimeout(timer)
+          stuck.delete(key)
+        }
+      }
+      void queue(key, begin)
+    })
+}
