@@ -47,6 +47,8 @@ export default defineConfig({
           environment: 'node',
           // What takes a second on an idle machine takes ten on one that does something else.
           testTimeout: 30_000,
+          // Tests that are marked concurrent wait for lifetimes of seconds, and all of them may wait at once.
+          maxConcurrency: 80,
         },
       },
       {

@@ -1,5 +1,5 @@
 // Makes a fresh clone ready: npm packages when they are missing or stale, then each program named on
-// the command line (chromium, memcached). Runs on any Node from 18 and imports no package, because it
+// the command line (chromium, memcached, nutcracker). Runs on any Node from 18 and imports no package, because it
 // runs before there are any.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -10,7 +10,10 @@ import process from 'node:process'
 const root = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..')
 const stampFile = join(root, 'node_modules/.bootstrap')
 
-/** For each program: the names it goes by, an environment variable that names it, its Debian package. */
+/**
+ * For each program: the names it goes by, an environment variable that names it, its Debian package, and the
+ * service that the package would start and that nobody asked for: the tests start their own.
+ */
 const programs = {
   chromium: {
     names: ['chromium', 'chromium-browser', 'google-chrome'],
@@ -18,6 +21,12 @@ const programs = {
     apt: 'chromium',
   },
   memcached: { names: ['memcached'], variable: 'MEMCACHED_PATH', apt: 'memcached' },
+  nutcracker: {
+    names: ['nutcracker'],
+    variable: 'NUTCRACKER_PATH',
+    apt: 'nutcracker',
+    service: 'nutcracker',
+  },
 }
 
 installPackages()
@@ -61,6 +70,11 @@ function installPrograms(wanted) {
   const apt = [...sudo, 'apt-get', '-o', 'DPkg::Lock::Timeout=300', '-qq']
   run([...apt, 'update'], help)
   run([...apt, 'install', '-y', '--no-install-recommends', ...packages], help)
+  for (const { service } of missing.map((name) => programs[name])) {
+    // Fails where no systemd runs, as in a container; nothing was started there.
+    const [command, ...args] = [...sudo, 'systemctl', 'disable', '--now', service]
+    if (service && onPath('systemctl')) spawnSync(command, args, { stdio: 'ignore' })
+  }
 }
 
 function isInstalled({ names, variable }) {
@@ -69,7 +83,9 @@ function isInstalled({ names, variable }) {
 }
 
 function onPath(name) {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, name)))
+  // Debian keeps servers out of the PATH of ordinary users.
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
+  return folders.some((folder) => existsSync(join(folder, name)))
 }
 
 function run([command, ...args], help) {

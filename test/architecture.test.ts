@@ -21,6 +21,7 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
     'node:path',
     'node:sqlite',
     'node:timers',
+    'node:tls',
   ],
   server: ['fastify', 'node:crypto', 'node:diagnostics_channel', 'node:http', 'node:stream'],
   testing: ['@noble/hashes', 'msw'],

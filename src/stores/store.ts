@@ -88,6 +88,9 @@ export interface Store {
 /** Below the 1,048,500 bytes that a memcached stores by default. A record is a quarter of it at most. */
 export const maxValueBytes = 1_000_000
 
+/** What goes over the wire of a store that puts a few bytes before the value. */
+export const maxItemBytes: number = maxValueBytes + 64
+
 const keyPattern = /^[A-Za-z0-9_:.-]{1,200}$/
 /** Sixty-eight years: what fits a signed 32-bit number, as memcached takes it. */
 const maxTtlSeconds = 2_147_483_647

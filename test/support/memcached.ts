@@ -1,8 +1,8 @@
-// A real memcached for tests: on a free loopback port, ended by its own process id.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+// A real memcached for tests: on a free loopback port or a Unix socket, ended by its own process id.
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type Program, freePort, startProgram } from './programs.ts'
+
+export { freePort } from './programs.ts'
 
 export interface Memcached {
   readonly address: string
@@ -14,56 +14,39 @@ export interface Memcached {
   thaw(): void
 }
 
-export async function startMemcached(options: readonly string[] = []): Promise<Memcached> {
+/** With a `socketPath` it listens there alone. */
+export async function startMemcached(
+  options: readonly string[] = [],
+  socketPath?: string,
+): Promise<Memcached> {
   const port = await freePort()
-  let child = await start(port, options)
-
-  async function kill(): Promise<void> {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  }
+  const user = process.getuid?.() === 0 ? ['-u', 'root'] : []
+  const place =
+    socketPath === undefined ? ['-l', '127.0.0.1', '-p', String(port), '-U', '0'] : ['-s', socketPath]
+  const start = (): Promise<Program> =>
+    startProgram({
+      command: process.env['MEMCACHED_PATH'] ?? 'memcached',
+      args: [...place, ...user, ...options],
+      ready: socketPath === undefined ? { port } : { path: socketPath },
+    })
+  let program = await start()
 
   return {
-    address: `127.0.0.1:${port}`,
-    kill,
+    address: socketPath ?? `127.0.0.1:${port}`,
+    kill: () => program.kill(),
     async restart() {
-      await kill()
-      child = await start(port, options)
+      await program.kill()
+      program = await start()
     },
     async freeze() {
+      const { child } = program
       child.kill('SIGSTOP')
       // The signal reaches the threads one by one; an answer that was on its way would still come.
       while (child.pid !== undefined && !isStopped(child.pid))
         await new Promise((resolve) => setTimeout(resolve, 1))
     },
-    thaw: () => void child.kill('SIGCONT'),
+    thaw: () => void program.child.kill('SIGCONT'),
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-async function start(port: number, options: readonly string[]): Promise<ChildProcess> {
-  const user = process.getuid?.() === 0 ? ['-u', 'root'] : []
-  const command = process.env['MEMCACHED_PATH'] ?? 'memcached'
-  const child = spawn(command, ['-l', '127.0.0.1', '-p', String(port), '-U', '0', ...user, ...options], {
-    stdio: 'ignore',
-  })
-  // A test run that is interrupted must leave nothing behind.
-  process.once('exit', () => child.kill('SIGKILL'))
-  for (let attempt = 0; attempt < 200; attempt++) {
-    if (await answers(port)) return child
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  child.kill('SIGKILL')
-  throw new Error(`memcached did not answer on port ${port}`)
 }
 
 /** Whether every thread of a process is stopped, where there is a /proc that tells. */
@@ -73,15 +56,4 @@ function isStopped(pid: number): boolean {
   return readdirSync(tasks).every((task) =>
     / T /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8').slice(0, 60)),
   )
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }

@@ -1,178 +1,128 @@
-// One pipelined connection to one memcached. An operation ends with its own answer or with a failure, always
-// within its deadline. Any surprise (a cut, a late answer, a wrong byte, another one's answer) fails all that is
-// in flight and drops socket and parser together: no byte is ever read as the answer to another question.
-import { type NetConnectOpts, type Socket, connect } from 'node:net'
-import { type MetaAnswer, MetaError, createMetaParser } from './meta.ts'
+// One pipelined connection to one memcached, made with the first operation and again after a failure. A circuit
+// breaker keeps away from a node that fails: operations fail at once, and now and then one of them tries.
+import type { Unavailable } from '../store.ts'
+import type { Answer, Command } from './dialect.ts'
+import { MemcachedError } from './failure.ts'
+import { type GreetingOptions, greet } from './greeting.ts'
+import { type Link, type Operation, createLink } from './link.ts'
+import { createQueue } from './queue.ts'
 
-export interface ConnectionOptions {
-  readonly address: NetConnectOpts
-  /** For each operation, connecting included. */
-  readonly timeoutMilliseconds: number
-}
-
-/** One command: its line, made with the opaque that will come back, and the value if it carries one. */
-export interface Command {
-  line(opaque: string): string
-  readonly value?: Uint8Array
+export interface ConnectionOptions extends GreetingOptions {
+  /** More than this at once, or more bytes than the system takes, fail at once: waiting would only make it worse. */
+  readonly maxInFlight: number
+  readonly maxQueuedBytes: number
 }
 
 export interface Connection {
-  /** Rejects when the answer did not come; it may have been carried out or not. */
-  send(command: Command): Promise<MetaAnswer>
+  /** Never rejects. When it is unavailable it may have been carried out or not, as the cause's code says. */
+  ask(command: Command): Promise<Answer | Unavailable>
   close(): void
 }
 
-interface Operation {
-  readonly opaque: string
-  readonly deadline: number
-  resolve(answer: MetaAnswer): void
-  reject(error: Error): void
-}
+/** Milliseconds without an attempt after failures in a row, doubled each time and with jitter: 50 to 2000. */
+const firstRest = 50
+const longestRest = 1000
+/** A connection that held this long was a good one; its end starts the count anew. */
+const longMilliseconds = 1000
 
-/** More at once means that the server or this process cannot keep up; waiting would only make it worse. */
-const maxInFlight = 4096
-/** Milliseconds without a new attempt after failures in a row: 0, 25, 50, 100 ... up to a second. */
-const backOffStep = 25
-const maxBackOff = 1000
-
-export function createConnection({ address, timeoutMilliseconds }: ConnectionOptions): Connection {
+export function createConnection(options: ConnectionOptions): Connection {
+  const { timeoutMilliseconds, maxInFlight, maxQueuedBytes } = options
+  const waiting = createQueue<Operation>()
+  let waitingBytes = 0
   let link: Link | undefined
+  let cancelGreeting: (() => void) | undefined
   let failures = 0
-  let nextAttempt = 0
+  let restUntil = 0
+  let lastError: MemcachedError | undefined
   let opaques = 0
   let isClosed = false
 
-  function onEnd(ended: Link, hasWorked: boolean): void {
-    if (link === ended) link = undefined
-    failures = hasWorked ? 0 : failures + 1
-    const step = failures === 0 ? 0 : backOffStep * 2 ** (failures - 1)
+  /** Why an operation cannot be taken now, or undefined. */
+  function refusal(bytes: number): MemcachedError | undefined {
+    if (isClosed) return new MemcachedError('closed', 'The connection was closed.')
+    if (link === undefined && restUntil !== 0) {
+      // Resting; or tried by an operation that is on its way, and one is enough.
+      if (cancelGreeting !== undefined || performance.now() < restUntil) {
+        return new MemcachedError('resting', 'Memcached failed a moment ago.', lastError)
+      }
+    }
+    const inFlight = link === undefined ? waiting.size : link.inFlight
+    const queued = link === undefined ? waitingBytes : link.queuedBytes
+    if (inFlight < maxInFlight && queued + bytes <= maxQueuedBytes) return undefined
+    return new MemcachedError('overload', 'Too many operations wait for memcached.')
+  }
+
+  function take(operation: Operation, bytes: number): void {
+    if (link !== undefined) {
+      link.send(operation)
+      return
+    }
+    waiting.push(operation)
+    waitingBytes += bytes
+    if (cancelGreeting === undefined) connect()
+  }
+
+  function connect(): void {
+    let startedAt = 0
+    cancelGreeting = greet(options, {
+      onReady(socket, dialect) {
+        startedAt = performance.now()
+        cancelGreeting = undefined
+        restUntil = 0
+        link = createLink({ socket, dialect, onEnd })
+        waitingBytes = 0
+        for (const operation of waiting.drain()) link.send(operation)
+      },
+      onFail(error) {
+        cancelGreeting = undefined
+        rest(error)
+        failWaiting(error)
+      },
+    })
+
+    function onEnd(error: MemcachedError, hasAnswered: boolean): void {
+      link = undefined
+      if (hasAnswered && performance.now() - startedAt >= longMilliseconds) failures = 0
+      // The first cut after good answers costs no rest: the server started anew, or closes idle connections. One
+      // that does not answer in time is no better for being asked again.
+      if (hasAnswered && failures === 0 && error.code !== 'timeout') failures = 1
+      else rest(error)
+    }
+  }
+
+  function rest(error: MemcachedError): void {
+    lastError = error
+    const least = Math.min(longestRest, firstRest * 2 ** failures++)
     // Jitter, so that many processes do not come back in the same moment.
-    nextAttempt = performance.now() + Math.min(step, maxBackOff) * (0.5 + Math.random() / 2)
+    restUntil = performance.now() + least * (1 + Math.random())
+  }
+
+  function failWaiting(error: MemcachedError): void {
+    const outcome: Unavailable = { kind: 'unavailable', cause: error }
+    waitingBytes = 0
+    for (const { resolve } of waiting.drain()) resolve(outcome)
   }
 
   return {
-    send(command) {
-      if (isClosed) return Promise.reject(new Error('The connection was closed.'))
-      if (link === undefined && performance.now() < nextAttempt) {
-        return Promise.reject(new Error('Memcached failed a moment ago.'))
-      }
-      link ??= createLink({ address, timeoutMilliseconds, onEnd })
-      // Never used twice in one process: the answer to an old question cannot pass for that to a new one.
-      return link.send(command, (++opaques).toString(36))
-    },
-    close() {
-      isClosed = true
-      link?.end(new Error('The connection was closed.'))
-    },
-  }
-}
-
-interface LinkOptions extends ConnectionOptions {
-  /** `hasWorked`: it gave at least one good answer. */
-  onEnd(link: Link, hasWorked: boolean): void
-}
-
-interface Link {
-  send(command: Command, opaque: string): Promise<MetaAnswer>
-  end(error: Error): void
-}
-
-/** One socket with its parser, from connecting to its end. */
-function createLink({ address, timeoutMilliseconds, onEnd }: LinkOptions): Link {
-  const parser = createMetaParser()
-  const inFlight = new Set<Operation>()
-  let hasWorked = false
-  let isEnded = false
-  let isCorked = false
-  let watch: ReturnType<typeof setTimeout> | undefined
-
-  const socket: Socket = connect(address)
-  socket.setNoDelay(true)
-  socket.on('data', (chunk) => read(chunk))
-  socket.on('error', (error) => end(error))
-  socket.on('close', () => end(new Error('Memcached closed the connection.')))
-
-  function end(error: Error): void {
-    if (isEnded) return
-    isEnded = true
-    clearTimeout(watch)
-    socket.destroy()
-    onEnd(link, hasWorked)
-    for (const operation of inFlight) operation.reject(error)
-    inFlight.clear()
-  }
-
-  function read(chunk: Buffer): void {
-    if (isEnded) return
-    try {
-      for (const answer of parser.feed(chunk)) settle(answer)
-    } catch (error) {
-      end(error instanceof Error ? error : new MetaError(String(error)))
-    }
-  }
-
-  function settle(answer: MetaAnswer): void {
-    // A Set keeps its order: the first is the oldest, whose turn it is.
-    const [operation] = inFlight
-    if (operation?.opaque !== answer.opaque) throw new MetaError('An answer came that was not asked for.')
-    inFlight.delete(operation)
-    hasWorked = true
-    operation.resolve(answer)
-    if (inFlight.size === 0) socket.unref()
-  }
-
-  /** One timer for all: operations end in the order of their deadlines. */
-  function watchDeadline(): void {
-    if (watch !== undefined) return
-    const [oldest] = inFlight
-    if (oldest === undefined) return
-    const delay = Math.max(1, Math.ceil(oldest.deadline - performance.now()))
-    watch = setTimeout(() => {
-      watch = undefined
-      // When this process itself was busy, answers may lie unread in the socket: they are read first.
-      setImmediate(checkDeadline)
-    }, delay)
-    // The socket keeps the process alive while something is in flight; the watch alone must not.
-    watch.unref()
-  }
-
-  function checkDeadline(): void {
-    const [oldest] = inFlight
-    if (oldest !== undefined && oldest.deadline <= performance.now()) {
-      end(new Error(`Memcached did not answer within ${timeoutMilliseconds} ms.`))
-    } else watchDeadline()
-  }
-
-  /** What is written in one turn of the event loop leaves in one packet. */
-  function write({ line, value }: Command, opaque: string): void {
-    if (!isCorked) {
-      isCorked = true
-      socket.cork()
-      process.nextTick(() => {
-        isCorked = false
-        socket.uncork()
-      })
-    }
-    socket.write(line(opaque), 'latin1')
-    if (value === undefined) return
-    socket.write(value)
-    socket.write('\r\n', 'latin1')
-  }
-
-  const link: Link = {
-    send: (command, opaque) =>
-      new Promise((resolve, reject) => {
-        if (inFlight.size >= maxInFlight) {
-          reject(new Error('Too many operations wait for memcached.'))
+    ask: (command) =>
+      new Promise((resolve) => {
+        const bytes = command.kind === 'get' ? 0 : command.value.byteLength
+        const error = refusal(bytes)
+        if (error !== undefined) {
+          resolve({ kind: 'unavailable', cause: error })
           return
         }
-        // An idle connection does not keep the process alive; one that is waited for does.
-        if (inFlight.size === 0) socket.ref()
-        inFlight.add({ opaque, deadline: performance.now() + timeoutMilliseconds, resolve, reject })
-        write(command, opaque)
-        watchDeadline()
+        const deadline = performance.now() + timeoutMilliseconds
+        take({ command, opaque: (++opaques).toString(36), deadline, resolve }, bytes)
       }),
-    end,
+    close() {
+      if (isClosed) return
+      isClosed = true
+      const error = new MemcachedError('closed', 'The connection was closed.')
+      cancelGreeting?.()
+      cancelGreeting = undefined
+      link?.end(error)
+      failWaiting(error)
+    },
   }
-  return link
 }

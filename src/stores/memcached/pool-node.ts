@@ -25,7 +25,11 @@ interface Owed {
   readonly until: number
 }
 
-export function createPoolNode(name: string, store: Store, now: () => number): PoolNode {
+export function createPoolNode(
+  name: string,
+  store: Omit<Store, 'name' | 'guarantees'>,
+  now: () => number,
+): PoolNode {
   const owed = new Map<string, Owed>()
   let state: NodeEvent['state'] = 'up'
   let paying: Promise<boolean> | undefined

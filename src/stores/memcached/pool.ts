@@ -1,15 +1,7 @@
 // Several memcacheds as one store. Each key has its nodes, and no others: when they are away its sessions are
 // unavailable, never somewhere else. With two copies a session outlives the loss of one node: both are read, the
 // newer one counts, and what is missing or older is mended.
-import {
-  type Created,
-  type Ended,
-  type Read,
-  type Replaced,
-  type Store,
-  type Unavailable,
-  checkValueSize,
-} from '../store.ts'
+import { type Created, type Ended, type Read, type Replaced, type Store, type Unavailable } from '../store.ts'
 import type { PoolNode } from './pool-node.ts'
 import { rank } from './rendezvous.ts'
 import { decodeVersioned, encodeVersioned, endVersion } from './versioned.ts'
@@ -85,7 +77,6 @@ function createCopies(nodes: readonly PoolNode[], copies: number): Pool {
   }
 
   async function create(key: string, value: Uint8Array, ttlSeconds: number): Promise<Created> {
-    checkValueSize(value)
     const before = await readCopies(key, null)
     if (before.some((copy) => copy.read.kind === 'hit')) return { kind: 'exists' }
     const bytes = encodeVersioned(value, 1)
@@ -104,7 +95,6 @@ function createCopies(nodes: readonly PoolNode[], copies: number): Pool {
     value: Uint8Array,
     { token, ttlSeconds }: { readonly token: string; readonly ttlSeconds: number },
   ): Promise<Replaced> {
-    checkValueSize(value)
     const lead = decodeLead(token)
     const all = nodesOf(key)
     const leader = all[lead.index]
@@ -125,7 +115,6 @@ function createCopies(nodes: readonly PoolNode[], copies: number): Pool {
   }
 
   async function end(key: string, value: Uint8Array, ttlSeconds: number): Promise<Ended> {
-    checkValueSize(value)
     const bytes = encodeVersioned(value, endVersion)
     const all = nodesOf(key)
     const ended = await Promise.all(all.map((node) => node.end(key, bytes, ttlSeconds)))

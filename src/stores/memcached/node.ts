@@ -1,0 +1,108 @@
+// One memcached, as a store or a pool of several sees it: keys and bytes in, outcomes out. Exactly checked on
+// the way in, because a key with a line break would be a command.
+import { SessionError } from '../../protocol/errors.ts'
+import {
+  type Created,
+  type Ended,
+  type Read,
+  type Replaced,
+  type Unavailable,
+  checkKey,
+  checkValueSize,
+  maxItemBytes,
+} from '../store.ts'
+import { type ConnectionOptions, createConnection } from './connection.ts'
+import type { Answer, PutCommand } from './dialect.ts'
+import { MemcachedError } from './failure.ts'
+
+export type NodeOptions = ConnectionOptions
+
+/**
+ * The outcomes of `Store`, with memcached's own expiry times (`toExptime`). No method rejects because the node is
+ * away: that is `unavailable`, within the deadline, and its cause is a MemcachedError whose code says why.
+ * All reject with SessionError `invalid-option` for a key, a token or an expiry time that is none, and
+ * `too-large` for a value of more than `maxItemBytes`.
+ */
+export interface MemcachedNode {
+  /** The value; its lifetime begins anew unless `exptime` is null. Concurrent or repeated: any number. */
+  get(key: string, exptime: number | null): Promise<Read>
+  /** Where nothing is. Concurrent: one of many is `stored`. `unavailable`: stored or not; the note at `swap` holds. */
+  add(key: string, value: Uint8Array, exptime: number): Promise<Created>
+  /**
+   * Where `token` is. Concurrent: one of many is `stored`. `unavailable`: stored or not; with the cause
+   * `out-of-memory` or `too-large` it was not, and in the meta dialect memcached 1.6.18 has removed what was there.
+   */
+  swap(key: string, value: Uint8Array, options: { token: string; exptime: number }): Promise<Replaced>
+  /** Whatever is there. `unavailable`: stored or not; when memcached has no room it removes the old value. */
+  set(key: string, value: Uint8Array, exptime: number): Promise<Ended>
+  /** Fails what is in flight, and all that comes later. Repeated: does nothing. */
+  close(): void
+}
+
+/** Connects with the first operation, and again after any failure. Throws nothing. */
+export function createNode(options: NodeOptions): MemcachedNode {
+  const connection = createConnection(options)
+
+  return {
+    async get(key, exptime) {
+      checkKey(key)
+      if (exptime !== null) checkExptime(exptime)
+      return expect(await connection.ask({ kind: 'get', key, exptime }), 'hit', 'miss')
+    },
+    async add(key, value, exptime) {
+      return expect(await connection.ask(put('add', key, { value, exptime })), 'stored', 'exists')
+    },
+    async swap(key, value, { token, exptime }) {
+      const answer = await connection.ask(put('swap', key, { value, exptime, token }))
+      return expect(answer, 'stored', 'conflict', 'missing')
+    },
+    async set(key, value, exptime) {
+      return expect(await connection.ask(put('set', key, { value, exptime })), 'stored')
+    },
+    close() {
+      connection.close()
+    },
+  }
+}
+
+interface Put {
+  readonly value: Uint8Array
+  readonly exptime: number
+  readonly token?: string
+}
+
+function put(kind: PutCommand['kind'], key: string, { value, exptime, token = '' }: Put): PutCommand {
+  checkKey(key)
+  checkExptime(exptime)
+  checkValueSize(value, maxItemBytes)
+  if (kind === 'swap' && !/^\d{1,20}$/.test(token)) {
+    throw new SessionError('invalid-option', 'That token is not from a read.')
+  }
+  return { kind, key, exptime, token, value }
+}
+
+/** Memcached takes no more than 32 bits with a sign; zero would be for ever, and less than that never. */
+function checkExptime(exptime: number): void {
+  if (Number.isInteger(exptime) && exptime >= 1 && exptime <= 2_147_483_647) return
+  throw new SessionError('invalid-option', `Memcached takes no expiry time of ${exptime}.`)
+}
+
+type Outcome<Kind> = Extract<Answer, { readonly kind: Kind }> | Unavailable
+
+/** The dialects give only these kinds to each command; here the types learn it. */
+function expect<Kind extends Answer['kind']>(
+  answer: Answer | Unavailable,
+  ...kinds: readonly Kind[]
+): Outcome<Kind> {
+  if (answer.kind === 'unavailable') return answer
+  if (isOneOf(answer, kinds)) return answer
+  if (answer.kind === 'refused') return { kind: 'unavailable', cause: answer.error }
+  return { kind: 'unavailable', cause: new MemcachedError('protocol', `${answer.kind} makes no sense here.`) }
+}
+
+function isOneOf<Kind>(
+  answer: Answer,
+  kinds: readonly Kind[],
+): answer is Extract<Answer, { readonly kind: Kind }> {
+  return (kinds as readonly unknown[]).includes(answer.kind)
+}
