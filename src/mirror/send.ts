@@ -70,7 +70,8 @@ export function post<M extends WithRevision>(
   const body = JSON.stringify({ epoch, owner, since: revision, ...(batch === undefined ? {} : { batch }) })
   // keepalive: a refresh cut short by a navigation would throw the new cookie away; a batch goes out when the
   // page closes.
-  const keepalive = body.length * 3 < keepaliveBytes
+  // Not the one that begins a session: its cookie could come after that of the sign-in that the page left for.
+  const keepalive = epoch !== null && body.length * 3 < keepaliveBytes
   return send(
     url,
     { method: 'POST', body, keepalive, headers: { 'content-type': 'application/json' } },

@@ -101,9 +101,14 @@ function toOutcome(code: Code | undefined, record: SessionRecord, { key }: Mutat
 
 /** What a conflict lost against. Read from the record when it is told, so that a memo stays small. */
 function withValues(outcomes: readonly Outcome[], batch: Batch, record: SessionRecord): readonly Outcome[] {
+  const told = new Set<string>()
   return outcomes.map((outcome, index) => {
     if (outcome.code !== 'conflict') return outcome
-    const entry = entryOf(record.keys, batch.mutations[index]?.key ?? '')
+    const key = batch.mutations[index]?.key ?? ''
+    const entry = entryOf(record.keys, key)
+    // Once for each key: two hundred copies of a large value are fifty megabytes.
+    if (entry !== undefined && told.has(key)) return { code: 'conflict', revision: entry[0] }
+    told.add(key)
     return entry === undefined
       ? { code: 'conflict', revision: 0 }
       : { code: 'conflict', revision: entry[0], value: entry[1] }

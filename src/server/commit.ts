@@ -16,7 +16,8 @@ export interface Target {
   readonly place: Place
   /** What this request has read already: saves a trip when nobody else writes. */
   readonly record: SessionRecord
-  readonly token: string
+  /** Of that read; undefined when it was used. */
+  readonly token: string | undefined
 }
 
 export interface Committed<T> {
@@ -40,7 +41,9 @@ interface Waiting {
   resolve(place: Place, record: SessionRecord): void
   reject(error: unknown): void
 }
-type Current = Pick<Target, 'place' | 'record' | 'token'>
+interface Current extends Omit<Target, 'token'> {
+  readonly token: string
+}
 
 export function createCommit(core: Core): Commit {
   const queues = new Map<string, Waiting[]>()
@@ -52,7 +55,7 @@ export function createCommit(core: Core): Commit {
       // What a writer read before it queued is older than what the group before it wrote.
       const [only] = isFirst && group.length === 1 ? group : []
       // oxlint-disable-next-line no-await-in-loop -- a queue is one after another
-      await commitGroup(group, only?.target)
+      await commitGroup(group, only && knownTo(only.target))
       isFirst = false
     }
     queues.delete(key)
@@ -72,6 +75,9 @@ export function createCommit(core: Core): Commit {
         waiting = applied.accepted
         attempts++
         isWritten = applied.record !== before.record
+        // Nothing to do for what was read before: for what is there now there may be. Others may have set, since, what
+        // this request sets back; or ended the session.
+        if (!isWritten && before === known) return 'again'
         const written = await write(before, applied.record, waiting)
         if (written === 'again') core.watch.tell('conflict', { operation: 'commit' })
         return written
@@ -119,6 +125,10 @@ export function createCommit(core: Core): Commit {
       queues.set(target.place.key, [writer])
       void drain(target.place.key)
     })
+}
+
+function knownTo({ place, record, token }: Target): Current | undefined {
+  return token === undefined ? undefined : { place, record, token }
 }
 
 interface Settle<T> {

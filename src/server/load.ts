@@ -7,7 +7,7 @@ import { type Core, now } from './core.ts'
 import { type Located, locate } from './locate.ts'
 import type { Owners } from './owners.ts'
 import type { EndReason, NamedPlace } from './record.ts'
-import { type Live, endAll } from './relocate.ts'
+import { type Live, endAll, endSession } from './relocate.ts'
 import { wantsRenewal } from './renew.ts'
 import type { CoreRequest } from './request.ts'
 import type { Rotate } from './rotate.ts'
@@ -16,8 +16,9 @@ import { type WatchedEvents, since } from './watch.ts'
 /** Why a session that was there is not any more. */
 export type DeadReason = 'expired' | 'ended' | 'lost' | 'reuse'
 
-export interface LiveSession extends Live {
+export interface LiveSession extends Omit<Live, 'token'> {
   readonly state: 'live'
+  readonly token: string | undefined
   readonly cookie: Cookie
   /** The cookie has to be refreshed before it is good for an ordinary request. */
   readonly isStale: boolean
@@ -110,7 +111,9 @@ function isEnd(error: unknown): error is SessionError & { readonly code: 'ended'
 async function endReused(core: Core, found: Located): Promise<void> {
   if (found.state !== 'live') return
   const { epoch, owner } = found.record
-  await endAll(core, found.places, 'reuse')
+  // First where it lives, by compare-and-swap: it may be moving on in this very moment.
+  await endSession(core, found.place, 'reuse')
+  await endAll(core, found.places.slice(0, -1), 'reuse')
   core.feed.publish(epoch)
   core.watch.tell('reuse', { epoch, owner })
 }
@@ -135,14 +138,17 @@ export function judge(core: Core, cookie: Cookie, found: Located): DeadReason | 
   }
   if (found.record.revision < cookie.floor) return 'lost'
   if (time >= found.record.expires) return 'expired'
-  return found.succeeded !== null && time > found.succeeded + rotateGraceSeconds ? 'reuse' : undefined
+  if (found.succeeded === null || time <= found.succeeded + rotateGraceSeconds) return undefined
+  // A late answer of ours set the old id once more, over the new one: whoever has that has stolen nothing. A copy from
+  // before the move was issued before it.
+  return cookie.issued >= (found.movedAt ?? 0) ? undefined : 'reuse'
 }
 
 /** From now on the grace of the id before runs. */
 async function notePresented(live: LiveSession, commit: Commit): Promise<LiveSession> {
-  const { record } = await commit(live, (before) => {
+  const { place, record } = await commit(live, (before) => {
     const after = before.presented === null ? { ...before, presented: live.loadedAt } : before
     return { record: after, result: undefined }
   })
-  return { ...live, record }
+  return { ...live, place, record, token: undefined }
 }

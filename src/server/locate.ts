@@ -24,6 +24,8 @@ export type Located =
       readonly bytes: number
       /** When a browser first came with the id that followed the given one; null: not yet. */
       readonly succeeded: number | null
+      /** When the session moved on from the given place; null: it is still there. */
+      readonly movedAt: number | null
     }
   | { readonly state: 'ended'; readonly places: readonly Place[]; readonly reason: EndReason }
   /** Nothing is there; or, when `isCorrupt`, something that this server did not write. */
@@ -41,6 +43,7 @@ export async function locate(core: Core, from: Place, purpose: Purpose = 'use'):
   const places = [from]
   let place = from
   let succeeded: number | null | undefined
+  let movedAt: number | null = null
   while (places.length <= maxMoves) {
     // oxlint-disable-next-line no-await-in-loop -- each place is only known from the one before
     const read = await core.store.read(place.key, ttlSeconds)
@@ -52,12 +55,13 @@ export async function locate(core: Core, from: Place, purpose: Purpose = 'use'):
       const { record } = stored
       if (places.length === 2) succeeded = record.presented
       const found = { places, place, record, token: read.token, bytes: read.value.byteLength }
-      return { state: 'live', ...found, succeeded: succeeded ?? null }
+      return { state: 'live', ...found, succeeded: succeeded ?? null, movedAt }
     }
     // A successor moves on only after a browser came with it.
     if (places.length === 2) succeeded = stored?.at
     const next = stored && after(core, place, stored)
     if (next === undefined) return { state: 'missing', places, isCorrupt: true }
+    movedAt ??= stored?.at ?? null
     places.push(next)
     place = next
   }

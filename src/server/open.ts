@@ -4,7 +4,7 @@ import { SessionError } from '../protocol/errors.ts'
 import { headers } from '../protocol/names.ts'
 import type { Entries } from '../protocol/state.ts'
 import { keptKeys } from './change.ts'
-import { type Core, now } from './core.ts'
+import type { Core } from './core.ts'
 import { type Draft, createDraft } from './draft.ts'
 import { type LiveSession, type Loaded, type Loading, judge } from './load.ts'
 import { guard } from './guard.ts'
@@ -58,9 +58,6 @@ export interface Opening {
 
 type CookieFate = 'keep' | 'set' | 'clear'
 
-/** Seconds after which a renewed cookie might be that of a session which was replaced meanwhile. */
-const recheckAfter = 1
-
 export function openSession(tools: Loading, opening: Opening): OpenSession {
   const { core } = tools
   const { loaded, request } = opening
@@ -70,6 +67,7 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
   let ending: 'here' | 'everywhere' | undefined
   let hasFailed = false
   let isTouched = false
+  let isProven = false
   let fate: CookieFate = 'keep'
   let isRenewalDue = loaded.state === 'live' && wantsRenewal(core, loaded)
   let saving: Promise<unknown> = Promise.resolve()
@@ -113,6 +111,7 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
         : await storeMove(tools, present, { move, changes })
     present = stored.present
     if (move !== undefined || (before === undefined && present !== undefined)) fate = 'set'
+    isProven = stored.changed.length > 0
     if (moving === move) moving = undefined
     changes.done()
     return stored.changed
@@ -129,11 +128,11 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
     // Tried once: what has a new cookie needs no renewed one, and what failed is left for the next request.
     isRenewalDue = false
     if (!isDue || loaded.state !== 'live' || fate !== 'keep' || present === undefined) return
-    const isLate = now(core) - loaded.loadedAt > recheckAfter
-    const found = isLate ? await lookAgain(loaded) : present
+    // What this request has just committed is the session as it is; anything else may have been replaced since.
+    const found = isProven ? present : await lookAgain(loaded)
     const next = found && (await renewed(tools, loaded, found))
     if (next === undefined) return
-    present = { ...next, token: '' }
+    present = { ...next, token: undefined }
     fate = 'set'
   }
 

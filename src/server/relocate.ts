@@ -76,6 +76,9 @@ export function relocate(
   })
 }
 
+/** Of twenty tries each: a second and a half. */
+const maxRounds = 3
+
 /**
  * Ends a session wherever it is by now; when it is gone already, makes sure that it stays so. Says whether it
  * was alive.
@@ -83,25 +86,33 @@ export function relocate(
 export async function endSession(
   core: Core,
   from: Place,
-  reason: Exclude<EndReason, 'replaced' | 'reuse'>,
+  reason: Exclude<EndReason, 'replaced'>,
 ): Promise<boolean> {
   const started = performance.now()
   let wasLive = false
-  try {
-    await retry(async () => {
+  const end = (): Promise<undefined> =>
+    retry(async () => {
       const found = await locate(core, from)
       if (found.state === 'ended') return undefined
       if (found.state === 'missing') return endAll(core, found.places.slice(-1), reason)
       wasLive = true
       return (await swap(core, found, tombstone(core, reason))) ? undefined : 'again'
     })
-  } catch (error) {
-    if (!(error instanceof SessionError) || error.code !== 'contention') throw error
-    // Never leave somebody signed in because others write too much.
-    const found = await locate(core, from)
-    await endAll(core, found.places, reason)
+  // By compare-and-swap as long as there is hope: what is overwritten unread may be the pointer to where the session has
+  // just moved. In the end nobody is left signed in because others write too much.
+  for (let round = 1; ; round++) {
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- one after another
+      await end()
+      break
+    } catch (error) {
+      if (!(error instanceof SessionError) || error.code !== 'contention') throw error
+      // oxlint-disable-next-line no-await-in-loop -- the last thing
+      if (round === maxRounds) await endAll(core, (await locate(core, from)).places, reason)
+      if (round === maxRounds) break
+    }
   }
-  if (wasLive) core.watch.tell('revoke', { reason, milliseconds: since(started) })
+  if (wasLive && reason !== 'reuse') core.watch.tell('revoke', { reason, milliseconds: since(started) })
   return wasLive
 }
 

@@ -17,7 +17,7 @@ export type Rotate = (from: Place) => Promise<Moved | Exclude<Located, Live>>
  */
 export async function renewed(
   { core, rotate }: { readonly core: Core; readonly rotate: Rotate },
-  live: Live,
+  live: Pick<Live, 'places' | 'place' | 'record'>,
   present: Moved,
 ): Promise<Moved | undefined> {
   if (!isRotationDue(core, live)) return present
@@ -31,7 +31,10 @@ export async function renewed(
 }
 
 /** Whether the id is old enough, or derives from a secret that is not the newest any more. */
-export function isRotationDue(core: Core, { places, place, record }: Live): boolean {
+export function isRotationDue(
+  core: Core,
+  { places, place, record }: Pick<Live, 'places' | 'place' | 'record'>,
+): boolean {
   // Somebody who came with the old id has not received the present one yet.
   if (places.length > 1) return false
   return (

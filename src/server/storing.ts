@@ -12,8 +12,8 @@ import { type Relocation, createFirst, endSession, relocate, tombstone } from '.
 export interface Present {
   readonly place: Place
   readonly record: SessionRecord
-  /** The compare-and-swap token, while it is unused. */
-  readonly token: string
+  /** The compare-and-swap token of a read; undefined once it is used. */
+  readonly token: string | undefined
 }
 
 /** A new id and a new epoch: with somebody signed in, or with everything else as it was. */
@@ -36,13 +36,13 @@ export async function storeChanges(
     const record = changes.apply(before)
     if (isEmpty(record)) return { present, changed: [] }
     const created = await createFirst(core, createPlace(core.ring, core.crypto), checkSize(record))
-    return { present: { ...created, token: '' }, changed: changedBy(changes, before, record) }
+    return { present: { ...created, token: undefined }, changed: changedBy(changes, before, record) }
   }
   const { place, record, result } = await commit(present, (before) => {
     const after = changes.apply(before)
     return { record: after, result: changedBy(changes, before, after) }
   })
-  return { present: { place, record, token: '' }, changed: result }
+  return { present: { place, record, token: undefined }, changed: result }
 }
 
 /** @throws SessionError as `save` does; `ended` or `lost` when there is nothing left to give another id */
@@ -70,11 +70,11 @@ export async function storeMove(
       ...(await plan(record)),
       leave: tombstone(core, 'replaced'),
     })))
-  if (moved !== undefined && !('state' in moved)) return { present: { ...moved, token: '' }, changed }
+  if (moved !== undefined && !('state' in moved)) return { present: { ...moved, token: undefined }, changed }
   if (move.kind === 'regenerate') throw new SessionError(moved?.state === 'missing' ? 'lost' : 'ended')
   // An old session that ended meanwhile has nothing to carry; signing in does not depend on it.
   const { to, record } = await plan(undefined)
-  return { present: { ...(await createFirst(core, to, record)), token: '' }, changed }
+  return { present: { ...(await createFirst(core, to, record)), token: undefined }, changed }
 }
 
 /** @throws SessionError `store-unavailable`, `contention` */

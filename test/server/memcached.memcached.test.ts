@@ -57,3 +57,29 @@ describe('on memcached', () => {
     }
   })
 })
+
+test('one request may save as often as it likes', async () => {
+  const store = memcachedStore({ servers: memcached.address })
+  const { sessions, browser } = createWorld({ store, clock: Date.now })
+  const ada = browser()
+  await ada.app(async (session) => {
+    session.set('theme', 'one')
+    await session.save()
+    session.set('theme', 'two')
+    await session.save()
+    session.signIn('ada')
+    await session.save()
+    session.set('theme', 'three')
+  })
+  const again = await sessions.load(ada.request('/app'))
+  again.increment('visits')
+  await again.save()
+  again.increment('visits')
+  await again.save()
+  expect(await ada.app((session) => [session.owner, session.get('theme'), session.get('visits')])).toEqual([
+    'ada',
+    'three',
+    2,
+  ])
+  await store.close()
+})

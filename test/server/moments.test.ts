@@ -3,6 +3,9 @@ import { describe, expect, test } from 'vitest'
 import express from 'express'
 import { memoryStore } from '../../src/memory.ts'
 import { sessionMiddleware } from '../../src/node.ts'
+import { encodeCookie, verifyCookie } from '../../src/server/cookie.ts'
+import { nodeCrypto } from '../../src/server/crypto-node.ts'
+import { createKeyRing } from '../../src/server/keys.ts'
 import { defineSession, writable } from '../../src/schema.ts'
 import { createSessions } from '../../src/server.ts'
 import { code, createBrowser, createWorld, secrets } from './harness.ts'
@@ -171,4 +174,107 @@ test('bytes in the store that merely decode to what was signed are not it', asyn
   }
   await store.end(key, hit.value, 60)
   expect((await browser.get()).status).toBe(200)
+})
+
+describe('what a request read a moment ago', () => {
+  test('is no reason to drop a change that sets back what another one has set since', async () => {
+    const browser = createWorld().browser()
+    await browser.app((session) => session.set('secret', 'user'))
+    const saved = await browser.app(async (session) => {
+      await browser.copy().app((other) => other.set('secret', 'admin'))
+      session.set('secret', 'user')
+      return session.save()
+    })
+    expect(saved).toMatchObject({ revision: 3, changed: ['secret'] })
+    expect(await browser.app((session) => session.get('secret'))).toBe('user')
+  })
+
+  test('is no reason to call a change of nothing saved when the session has ended', async () => {
+    const browser = createWorld().browser()
+    await browser.app((session) => session.set('theme', 'dark'))
+    const copy = browser.copy()
+    const saving = copy.app(async (session) => {
+      await browser.signOut()
+      session.set('theme', 'dark')
+      await session.save()
+    })
+    await expect(saving).rejects.toEqual(code('ended'))
+  })
+})
+
+describe('a late answer', () => {
+  test('does not set the cookie of a session that was replaced while it ran, however quickly', async () => {
+    const world = createWorld()
+    const browser = world.browser()
+    await browser.app((session) => session.set('theme', 'dark'))
+    world.sleep(600)
+    const late = await world.sessions.load(browser.request('/app'))
+    await browser.app((session) => session.signIn('ada'))
+    await late.save()
+    expect(world.sessions.answer(late, new Response()).headers.getSetCookie()).toEqual([])
+  })
+
+  test('that set an old id once more over the new one ends nothing', async () => {
+    const world = createWorld({ rotateSeconds: 500 })
+    const browser = world.browser()
+    await browser.app((session) => session.signIn('ada'))
+    const thief = browser.copy()
+    world.sleep(600)
+    const late = browser.copy()
+    await browser.post('refresh', { epoch: null, owner: null, since: 0 })
+    await browser.get()
+    // As the race leaves it: the old id, in a cookie that is younger than the move.
+    const ring = createKeyRing(secrets, nodeCrypto)
+    const { sid, floor } = verifyCookie(late.cookie.split('=')[1] ?? '', ring, nodeCrypto) ?? {}
+    if (sid === undefined || floor === undefined) throw new Error('It is a cookie.')
+    const text = encodeCookie({ sid, floor, issued: world.now(), expires: world.now() + 900 }, ring)
+    late.cookie = `session=${text}`
+    world.sleep(100)
+    expect(await late.app((session) => session.owner)).toBe('ada')
+    expect(await browser.app((session) => session.owner)).toBe('ada')
+    expect((await thief.post('refresh', { epoch: null, owner: null, since: 0 })).code).toBe('reuse')
+    expect((await browser.get()).code).toBe('reuse')
+  })
+})
+
+test('conflicts tell a value once for each key, not once for each mutation', async () => {
+  const browser = createWorld().browser()
+  const value = 'x'.repeat(100_000)
+  await browser.sync([{ kind: 'set', key: 'draft', value }])
+  const { epoch } = (await browser.get()).message
+  const base = { epoch, revision: 0 }
+  const stale = Array.from({ length: 200 }, () => ({ kind: 'set', key: 'draft', value: 'y', base }) as const)
+  const { message, body } = await browser.sync(stale, { epoch })
+  expect(message.outcomes?.filter((outcome) => outcome.code === 'conflict')).toHaveLength(200)
+  expect(message.outcomes?.[0]).toMatchObject({ value })
+  expect(body.length).toBeLessThan(400_000)
+})
+
+test('a thief who rotates while the alarm goes off is ended as well', async () => {
+  let moved = 0
+  const inner = memoryStore({ clock: () => 1_800_000_000_000 + moved })
+  const between: { run?: (() => Promise<unknown>) | undefined } = {}
+  const store = {
+    ...inner,
+    async replace(...parameters: Parameters<typeof inner.replace>) {
+      const { run } = between
+      between.run = undefined
+      await run?.()
+      return inner.replace(...parameters)
+    },
+  }
+  const clock = (): number => 1_800_000_000_000 + moved
+  const options = { clock, rotateSeconds: 100 }
+  const [one, two] = [createWorld({ ...options, store }), createWorld({ ...options, store: inner })]
+  const nothing = { epoch: null, owner: null, since: 0 }
+  const victim = two.browser()
+  await victim.app((session) => session.signIn('ada'))
+  const old = createBrowser(one.sessions, victim.cookie)
+  moved += 200_000
+  await victim.post('refresh', nothing)
+  await victim.get()
+  moved += 200_000
+  between.run = () => victim.post('refresh', nothing)
+  expect((await old.post('refresh', nothing)).code).toBe('reuse')
+  expect((await victim.get()).code).toBe('reuse')
 })

@@ -79,7 +79,7 @@ describe('the session that an app holds', () => {
     await browser.app((session) => session.set('cart', ['a']))
     store.calls.length = 0
     await browser.app((session) => session.set('cart', ['a']))
-    expect(store.calls).toEqual(['read'])
+    expect(store.calls).toEqual(['read', 'read'])
   })
 
   test('costs one trip to read, and one more to write', async () => {
