@@ -48,7 +48,7 @@ export function verifyCookie(text: string, ring: KeyRing, crypto: ServerCrypto):
 /**
  * The one valid cookie called `name` in a Cookie header. The order says nothing (RFC 6265bis, 4.2.2), so every
  * one of that name is tried.
- * @throws SessionError `ambiguous-cookie` when two different ones are valid: somebody planted one.
+ * @throws SessionError `ambiguous-cookie` when two of different sessions are valid: somebody planted one.
  */
 export function findCookie(
   header: string | undefined,
@@ -60,8 +60,9 @@ export function findCookie(
   for (const text of new Set(valuesOf(header, name))) {
     const cookie = verify(text)
     if (cookie === undefined) continue
-    if (found !== undefined) throw new SessionError('ambiguous-cookie')
-    found = cookie
+    // One session twice, as after a change of the cookie's attributes: the younger one counts.
+    if (found !== undefined && found.sid !== cookie.sid) throw new SessionError('ambiguous-cookie')
+    if (found === undefined || cookie.issued > found.issued) found = cookie
   }
   return found
 }

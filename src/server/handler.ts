@@ -202,8 +202,9 @@ function checkLoaded(loaded: Loaded, request: CoreRequest, onLost: 'refuse' | 'a
   if (epoch !== undefined && epoch !== loaded.record.epoch) throw new SessionError('epoch-mismatch')
 }
 
-/** A page that is being opened cannot refresh first, and has nobody to read a problem. */
+/** A page that is being opened, or a form of ours that is sent, cannot refresh first, and has nobody to read a problem. */
 function isPageNavigation(request: CoreRequest): boolean {
   const isRead = request.method === 'GET' || request.method === 'HEAD'
-  return isRead && request.header('sec-fetch-mode') === 'navigate'
+  const isOurs = isRead || request.header('sec-fetch-site') === 'same-origin'
+  return isOurs && request.header('sec-fetch-mode') === 'navigate'
 }

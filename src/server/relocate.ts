@@ -72,6 +72,8 @@ export function relocate(
     const moved = await createAt(core, relocation.to, relocation.record)
     if (await swap(core, found, relocation.leave)) return moved
     core.watch.tell('conflict', { operation: 'move' })
+    // Nobody knows the new place; only its room is given back.
+    await core.store.end(moved.place.key, encodeStored(relocation.leave, moved.place.key, core.ring), 1)
     return 'again'
   })
 }

@@ -3,13 +3,12 @@
 import { SessionError } from '../protocol/errors.ts'
 import { headers } from '../protocol/names.ts'
 import { answerFrom } from './answers.ts'
-import type { Core } from './core.ts'
 import { type LiveSession, type Loaded, type Loading, loadSession } from './load.ts'
 import { emptyMessage } from './patch.ts'
 import { endSession } from './relocate.ts'
 import { wantsRenewal } from './renew.ts'
 import type { CoreRequest } from './request.ts'
-import { type CoreAnswer, messageAnswer } from './respond.ts'
+import { type CoreAnswer, type Header, messageAnswer } from './respond.ts'
 import { storeEnd } from './storing.ts'
 
 type Scope = 'here' | 'everywhere' | 'others'
@@ -26,13 +25,15 @@ export async function signOut(tools: Loading, request: CoreRequest): Promise<Cor
       { core, owners },
       { place, owner: loaded.record.owner, isEverywhere: scope === 'everywhere' },
     )
+    return goodbye([['set-cookie', core.jar.clearing(request)]])
   } else if (loaded.state === 'dead') {
     // Whose it was is not known any more: what cannot be kept is not promised.
     if (scope === 'everywhere' && loaded.endReason !== 'everywhere') throw new SessionError(loaded.reason)
     // Takes note of a loss: from now on the session is not lost but ended.
     if (loaded.place !== undefined) await endSession(core, loaded.place, 'signed-out')
   }
-  return goodbye(core, request)
+  // A dead cookie stays where it is: this answer may come after that of a new sign-in.
+  return goodbye()
 }
 
 async function endOthers(
@@ -51,11 +52,8 @@ async function endOthers(
   return answerFrom(core, request, { ...loaded, cookie })
 }
 
-function goodbye(core: Core, request: CoreRequest): CoreAnswer {
-  return messageAnswer(emptyMessage(), [
-    ['set-cookie', core.jar.clearing(request)],
-    [headers.revision, 'none'],
-  ])
+function goodbye(cookie: readonly Header[] = []): CoreAnswer {
+  return messageAnswer(emptyMessage(), [...cookie, [headers.revision, 'none']])
 }
 
 /** @throws SessionError `epoch-mismatch` when the browser means another session than its cookie names */
