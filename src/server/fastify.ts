@@ -5,25 +5,17 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SessionError } from '../protocol/errors.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
 import type { Sessions } from './handler.ts'
-import type { SessionProgress } from './progress.ts'
-import { isUnread } from './node.ts'
-import { type CoreAnswer, type Header, appHeaders, mergeVary, problemAnswer } from './respond.ts'
+import { type SessionRequest, hold, isUnread } from './node.ts'
+import { type CoreAnswer, type Header, mergeVary, problemAnswer } from './respond.ts'
 
 export type SessionPlugin = (fastify: FastifyInstance) => Promise<void>
-
-/** What is known of one request while it runs. */
-interface Running {
-  progress(): SessionProgress
-  /** What a handler threw. */
-  error: SessionError | undefined
-}
 
 /**
  * A plugin for Fastify 5. Register it before the routes; it holds for the whole app, 404s and errors included.
  *
  * A SessionError of a handler, such as `cross-site` from the guard, becomes a problem answer unless the app's own
- * error handler gives it a status of its own. What is sent past Fastify (`reply.hijack()`, `reply.raw`) is out of reach: save the
- * session before, and add no cookie.
+ * error handler gives it a status of its own. Node's own answer is held, so that later hooks, a `Response` as payload
+ * and `reply.raw` are covered as well.
  * @example
  * declare module 'fastify' {
  *   interface FastifyRequest { session: ServerSession<typeof schema> }
@@ -31,7 +23,8 @@ interface Running {
  * await app.register(sessionPlugin(sessions))
  */
 export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): SessionPlugin {
-  const runs = new WeakMap<FastifyRequest, Running>()
+  /** What a handler threw. */
+  const thrown = new WeakMap<FastifyRequest, SessionError>()
 
   async function open(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     // Before anything else: an error answer, too, must be readable for a page that may read the good one.
@@ -44,7 +37,10 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
       }
       const session = await sessions.load(request.raw)
       Object.assign(request, { session })
-      runs.set(request, { progress: () => sessions.progress(session), error: undefined })
+      hold(reply.raw, {
+        progressOf: () => sessions.progress(session),
+        onError: (error) => request.log.error(error),
+      })
       return undefined
     } catch (error) {
       if (error instanceof SessionError) return sendAnswer(reply, problemAnswer(error))
@@ -52,32 +48,26 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
     }
   }
 
-  async function close(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
-    const run = runs.get(request)
-    if (run === undefined) return payload
+  async function answerThrown(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    payload: unknown,
+  ): Promise<unknown> {
+    const error = thrown.get(request)
     // Fastify's own handler makes a 500 of it; that of the app may have made something else.
-    if (run.error !== undefined && reply.statusCode === 500) return replace(reply, payload, run.error)
-    const progress = run.progress()
-    // An answer that everybody may have is not for renewing somebody's cookie, and says nothing of a session.
-    if (!progress.isTouched && /\bpublic\b/i.test(textOf(reply, 'cache-control') ?? '')) return payload
-    try {
-      if (!progress.isSettled && !progress.hasFailed) await progress.finish()
-    } catch (error) {
-      if (error instanceof SessionError) return replace(reply, payload, error)
-      throw error
-    }
-    for (const field of appHeaders(run.progress(), (name) => textOf(reply, name))) addHeader(reply, field)
-    return payload
+    if (error === undefined || reply.statusCode !== 500) return payload
+    // What the handler changed before it threw is dropped, as with Express.
+    ;(request as Partial<SessionRequest>).session?.revert()
+    return replace(reply, payload, error)
   }
 
   async function plugin(fastify: FastifyInstance): Promise<void> {
     fastify.decorateRequest('session')
     fastify.addHook('onRequest', open)
     fastify.addHook('onError', async (request, _reply, error) => {
-      const run = runs.get(request)
-      if (run !== undefined && error instanceof SessionError) run.error = error
+      if (error instanceof SessionError) thrown.set(request, error)
     })
-    fastify.addHook('onSend', close)
+    fastify.addHook('onSend', answerThrown)
   }
 
   return Object.assign(plugin, {

@@ -109,12 +109,13 @@ export function sessionErrors(
   return sendAnswer(response, problemAnswer(error))
 }
 
-interface HoldOptions {
+export interface HoldOptions {
   progressOf(): SessionProgress
   onError(error: unknown): void
 }
 
-function hold(response: ServerResponse, { progressOf, onError }: HoldOptions): void {
+/** For adapters of frameworks that stand on Node's answers: from now on this one waits for its session. */
+export function hold(response: ServerResponse, { progressOf, onError }: HoldOptions): void {
   let isShared = false
   let setsCookie = false
   let hasHeaders = false

@@ -194,3 +194,40 @@ describe('session routes', () => {
     expect((await app.get('/nothing', { method: 'OPTIONS', headers })).status).toBe(204)
   })
 })
+
+describe('what comes after our hooks', () => {
+  test('a Response as payload cannot make an answer with a cookie shared', async () => {
+    const app = await open((instance) => {
+      instance.get('/response', (request, reply) => {
+        request.session.signIn('ada')
+        const headers = { 'cache-control': 'public, max-age=60', vary: 'Accept' }
+        return reply.send(new Response('hello', { headers }))
+      })
+    })
+    const answer = await app.get('/response')
+    expect([await answer.text(), answer.headers.getSetCookie().length]).toEqual(['hello', 1])
+    expect([answer.headers.get('cache-control'), answer.headers.get('vary')]).toEqual([
+      'no-store',
+      'Accept, Cookie',
+    ])
+  })
+
+  test('a change of a later hook, or of reply.raw, is stored', async () => {
+    const app = await open((instance) => {
+      instance.addHook('onSend', async (request, _reply, payload) => {
+        if (request.url === '/hook') request.session.increment('visits')
+        return payload
+      })
+      instance.get('/hook', () => 'hook')
+      instance.get('/raw', (request, reply) => {
+        reply.hijack()
+        request.session.increment('visits')
+        reply.raw.end('raw')
+      })
+      instance.get('/read', (request) => ({ visits: request.session.get('visits') }))
+    })
+    expect((await app.get('/hook')).headers.getSetCookie()).toHaveLength(1)
+    expect(await (await app.get('/raw')).text()).toBe('raw')
+    expect(await (await app.get('/read')).json()).toEqual({ visits: 2 })
+  })
+})
