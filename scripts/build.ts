@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type InlineConfig, build } from 'vite'
 
 const root = join(import.meta.dirname, '..')
-const stores = ['memcached', 'memory', 'sqlite', 'file', 'unstorage']
+const stores = ['cookie', 'memcached', 'memory', 'sqlite', 'file', 'unstorage']
 const doors = ['index', 'schema', 'worker', 'server', 'node', 'fastify', ...stores, 'testing']
 /** What users install, or what their platform brings. Everything else is in the bundle. */
 const external = [/^node:/, 'idb', 'workbox-window', /^msw(\/|$)/]

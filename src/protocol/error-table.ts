@@ -53,6 +53,7 @@ export const errorTable: Readonly<Record<SessionErrorCode, Fact>> = {
   ),
   'streams-full': fact(503, 'Too many event streams of this session are open. Close one.', true),
   'clients-full': fact(503, 'Too many browsers write to this session at once. Try again.', true),
+  unsupported: fact(501, 'The store of this app cannot do that. See docs/stores.md.'),
 
   'not-json': fact(0, 'A session holds JSON values only.'),
   'unknown-key': fact(0, 'The schema has no such key. Add it with defineSession.'),

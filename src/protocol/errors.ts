@@ -26,6 +26,7 @@ export type SessionErrorCode =
   | 'invalid'
   | 'outbox-full'
   | 'pending-writes'
+  | 'unsupported'
   | 'weak-secret'
   | 'invalid-option'
 

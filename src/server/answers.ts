@@ -24,13 +24,14 @@ export interface Answering {
 export function answerFrom(core: Core, request: CoreRequest, state: Answering): CoreAnswer {
   const { record, known, cookie, outcomes, etag } = state
   const time = now(core)
-  const freshIn = cookie === undefined ? core.times.freshSeconds : Math.max(0, cookie.expires - time)
+  const isSet = cookie === undefined || core.carried?.isChanged === true
+  const freshIn = isSet ? core.times.freshSeconds : Math.max(0, cookie.expires - time)
   const expiresIn = Math.max(0, Math.min(core.times.idleTimeoutSeconds, record.expires - time))
   const { persistent } = record
   const times = { freshIn, expiresIn, persistent, outcomes }
   const message = messageOf(patchOf(record, known, core.schema), times, core.ring)
   const revision: Header = [headers.revision, `${record.epoch}.${record.revision}`]
   const tag: Header[] = etag === undefined ? [] : [['etag', etag]]
-  const renewed = cookie === undefined ? cookieHeaders(core, request, state) : []
+  const renewed = isSet ? cookieHeaders(core, request, state) : []
   return messageAnswer(message, [...tag, revision, ...renewed])
 }

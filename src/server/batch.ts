@@ -8,6 +8,7 @@ import { type Decision, type Mutation, type Outcome, decide } from '../protocol/
 import { type SessionSchema, definitionOf } from '../protocol/schema.ts'
 import { entryOf } from '../protocol/state.ts'
 import { withKeys } from './change.ts'
+import type { Numbering } from './core.ts'
 import type { ClientMemo, SessionRecord } from './record.ts'
 import { byteLength } from './seal.ts'
 
@@ -17,6 +18,9 @@ export interface BatchContext {
   readonly hash: string
   /** Seconds since 1970. */
   readonly now: number
+  readonly numbering?: Numbering
+  /** Browsers that are remembered. @default limits.clients */
+  readonly clients?: number
 }
 
 export interface AppliedBatch {
@@ -41,10 +45,10 @@ export function applyBatch(record: SessionRecord, batch: Batch, context: BatchCo
     return { record, outcomes: withValues(memo.outcomes, batch, record) }
   }
   const { changes, codes } = decideAll(record, batch, context.schema)
-  const changed = withKeys(record, changes)
+  const changed = withKeys(record, changes, context.numbering)
   const outcomes = batch.mutations.map((mutation, index) => toOutcome(codes[index], changed, mutation))
   const { client, number } = batch
-  const kept = makeRoom(record.clients, client, context.now)
+  const kept = makeRoom(record.clients, client, context)
   const clients = [...kept, { client, number, hash: context.hash, outcomes, at: context.now }]
   return { record: { ...changed, clients }, outcomes: withValues(outcomes, batch, changed) }
 }
@@ -116,9 +120,13 @@ function withValues(outcomes: readonly Outcome[], batch: Batch, record: SessionR
 }
 
 /** The other clients, without the longest idle one when the table is full. */
-function makeRoom(clients: readonly ClientMemo[], client: string, now: number): readonly ClientMemo[] {
-  const others = clients.filter((memo) => memo.client !== client)
-  if (others.length < limits.clients) return others
+function makeRoom(
+  memos: readonly ClientMemo[],
+  client: string,
+  { now, clients = limits.clients }: BatchContext,
+): readonly ClientMemo[] {
+  const others = memos.filter((memo) => memo.client !== client)
+  if (others.length < clients) return others
   const [idlest] = others.toSorted((a, b) => a.at - b.at)
   const idleSeconds = now - (idlest?.at ?? now)
   if (idleSeconds < limits.clientBusySeconds) {

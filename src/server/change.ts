@@ -3,7 +3,7 @@
 import type { Json } from '../protocol/json.ts'
 import { limits } from '../protocol/limits.ts'
 import { type Entries, type Entry, type Epoch, entryOf } from '../protocol/state.ts'
-import { type Core, now } from './core.ts'
+import { type Core, type Numbering, now } from './core.ts'
 import { toBase64Url } from './crypto.ts'
 import type { SessionRecord } from './record.ts'
 import { byteLength } from './seal.ts'
@@ -79,10 +79,10 @@ export function keptKeys(before: SessionRecord, { owner, carry }: SignIn): Entri
   return Object.fromEntries(Object.entries(before.keys).filter(([name]) => carry.includes(name)))
 }
 
-export function withKeys(record: SessionRecord, changes: KeyChanges): SessionRecord {
+export function withKeys(record: SessionRecord, changes: KeyChanges, numbering?: Numbering): SessionRecord {
+  const { revision, isFork } = numbering ?? { revision: record.revision + 1, isFork: false }
   const keys: Record<string, Entry> = { ...record.keys }
   const removed: Record<string, number> = { ...record.removed }
-  const revision = record.revision + 1
   let isChanged = false
   for (const [name, value] of changes) {
     const before = entryOf(record.keys, name)
@@ -97,7 +97,10 @@ export function withKeys(record: SessionRecord, changes: KeyChanges): SessionRec
       keys[name] = [revision, value]
     }
   }
-  return isChanged ? { ...record, revision, keys, ...forget(removed, record.horizon) } : record
+  if (!isChanged) return record
+  return isFork
+    ? { ...record, revision, keys, removed: {}, horizon: revision }
+    : { ...record, revision, keys, ...forget(removed, record.horizon) }
 }
 
 /** Of an empty session nothing is stored. One whose last key was removed is not empty: somebody watches it. */

@@ -68,7 +68,7 @@ export function findCookie(
 }
 
 /** Values of the cookies that are called `name` to the byte. Only space and tab are trimmed, nothing decoded. */
-function valuesOf(header: string, name: string): string[] {
+export function valuesOf(header: string, name: string): string[] {
   const values: string[] = []
   for (const pair of header.split(';')) {
     const equals = pair.indexOf('=')

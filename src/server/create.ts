@@ -17,5 +17,28 @@ export interface SessionsOptions<S extends SessionSchema> extends Omit<CoreOptio
  * @example const sessions = createSessions({ schema, secrets: [secret], store: memoryStore() })
  */
 export function createSessions<const S extends SessionSchema>(options: SessionsOptions<S>): Sessions<S> {
-  return createCoreSessions({ crypto: nodeCrypto, channels: nodeChannels, ...options })
+  const sessions = createCoreSessions({ crypto: nodeCrypto, channels: nodeChannels, ...options })
+  warnOf(options.store)
+  return sessions
+}
+
+const lossOfChanges = 'of two requests that change a session at once it loses changes of one'
+const losses = {
+  final: undefined,
+  kept: 'a copy of a cookie works after a sign-out once the store forgets it',
+  none: 'a copy of a cookie works after a sign-out',
+} as const
+
+/** What a store does not promise is said at the start, not found out later. */
+function warnOf({
+  name,
+  guarantees: { compareAndSwap, revocation },
+}: SessionsOptions<SessionSchema>['store']): void {
+  const lost = [compareAndSwap === 'none' ? lossOfChanges : undefined, losses[revocation]]
+  const text = lost.filter((loss) => loss !== undefined).join('; ')
+  if (text === '') return
+  process.emitWarning(`The store "${name}" keeps sessions in the cookie: ${text}. See docs/stores.md.`, {
+    type: 'SessionMirrorWarning',
+    code: 'SESSION_MIRROR_STORE',
+  })
 }

@@ -13,6 +13,16 @@ export interface ServerCrypto {
   hash(text: string): string
   /** Whether two texts are the same, in a time that depends on their length alone. */
   equal(a: string, b: string): boolean
+  /** Only where sessions are kept in the cookie. */
+  readonly aead?: Aead
+}
+
+/** AES-256-GCM (NIST SP 800-38D) under a key of 32 bytes: a random nonce, the ciphertext, and a tag of 16 bytes. */
+export interface Aead {
+  /** `bound` is not in the result, and must be the same when it is opened. */
+  seal(key: Uint8Array, plain: Uint8Array, bound: string): Uint8Array
+  /** Undefined for anything that was not sealed like this. */
+  open(key: Uint8Array, sealed: Uint8Array, bound: string): Uint8Array | undefined
 }
 
 /** Base64url without padding. */

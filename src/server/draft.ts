@@ -6,6 +6,7 @@ import { limits } from '../protocol/limits.ts'
 import { type KeyDefinition, type SessionSchema, checkValue, definitionOf } from '../protocol/schema.ts'
 import { type Entries, entryOf } from '../protocol/state.ts'
 import { withKeys } from './change.ts'
+import type { Numbering } from './core.ts'
 import type { SessionRecord } from './record.ts'
 import { byteLength } from './seal.ts'
 
@@ -15,7 +16,7 @@ type Step = (value: Json | undefined) => Json | undefined
 export interface Taken {
   /** Of the keys that are to change. */
   readonly names: readonly string[]
-  apply(record: SessionRecord): SessionRecord
+  apply(record: SessionRecord, numbering: Numbering): SessionRecord
   /** They are stored: only what was added meanwhile stays. */
   done(): void
 }
@@ -90,10 +91,11 @@ export function createDraft(schema: SessionSchema): Draft {
       const taken = [...steps]
       return {
         names: taken.map(([key]) => key),
-        apply: (record) =>
+        apply: (record, numbering) =>
           withKeys(
             record,
             new Map(taken.map(([key, list]) => [key, run(list, entryOf(record.keys, key)?.[1])])),
+            numbering,
           ),
         done() {
           for (const [key, list] of taken) drop(steps, key, list)

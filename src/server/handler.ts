@@ -3,7 +3,9 @@
 import { SessionError } from '../protocol/errors.ts'
 import { headers } from '../protocol/names.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
+import { enter } from './carry.ts'
 import { createCommit } from './commit.ts'
+import type { Core } from './core.ts'
 import { corsHeaders } from './cors.ts'
 import { createServerSession, openedBy } from './create-session.ts'
 import { createOpenEvents } from './events.ts'
@@ -82,16 +84,17 @@ export interface Sessions<S extends SessionSchema = SessionSchema> {
 /** @throws SessionError `weak-secret`, `invalid-option` */
 export function createSessions<const S extends SessionSchema>(options: CoreOptions<S>): Sessions<S> {
   const core = createCore(options)
-  const tools: Loading = {
-    core,
-    commit: createCommit(core),
-    owners: createOwners(core),
-    rotate: createRotate(core),
-  }
-  const answerRoute = createRoutes({ ...tools, openEvents: createOpenEvents(tools) })
+  const tools = toolsOf(core)
+  const answerRoute = createRoutes({ core, openEvents: createOpenEvents(tools), enter: entered })
   const { owners } = tools
   const incoming = (request: AnyRequest): CoreRequest => behindProxies(toCoreRequest(request), core.proxies)
   const handle = (request: AnyRequest): Promise<CoreAnswer | undefined> => answerRoute(incoming(request))
+
+  function entered(request: CoreRequest): { readonly tools: Loading; readonly request: CoreRequest } {
+    if (core.carriedStore === undefined) return { tools, request }
+    const own = enter(core, request)
+    return { tools: toolsOf(own.core), request: own.request }
+  }
 
   // One request has one session, whoever asks for it: two would save past each other.
   const loading = new WeakMap<object, Promise<ServerSession<S>>>()
@@ -104,11 +107,12 @@ export function createSessions<const S extends SessionSchema>(options: CoreOptio
   }
 
   async function loadFor(from: CoreRequest): Promise<ServerSession<S>> {
+    const own = entered(from)
     try {
-      const loaded = await loadSession(tools, from)
+      const loaded = await loadSession(own.tools, own.request)
       checkLoaded(loaded, from, core.onLost)
       const present = loaded.state === 'live' ? loaded : undefined
-      return createServerSession(openSession(tools, { loaded, request: from, present }))
+      return createServerSession(openSession(own.tools, { loaded, request: own.request, present }))
     } catch (error) {
       throw refused(error)
     }
@@ -172,7 +176,10 @@ export function createSessions<const S extends SessionSchema>(options: CoreOptio
       if (present === undefined) return undefined
       return createServerSession(openSession(tools, { loaded: none, request: undefined, present }))
     },
-    inspect: async (request) => inspect(core, incoming(request)),
+    inspect: async (request) => {
+      const own = entered(incoming(request))
+      return inspect(own.tools.core, own.request)
+    },
     progress: progressOf,
   }
 
@@ -190,6 +197,10 @@ export function createSessions<const S extends SessionSchema>(options: CoreOptio
       headers: () => open.headers(),
     }
   }
+}
+
+function toolsOf(core: Core): Loading {
+  return { core, commit: createCommit(core), owners: createOwners(core), rotate: createRotate(core) }
 }
 
 function checkLoaded(loaded: Loaded, request: CoreRequest, onLost: 'refuse' | 'anonymous'): void {

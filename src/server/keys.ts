@@ -12,6 +12,7 @@ const purposes = [
   'owner-record',
   'parking',
   'parking-key',
+  'carried',
 ] as const
 export type Purpose = (typeof purposes)[number]
 

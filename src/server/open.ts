@@ -56,7 +56,8 @@ export interface Opening {
   readonly present: Present | undefined
 }
 
-type CookieFate = 'keep' | 'set' | 'clear'
+/** `keep`: it is set again only where it carries a session that has changed. `leave`: not even then. */
+type CookieFate = 'keep' | 'leave' | 'set' | 'clear'
 
 export function openSession(tools: Loading, opening: Opening): OpenSession {
   const { core } = tools
@@ -184,7 +185,8 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
       return isTouched
     },
     get needsCookie() {
-      return moving !== undefined || (!draft.isEmpty && (present === undefined || ending !== undefined))
+      const isNew = present === undefined || ending !== undefined || core.carried !== undefined
+      return moving !== undefined || (!draft.isEmpty && isNew)
     },
     touch() {
       isTouched = true
@@ -216,7 +218,7 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
       hasFailed = false
     },
     headers: () =>
-      request === undefined ? [] : headersOf(core, request, { present, fate: hasFailed ? 'keep' : fate }),
+      request === undefined ? [] : headersOf(core, request, { present, fate: hasFailed ? 'leave' : fate }),
   }
 }
 
@@ -228,6 +230,7 @@ function headersOf(
   const revision = present === undefined ? 'none' : `${present.record.epoch}.${present.record.revision}`
   const result: Header[] = [[headers.revision, revision]]
   if (fate === 'clear') result.push(['set-cookie', core.jar.clearing(request)])
-  if (fate === 'set' && present !== undefined) result.push(...cookieHeaders(core, request, present))
+  const isSet = fate === 'set' || (fate === 'keep' && core.carried?.isChanged === true)
+  if (isSet && present !== undefined) result.push(...cookieHeaders(core, request, present))
   return result
 }

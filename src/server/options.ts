@@ -1,9 +1,11 @@
 // The options of `createSessions`, checked once and at the start, so that a wrong one never meets a user.
 import { type Clock, systemClock } from '../protocol/clock.ts'
 import { SessionError } from '../protocol/errors.ts'
+import { limits } from '../protocol/limits.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
-import type { Store } from '../stores/store.ts'
+import { type CarriedStore, type Store, isCarried } from '../stores/store.ts'
 import { type Assurance, timesOf } from './assurance.ts'
+import { carriedClients } from './carry.ts'
 import { type CookieOptions, createCookieJar } from './cookie-jar.ts'
 import { type Core, cookieSeconds } from './core.ts'
 import type { ServerCrypto } from './crypto.ts'
@@ -17,7 +19,7 @@ export interface CoreOptions<S extends SessionSchema = SessionSchema> {
   readonly schema: S
   /** The newest first: it signs, the others only verify. Each has 32 characters or more, all random. */
   readonly secrets: readonly string[]
-  readonly store: Store
+  readonly store: Store | CarriedStore
   /** Keeps apps with the same secrets apart: what one signs, no other takes. Also stands in watched events. @default '' */
   readonly app?: string
   readonly crypto: ServerCrypto
@@ -79,7 +81,7 @@ export function createCore(options: CoreOptions): Core {
   const { schema, store, crypto, base = '/session', allowedOrigins = [], onLost = 'refuse' } = options
   const { app = '', trustProxy = 0, heartbeatSeconds = 25 } = options
   if (typeof schema?.keys !== 'object') throw invalid('schema must come from defineSession.')
-  if (typeof store?.read !== 'function') throw invalid('store must be a Store, such as memoryStore().')
+  const carriedStore = toCarried(store, crypto)
   if (!/^(\/[A-Za-z0-9._~-]+)+$/.test(base))
     throw invalid('base must be a path like /session, without a slash at its end.')
   if (onLost !== 'refuse' && onLost !== 'anonymous') throw invalid("onLost must be 'refuse' or 'anonymous'.")
@@ -90,9 +92,17 @@ export function createCore(options: CoreOptions): Core {
   const times = timesOf(options)
   const ring = createKeyRing(options.secrets, crypto, app)
   const watch = createWatch(options.channels, app)
+  const clock = options.clock ?? systemClock
+  const opened = isCarried(store) ? store.open(() => undefined) : store
+  const lists = isCarried(store) ? store.shared : store
   return {
     schema,
-    store: watchedStore(store, watch),
+    store: watchedStore(opened, watch),
+    lists: lists && watchedStore(lists, watch),
+    carriedStore,
+    carried: undefined,
+    numbering: numberingOf(carriedStore, clock),
+    clients: carriedStore === undefined ? limits.clients : carriedClients,
     crypto,
     base,
     allowedOrigins,
@@ -101,7 +111,7 @@ export function createCore(options: CoreOptions): Core {
     ring,
     findPlace: createFindPlace(ring),
     jar: createCookieJar(options.cookie ?? {}, cookieSeconds(times)),
-    clock: options.clock ?? systemClock,
+    clock,
     allowNonBrowser: options.allowNonBrowser ?? false,
     proxies: trustProxy,
     persistent: options.cookie?.persistent ?? true,
@@ -111,6 +121,24 @@ export function createCore(options: CoreOptions): Core {
     heartbeatSeconds,
     watch,
   }
+}
+
+function toCarried(store: Store | CarriedStore, crypto: ServerCrypto): CarriedStore | undefined {
+  const isStore = typeof store === 'object' && store !== null && ('read' in store || 'open' in store)
+  if (!isStore) throw invalid('store must be a Store, such as memoryStore().')
+  if (!isCarried(store)) return undefined
+  if (crypto.aead === undefined)
+    throw invalid('This crypto cannot encrypt, so the cookie can keep no session.')
+  return store
+}
+
+/**
+ * Where two requests can both begin from one revision, the next number is the time: what came of the one is not
+ * taken for what came of the other.
+ */
+function numberingOf(carriedStore: CarriedStore | undefined, clock: Clock): Core['numbering'] {
+  if (carriedStore === undefined) return ({ revision }) => ({ revision: revision + 1, isFork: false })
+  return ({ revision }) => ({ revision: Math.max(revision + 1, clock()), isFork: true })
 }
 
 function checkCount(

@@ -4,6 +4,7 @@
 import { SessionError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Epoch } from '../protocol/state.ts'
+import type { Store } from '../stores/store.ts'
 import { type Core, now } from './core.ts'
 import { type Located, locate, unavailable } from './locate.ts'
 import type { Place, SessionRecord } from './record.ts'
@@ -60,6 +61,28 @@ const emptyList: OwnerList = { endedBefore: 0, sessions: [] }
 const maxKept = 10_000
 
 export function createOwners(core: Core): Owners {
+  return core.lists === undefined ? noOwners : listedOwners(core, core.lists)
+}
+
+const cannotList = (): Promise<never> =>
+  Promise.reject(
+    new SessionError(
+      'unsupported',
+      "This store keeps no lists: an owner's sessions cannot be shown or ended.",
+    ),
+  )
+
+/** Where sessions are in cookies alone nobody knows of them. */
+const noOwners: Owners = {
+  enter: () => Promise.resolve(),
+  keep: () => Promise.resolve(true),
+  list: cannotList,
+  find: cannotList,
+  end: cannotList,
+  endAll: cannotList,
+}
+
+function listedOwners(core: Core, store: Store): Owners {
   const inTurn = createTurns()
   const kept = new Map<Epoch, number>()
   const keeping = new Map<Epoch, Promise<boolean>>()
@@ -67,7 +90,7 @@ export function createOwners(core: Core): Owners {
   async function read(
     key: string,
   ): Promise<{ readonly list: OwnerList; readonly token: string | undefined }> {
-    const found = await core.store.read(key, null)
+    const found = await store.read(key, null)
     if (found.kind === 'unavailable') throw unavailable(found)
     if (found.kind === 'miss') return { list: emptyList, token: undefined }
     const list = unseal(found.value, { ...core, key, purpose: 'owner-record' })
@@ -88,8 +111,8 @@ export function createOwners(core: Core): Owners {
         const ttlSeconds = core.times.absoluteTimeoutSeconds
         const written =
           token === undefined
-            ? await core.store.create(key, value, ttlSeconds)
-            : await core.store.replace(key, value, { token, ttlSeconds })
+            ? await store.create(key, value, ttlSeconds)
+            : await store.replace(key, value, { token, ttlSeconds })
         if (written.kind === 'unavailable') throw unavailable(written)
         if (written.kind === 'stored') return undefined
         core.watch.tell('conflict', { operation: 'owner' })

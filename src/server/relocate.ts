@@ -134,7 +134,9 @@ export function tombstone(core: Core, reason: EndReason): Stored {
 
 async function swap(core: Core, { place, record, token }: Live, leave: Stored): Promise<boolean> {
   const value = encodeStored(leave, place.key, core.ring)
-  const replaced = await core.store.replace(place.key, value, { token, ttlSeconds: tombstoneSeconds(core) })
+  const leaves = leave.kind === 'tombstone' ? 'ended' : 'moved'
+  const ttlSeconds = tombstoneSeconds(core)
+  const replaced = await core.store.replace(place.key, value, { token, ttlSeconds, leaves })
   if (replaced.kind === 'unavailable') throw unavailable(replaced)
   // The streams of a session that moved on read it again; those of one that ended find that out.
   if (replaced.kind === 'stored') core.feed.publish(record.epoch)

@@ -17,8 +17,9 @@ export function cookieHeaders(
   if (sid === undefined) return []
   const issued = now(core)
   const cookie = { sid, floor: record.revision, issued, expires: issued + freshSeconds }
+  const value = encodeCookie(cookie, core.ring) + (core.carried?.textFor(place) ?? '')
   return [
-    ['set-cookie', core.jar.line(request, encodeCookie(cookie, core.ring), record.persistent)],
+    ['set-cookie', core.jar.line(request, value, record.persistent)],
     [headers.freshIn, String(freshSeconds)],
   ]
 }

@@ -37,10 +37,9 @@ export function isRotationDue(
 ): boolean {
   // Somebody who came with the old id has not received the present one yet.
   if (places.length > 1) return false
-  return (
-    now(core) - record.placed >= core.times.rotateSeconds ||
-    place.sid?.startsWith(core.ring.newest.id) !== true
-  )
+  if (place.sid?.startsWith(core.ring.newest.id) !== true) return true
+  // A copy of a cookie that holds the session itself works under the old id, too: a new one would be for nothing.
+  return core.carried === undefined && now(core) - record.placed >= core.times.rotateSeconds
 }
 
 export function createRotate(core: Core): Rotate {

@@ -3,7 +3,7 @@ import { SessionError } from '../protocol/errors.ts'
 import { type Batch, type SyncRequest, parseBatch, parseSyncRequest } from '../protocol/messages.ts'
 import { routesOf } from '../protocol/names.ts'
 import { answerFrom } from './answers.ts'
-import { applyBatch } from './batch.ts'
+import { type BatchContext, applyBatch } from './batch.ts'
 import { createRecord, isEmpty } from './change.ts'
 import { type Core, now } from './core.ts'
 import { corsHeaders, preflightAnswer } from './cors.ts'
@@ -15,22 +15,35 @@ import { type SessionRecord, createPlace } from './record.ts'
 import { type Moved, createFirst } from './relocate.ts'
 import { cookieHeaders, wantsRenewal } from './renew.ts'
 import type { CoreRequest } from './request.ts'
-import { type CoreAnswer, messageAnswer, notModified, problemAnswer, withHeaders } from './respond.ts'
+import {
+  type CoreAnswer,
+  emptyAnswer,
+  messageAnswer,
+  notModified,
+  problemAnswer,
+  withHeaders,
+} from './respond.ts'
 import { isRotationDue, renewed } from './rotate.ts'
 import { signOut } from './sign-out.ts'
 
-export interface Tools extends Loading {
-  readonly openEvents: OpenEvents
-}
+type Route = (tools: Loading, request: CoreRequest) => Promise<CoreAnswer>
 
-type Route = (tools: Tools, request: CoreRequest) => Promise<CoreAnswer>
+export interface Entrance {
+  readonly core: Core
+  readonly openEvents: OpenEvents
+  /** What a route works with for one request, and the request as it is to be read. */
+  enter(request: CoreRequest): { readonly tools: Loading; readonly request: CoreRequest }
+}
 
 /**
  * Gives the answer of a session route, or of a preflight from an allowed origin for any path; undefined for
  * everything else. Rejects only where a bug is.
  */
-export function createRoutes(tools: Tools): (request: CoreRequest) => Promise<CoreAnswer | undefined> {
-  const { core } = tools
+export function createRoutes({
+  core,
+  openEvents,
+  enter,
+}: Entrance): (request: CoreRequest) => Promise<CoreAnswer | undefined> {
   const { base } = core
   const { mirror, sync, refresh, events } = routesOf(base)
   // Maps, so that no path or method finds a member of Object.prototype.
@@ -39,7 +52,7 @@ export function createRoutes(tools: Tools): (request: CoreRequest) => Promise<Co
     [mirror, new Map(Object.entries({ ...reading, DELETE: signOut }))],
     [sync, new Map([['POST', postSync]])],
     [refresh, new Map([['POST', postRefresh]])],
-    [events, new Map([['GET', getEvents]])],
+    [events, new Map<string, Route>([['GET', getEvents]])],
   ])
 
   async function answer(path: string, request: CoreRequest): Promise<CoreAnswer> {
@@ -47,7 +60,7 @@ export function createRoutes(tools: Tools): (request: CoreRequest) => Promise<Co
       const methods = routes.get(path)
       if (methods === undefined) throw new SessionError('not-found')
       const route = methods.get(request.method)
-      if (route !== undefined) return await answerRoute(tools, request, route)
+      if (route !== undefined) return await answerRoute(request, route)
       const allow = [...methods.keys()].join(', ')
       return problemAnswer(new SessionError('method-not-allowed'), [['allow', allow]])
     } catch (error) {
@@ -55,6 +68,21 @@ export function createRoutes(tools: Tools): (request: CoreRequest) => Promise<Co
       core.watch.tell('refuse', { code: error.code })
       return problemAnswer(error)
     }
+  }
+
+  function answerRoute(request: CoreRequest, route: Route): Promise<CoreAnswer> {
+    if (route === getEvents) guardReading(core, request)
+    else if (route !== getMirror) {
+      guard(core, request)
+      checkType(request)
+    }
+    const entered = enter(request)
+    return route(entered.tools, entered.request)
+  }
+
+  async function getEvents({ core: { carried } }: Loading, from: CoreRequest): Promise<CoreAnswer> {
+    // Nobody but the browser itself could tell what is new. An EventSource that is told 204 does not come again.
+    return carried === undefined ? openEvents(from) : emptyAnswer([['vary', 'Cookie']])
   }
 
   return async (request) => {
@@ -66,20 +94,7 @@ export function createRoutes(tools: Tools): (request: CoreRequest) => Promise<Co
   }
 }
 
-function answerRoute(tools: Tools, request: CoreRequest, route: Route): Promise<CoreAnswer> {
-  if (route === getEvents) guardReading(tools.core, request)
-  else if (route !== getMirror) {
-    guard(tools.core, request)
-    checkType(request)
-  }
-  return route(tools, request)
-}
-
-function getEvents({ openEvents }: Tools, request: CoreRequest): Promise<CoreAnswer> {
-  return openEvents(request)
-}
-
-async function getMirror(tools: Tools, request: CoreRequest): Promise<CoreAnswer> {
+async function getMirror(tools: Loading, request: CoreRequest): Promise<CoreAnswer> {
   const { core } = tools
   const known = parseKnown(request.url)
   const loaded = await loadSession(tools, request)
@@ -89,12 +104,13 @@ async function getMirror(tools: Tools, request: CoreRequest): Promise<CoreAnswer
   const etag = `"${epoch}.${revision}"`
   const tags = (request.header('if-none-match') ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''))
   const next = await renewal(tools, live, live)
+  const isSet = next.cookie === undefined || core.carried?.isChanged === true
   if (tags.includes(etag))
-    return notModified([['etag', etag], ...(next.cookie ? [] : cookieHeaders(core, request, next))])
+    return notModified([['etag', etag], ...(isSet ? cookieHeaders(core, request, next) : [])])
   return forMethod(request, answerFrom(core, request, { ...next, known, etag }))
 }
 
-async function postSync(tools: Tools, request: CoreRequest): Promise<CoreAnswer> {
+async function postSync(tools: Loading, request: CoreRequest): Promise<CoreAnswer> {
   const { core, commit } = tools
   const body = parseSyncRequest(await request.body())
   const batch = body.batch === undefined ? undefined : { text: body.batch, parsed: parseBatch(body.batch) }
@@ -105,9 +121,9 @@ async function postSync(tools: Tools, request: CoreRequest): Promise<CoreAnswer>
   checkEnvelope(body, live.record)
   if (batch === undefined)
     return answerFrom(core, request, { ...(await renewal(tools, live, live)), known: body })
-  const context = { schema: core.schema, hash: hashOf(core, batch.text), now: now(core) }
+  const hash = hashOf(core, batch.text)
   const { place, record, result } = await commit(live, (before) => {
-    const applied = applyBatch(before, batch.parsed, context)
+    const applied = applyBatch(before, batch.parsed, contextOf(core, before, hash))
     return { record: applied.record, result: applied.outcomes }
   })
   const next = await renewal(tools, live, { place, record })
@@ -116,7 +132,7 @@ async function postSync(tools: Tools, request: CoreRequest): Promise<CoreAnswer>
 
 /** What is answered from: with a new cookie, and perhaps a new id, once half of the fresh time is over. */
 async function renewal(
-  tools: Tools,
+  tools: Loading,
   live: LiveSession,
   present: Moved,
 ): Promise<Moved & { readonly cookie: LiveSession['cookie'] | undefined }> {
@@ -139,15 +155,15 @@ async function syncAnew({ core, request, loaded, body, batch, hash }: Anew): Pro
     throw loaded.state === 'dead' ? toError(loaded) : new SessionError('epoch-mismatch')
   if (body.owner !== null) throw new SessionError('epoch-mismatch')
   if (batch === undefined) return messageAnswer(emptyMessage())
-  const context = { schema: core.schema, hash, now: now(core) }
-  const { record, outcomes } = applyBatch(createRecord(core, null), batch, context)
+  const before = createRecord(core, null)
+  const { record, outcomes } = applyBatch(before, batch, contextOf(core, before, hash))
   if (isEmpty(record)) return messageAnswer(emptyMessage(outcomes))
   const created = await createFirst(core, createPlace(core.ring, core.crypto), record)
   return answerFrom(core, request, { ...created, outcomes })
 }
 
 /** Extends the cookie, with a new session id when one is due. Asks no epoch: it changes nothing that has one. */
-async function postRefresh(tools: Tools, request: CoreRequest): Promise<CoreAnswer> {
+async function postRefresh(tools: Loading, request: CoreRequest): Promise<CoreAnswer> {
   const { core, rotate } = tools
   const known = parseSyncRequest(await request.body())
   const loaded = await loadSession(tools, request)
@@ -178,6 +194,11 @@ function toError({ reason }: DeadSession): SessionError {
 function checkEnvelope({ epoch, owner }: SyncRequest, record: SessionRecord): void {
   const isMeant = epoch === null ? record.owner === null : epoch === record.epoch
   if (!isMeant || owner !== record.owner) throw new SessionError('epoch-mismatch')
+}
+
+function contextOf(core: Core, before: SessionRecord, hash: string): BatchContext {
+  const { schema, clients } = core
+  return { schema, hash, now: now(core), numbering: core.numbering(before), clients }
 }
 
 function hashOf(core: Core, text = ''): string {

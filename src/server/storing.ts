@@ -33,13 +33,13 @@ export async function storeChanges(
 ): Promise<Stored> {
   if (present === undefined) {
     const before = createRecord(core, null)
-    const record = changes.apply(before)
+    const record = changes.apply(before, core.numbering(before))
     if (isEmpty(record)) return { present, changed: [] }
     const created = await createFirst(core, createPlace(core.ring, core.crypto), checkSize(record))
     return { present: { ...created, token: undefined }, changed: changedBy(changes, before, record) }
   }
   const { place, record, result } = await commit(present, (before) => {
-    const after = changes.apply(before)
+    const after = changes.apply(before, core.numbering(before))
     return { record: after, result: changedBy(changes, before, after) }
   })
   return { present: { place, record, token: undefined }, changed: result }
@@ -57,7 +57,7 @@ export async function storeMove(
 
   async function plan(before: SessionRecord | undefined): Promise<Omit<Relocation, 'leave'>> {
     const base = nextRecord(fresh, before, move)
-    const record = checkSize(changes.apply(base))
+    const record = checkSize(changes.apply(base, core.numbering(base)))
     changed = changedBy(changes, base, record)
     const to = createPlace(core.ring, core.crypto)
     if (record.owner !== null) await owners.enter(record.owner, { epoch: record.epoch, key: to.key })

@@ -25,6 +25,11 @@ export interface ReplaceOptions {
   /** From the `read` of this very request. */
   readonly token: string
   readonly ttlSeconds: number
+  /**
+   * What is stored is no session any more: it has another id now, or is over. Only stores that keep sessions in the
+   * cookie look at it. @default neither
+   */
+  readonly leaves?: 'moved' | 'ended'
 }
 
 /** What a store can promise. */
@@ -34,8 +39,11 @@ export interface Guarantees {
    * lose each other's changes; or nobody.
    */
   readonly compareAndSwap: 'all-processes' | 'this-process' | 'none'
-  /** `final`: what has ended stays ended. `none`: an old copy of the session works again. */
-  readonly revocation: 'final' | 'none'
+  /**
+   * `final`: what has ended stays ended. `kept`: so long as the store keeps its tombstone; should it forget that, a copy
+   * of the cookie works again. `none`: a copy works again in any case.
+   */
+  readonly revocation: 'final' | 'kept' | 'none'
   /** `volatile`: sessions may be gone at any time, and with a restart. `disk`: they survive one. `browser`: it has them. */
   readonly durability: 'volatile' | 'disk' | 'browser'
 }
@@ -83,6 +91,34 @@ export interface Store {
 
   /** Lets go of connections and memory. Later calls are `unavailable`. Repeated: does nothing. */
   close(): Promise<void>
+}
+
+/**
+ * A store that keeps sessions in the cookie, and perhaps some elsewhere. What it knows came with a request, so it is
+ * opened for each, and what it then holds leaves with the answer.
+ */
+export interface CarriedStore {
+  readonly name: string
+  readonly guarantees: Guarantees
+  /** Bytes of a value that the cookie takes. */
+  readonly maxBytes: number
+  /** Where lists of an owner's sessions are kept; without it there are none. */
+  readonly shared?: Store
+  /** @param carried the bytes that came for a key, if any did; already known to be ours */
+  open(carried: (key: string) => Uint8Array | undefined): OpenedStore
+  close(): Promise<void>
+}
+
+/** Keeps the contract of `Store` within one request. Between two that ran at once, the later answer counts. */
+export interface OpenedStore extends Store {
+  /** Whether the cookie has to be set for the browser to have what this store holds. */
+  readonly isChanged: boolean
+  /** What the cookie must carry for `key`; undefined when the session is elsewhere, or nowhere. */
+  carriedFor(key: string): Uint8Array | undefined
+}
+
+export function isCarried(store: Store | CarriedStore): store is CarriedStore {
+  return 'open' in store
 }
 
 /** Below the 1,048,500 bytes that a memcached stores by default. A record is a quarter of it at most. */

@@ -11,12 +11,21 @@ const minute = 60
 const first = bytesOf('first')
 const second = bytesOf('second')
 
+export interface ContractOptions {
+  /** What the store takes, when that is less than a whole session may have. @default 1,000,000 */
+  readonly maxBytes?: number
+}
+
 /**
  * Declares the contract's tests. `makeStore` is called once for each; the store is closed at the end of it.
  * @example storeContract({ test }, () => memoryStore())
  */
-export function storeContract({ test }: ContractRunner, makeStore: () => Store | Promise<Store>): void {
-  const cases = { ...reading, ...creating, ...replacing, ...ending, ...limiting }
+export function storeContract(
+  { test }: ContractRunner,
+  makeStore: () => Store | Promise<Store>,
+  { maxBytes = maxValueBytes }: ContractOptions = {},
+): void {
+  const cases = { ...reading, ...creating, ...replacing, ...ending, ...limiting(maxBytes) }
   for (const [name, run] of Object.entries(cases)) {
     test(name, async () => {
       const store = await makeStore()
@@ -138,7 +147,7 @@ const ending: Cases = {
   },
 }
 
-const limiting: Cases = {
+const limiting = (maxBytes: number): Cases => ({
   'keys that could carry a command are refused': async (store) => {
     for (const key of ['', 'a b', 'a\r\nflush_all', 'é', 'a\u0000', 'x'.repeat(201)]) {
       equal(await refusal(store.read(key, minute)), 'invalid-option')
@@ -152,11 +161,11 @@ const limiting: Cases = {
     }
   },
   'the largest value fits and one byte more is too large': async (store, key) => {
-    equal(await kind(store.create(key, new Uint8Array(maxValueBytes), minute)), 'stored')
-    equal((await valueOf(store, key)).byteLength, maxValueBytes)
-    equal(await refusal(store.end(key, new Uint8Array(maxValueBytes + 1), minute)), 'too-large')
+    equal(await kind(store.create(key, new Uint8Array(maxBytes), minute)), 'stored')
+    equal((await valueOf(store, key)).byteLength, maxBytes)
+    equal(await refusal(store.end(key, new Uint8Array(maxBytes + 1), minute)), 'too-large')
   },
-}
+})
 
 async function hit(
   store: Store,

@@ -4,7 +4,7 @@ import fastify, { type FastifyInstance } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
 import { sessionPlugin } from '../../src/fastify.ts'
 import { memoryStore } from '../../src/memory.ts'
-import type { ServerSession, SessionsOptions } from '../../src/server.ts'
+import type { ServerSession } from '../../src/server.ts'
 import { type Schema, createWorld, watchStore } from './harness.ts'
 import { client } from './http.ts'
 
@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const app of apps.splice(0)) await app.close()
 })
 
-async function open(routes: (app: FastifyInstance) => void, options: Partial<SessionsOptions<Schema>> = {}) {
+async function open(routes: (app: FastifyInstance) => void, options: Parameters<typeof createWorld>[0] = {}) {
   const store = watchStore(memoryStore())
   const { sessions } = createWorld({ clock: Date.now, store, ...options })
   const app = fastify({ forceCloseConnections: true })

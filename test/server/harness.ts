@@ -41,7 +41,11 @@ export interface World {
   browser(): Browser
 }
 
-export function createWorld(options: Partial<SessionsOptions<Schema>> = {}): World {
+export interface WorldOptions extends Partial<Omit<SessionsOptions<Schema>, 'store'>> {
+  readonly store?: Store
+}
+
+export function createWorld(options: WorldOptions = {}): World {
   const time = { ms: 1_800_000_000_000 }
   const clock = options.clock ?? (() => time.ms)
   const store = options.store ?? memoryStore({ clock })

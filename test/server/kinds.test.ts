@@ -208,8 +208,8 @@ describe('a key of the ring', () => {
       id,
       ...purposes.map((purpose) => mac[purpose]('text')),
     ])
-    expect(purposes).toHaveLength(8)
-    expect(new Set(made).size).toBe(2 * 9)
+    expect(purposes).toHaveLength(9)
+    expect(new Set(made).size).toBe(2 * 10)
   })
 
   test('signs records only when it is the one for records', async () => {
