@@ -56,8 +56,8 @@ export interface Opening {
   readonly present: Present | undefined
 }
 
-/** `keep`: it is set again only where it carries a session that has changed. `leave`: not even then. */
-type CookieFate = 'keep' | 'leave' | 'set' | 'clear'
+/** `keep`: it is set again only where it carries a session that has changed. */
+type CookieFate = 'keep' | 'set' | 'clear'
 
 export function openSession(tools: Loading, opening: Opening): OpenSession {
   const { core } = tools
@@ -218,7 +218,7 @@ export function openSession(tools: Loading, opening: Opening): OpenSession {
       hasFailed = false
     },
     headers: () =>
-      request === undefined ? [] : headersOf(core, request, { present, fate: hasFailed ? 'leave' : fate }),
+      request === undefined ? [] : headersOf(core, request, { present, fate: hasFailed ? 'keep' : fate }),
   }
 }
 

@@ -123,13 +123,12 @@ function openCookie(
       check(key, value, ttlSeconds)
       return unavailable() ?? (live(key) === undefined ? put(key, value, ttlSeconds) : { kind: 'exists' })
     },
-    async replace(key, value, { token, ttlSeconds, leaves }) {
+    async replace(key, value, { token, ttlSeconds }) {
       check(key, value, ttlSeconds)
       const item = live(key)
       if (unavailable() !== undefined || item === undefined) return unavailable() ?? { kind: 'missing' }
       if (item.token !== token) return { kind: 'conflict' }
-      // Where a session went to is in the answer, if that arrives; requests that are on their way have a copy.
-      return leaves === 'moved' ? { kind: 'stored' } : put(key, value, ttlSeconds)
+      return put(key, value, ttlSeconds)
     },
     async end(key, value, ttlSeconds) {
       check(key, value, ttlSeconds)

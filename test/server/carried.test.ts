@@ -122,11 +122,13 @@ describe('a session in the cookie', () => {
     const { browser, sleep } = inCookie()
     const mine = browser()
     await signIn(mine)
+    const id = mine.cookie.split('.')[2]
     for (let hour = 0; hour < 40; hour++) {
       sleep(3600)
       const { status } = await mine.post('refresh', { epoch: null, owner: null, since: 0 })
       expect(status).toBe(200)
     }
+    expect(mine.cookie.split('.')[2]).toBe(id)
     const copy = mine.copy()
     sleep(86_401)
     await expect(nameIn(mine)).resolves.toBeUndefined()
@@ -278,6 +280,27 @@ describe('a session that spills over', () => {
     expect(mine.cookie).toContain('~')
     expect(mine.cookie.length).toBeLessThan(small + 100)
     expect(await nameIn(mine)).toBe('ada')
+  })
+
+  test('a request that is on its way while the id changes with the secret finds it', async () => {
+    const { open } = spilling()
+    const [old, fresh] = ['an old secret that is long enough 1', 'a new secret that is long enough 2']
+    for (const [largest, length] of [
+      [300, 300],
+      [300, 95],
+      [0, 0],
+    ] as const) {
+      const mine = createBrowser(open([old]))
+      await signIn(mine)
+      await mine.app((session) => session.set('cart', cart(largest)))
+      await mine.app((session) => session.set('cart', cart(length)))
+      const moving = createBrowser(open([fresh, old]), mine.cookie)
+      const late = moving.copy()
+      expect(await nameIn(moving)).toBe('ada')
+      expect(moving.cookie).not.toBe(late.cookie)
+      expect(await nameIn(late)).toBe('ada')
+      expect(await nameIn(moving)).toBe('ada')
+    }
   })
 
   test('two requests that change it at once in the large store lose nothing', async () => {
