@@ -43,7 +43,7 @@ export async function startProgram({ command, args, ready }: ProgramOptions): Pr
 
   const program = { child, kill }
   running.add(program)
-  for (let attempt = 0; attempt < 300 && !hasEnded(child); attempt++) {
+  for (let attempt = 0; attempt < 1000 && !hasEnded(child); attempt++) {
     if (await answers(ready)) return program
     await new Promise((resolve) => setTimeout(resolve, 10))
   }

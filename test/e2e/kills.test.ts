@@ -1,0 +1,172 @@
+// Tabs that crash, workers and browsers that are killed, for real and often: what a write's promises said is true
+// afterwards, and nothing is applied twice.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Browser, type BrowserContext, type Page, chromium as playwright } from 'playwright'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { memcachedStore } from 'session-mirror/memcached'
+import { chromium, chromiumArguments } from '../../vite.config.ts'
+import { type Memcached, startMemcached } from '../support/memcached.ts'
+import { freePort, startProgram } from '../support/programs.ts'
+import { type App, after, startApp } from './app.ts'
+import { launch, openPage, stopWorkers } from './browser.ts'
+
+let memcached: Memcached
+let app: App
+beforeAll(async () => {
+  memcached = await startMemcached()
+  app = await startApp({ store: memcachedStore({ servers: memcached.address }) })
+})
+afterAll(async () => {
+  await app?.close()
+  await memcached?.kill()
+})
+
+/** What the pages said before they were killed: a word that did not get out was not given. */
+interface Ledger {
+  made: number
+  stored: number
+}
+
+/** Increments `count` times; the ledger learns of each before it is made, and again once it is stored. */
+async function startWriting(page: Page, ledger: Ledger, count: number): Promise<void> {
+  await page.exposeFunction('tell', (what: 'made' | 'stored') => void ledger[what]++)
+  await page.evaluate((many) => {
+    const { tell } = window as unknown as { tell(what: string): Promise<void> }
+    const write = async (): Promise<void> => {
+      await tell('made')
+      const { stored } = window.session.increment('visits')
+      if ((await stored) === 'disk') await tell('stored')
+    }
+    Object.assign(window, { writing: Promise.all(Array.from({ length: many }, write)) })
+  }, count)
+}
+
+const written = (page: Page): Promise<unknown> =>
+  page.evaluate(() => (window as unknown as { writing: Promise<unknown> }).writing)
+
+/** Opens another page of the same profile, lets it send what is left, and says what the server has. */
+async function visitsAfter(context: BrowserContext): Promise<{ visits: number; owner: string }> {
+  const page = await openPage(context, app.origin)
+  await page.waitForFunction(() => window.session.pending === 0)
+  const { visits, owner } = await page.evaluate(() => fetch('/api/me').then((response) => response.json()))
+  await page.close()
+  return { visits, owner }
+}
+
+/** Sums up a round: at least what was stored, at most what was made. Returns what there is now. */
+function check(before: number, visits: number, { made, stored }: Ledger): number {
+  expect(visits).toBeGreaterThanOrEqual(before + stored)
+  expect(visits).toBeLessThanOrEqual(before + made)
+  return visits
+}
+
+async function signIn(context: BrowserContext): Promise<void> {
+  const page = await openPage(context, app.origin)
+  await page.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
+  await page.waitForFunction(() => window.session.owner === 'ada')
+  await page.close()
+}
+
+describe('a tab that crashes', () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await launch()
+  })
+  afterAll(() => browser?.close())
+
+  test('with a pending outbox, a hundred times, loses and doubles nothing', async () => {
+    const context = await browser.newContext()
+    await signIn(context)
+    let total = 0
+    for (let round = 0; round < 100; round++) {
+      const page = await openPage(context, app.origin)
+      const ledger = { made: 0, stored: 0 }
+      app.delays.set('/session/sync', (round % 4) * 10)
+      await startWriting(page, ledger, 5)
+      // Every other time in the middle of it, else with all stored and on its way.
+      if (round % 2 === 0) await written(page)
+      else await after(round % 20)
+      const cdp = await context.newCDPSession(page)
+      const crashed = page.waitForEvent('crash')
+      void cdp.send('Page.crash').catch(() => undefined)
+      await crashed
+      await page.close()
+      app.delays.clear()
+      const { visits, owner } = await visitsAfter(context)
+      expect(owner).toBe('ada')
+      total = check(total, visits, ledger)
+    }
+    expect(total).toBeGreaterThan(250)
+    await context.close()
+  })
+
+  test('or a worker that is ended in mid-flight, five hundred times, loses and doubles nothing', async () => {
+    const context = await browser.newContext()
+    await signIn(context)
+    const page = await openPage(context, app.origin)
+    app.delays.set('/session/sync', 5)
+    app.delays.set('/api/me', 30)
+    for (let round = 0; round < 500; round++) {
+      await page.evaluate(() => {
+        window.session.increment('visits')
+        void fetch('/api/me').catch(() => undefined)
+      })
+      await after((round % 5) * 8)
+      await stopWorkers(page)
+    }
+    app.delays.clear()
+    await page.waitForFunction(() => window.session.pending === 0)
+    const { owner, visits } = await page.evaluate(() => fetch('/api/me').then((response) => response.json()))
+    expect({ owner, visits }).toEqual({ owner: 'ada', visits: 500 })
+    await context.close()
+  })
+})
+
+describe('a browser that is killed', () => {
+  async function start(folder: string): Promise<{ context: BrowserContext; kill(): Promise<void> }> {
+    const port = await freePort()
+    const args = ['--headless=new', `--remote-debugging-port=${port}`, `--user-data-dir=${folder}`]
+    const program = await startProgram({
+      command: chromium,
+      args: [...chromiumArguments, ...args, 'about:blank'],
+      ready: { port },
+    })
+    const browser = await playwright.connectOverCDP(`http://127.0.0.1:${port}`)
+    const [context] = browser.contexts()
+    if (context === undefined) throw new Error('no profile')
+    return { context, kill: () => program.kill() }
+  }
+
+  test('with SIGKILL and started again, thirty times, loses and doubles nothing', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'session-mirror-'))
+    let { context, kill } = await start(folder)
+    await signIn(context)
+    // Chromium writes its cookies after half a minute, or when it is closed as people close it.
+    const [page] = context.pages()
+    if (page === undefined) throw new Error('no page')
+    await (await context.newCDPSession(page)).send('Browser.close').catch(() => undefined)
+    await after(500)
+    await kill()
+    ;({ context, kill } = await start(folder))
+    let total = 0
+    for (let round = 0; round < 30; round++) {
+      const page = await openPage(context, app.origin)
+      const ledger = { made: 0, stored: 0 }
+      app.delays.set('/session/sync', (round % 4) * 20)
+      await startWriting(page, ledger, 10)
+      if (round % 2 === 0) await written(page)
+      else await after(round * 2)
+      await kill()
+      app.delays.clear()
+      ;({ context, kill } = await start(folder))
+      const { visits, owner } = await visitsAfter(context)
+      expect(owner).toBe('ada')
+      total = check(total, visits, ledger)
+    }
+    expect(total).toBeGreaterThan(150)
+    await kill()
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  }, 300_000)
+})
