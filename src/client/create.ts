@@ -14,6 +14,7 @@ import { type Contact, type Wants, askForNews, createSync, sendOnly } from '../m
 import { createTransport } from '../mirror/transport.ts'
 import { announce } from './announce.ts'
 import { type Listener, createEmitter } from './events.ts'
+import { tabJournal } from './journal.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { type WorkerState, registerWorker } from './register.ts'
 import { endLeftover, markRun } from './run.ts'
@@ -39,7 +40,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   const emitter = createEmitter()
   const fetch = options.fetch ?? ((request: Request) => globalThis.fetch(request))
   const storage = options.storage ?? databaseStorage(names.database)
-  const mirror = createMirror({ storage, channel: names.channel, now })
+  const mirror = createMirror({ storage, channel: names.channel, now, journal: tabJournal(names.database) })
   const view = createView(schema, mirror.state)
   const transport = createTransport(base, {
     fetch,

@@ -9,13 +9,15 @@ import { type LocalState, type MirrorDocument, type OpenMutation, emptyLocalStat
 import { difference, isKnown, merge, newer } from './merge.ts'
 import { replaces, withOpen } from './outbox.ts'
 import { endSession } from './snapshot.ts'
-import type { Durability, Step, Storage } from './storage.ts'
+import type { Durability, Journal, Step, Storage } from './storage.ts'
 import { stamps, toOpen } from './stamp.ts'
 
 export interface MirrorOptions {
   readonly storage: Storage
   readonly channel: string
   readonly now: () => number
+  /** For memory mode. */
+  readonly journal?: Journal | undefined
 }
 
 export interface TabMirror {
@@ -122,7 +124,7 @@ export function createMirror(options: MirrorOptions): TabMirror {
     // it twice under two client ids: only a write that failed to reach the disk comes along, when it fails.
     const kept = error instanceof NewerFormatError ? fresh : { ...fresh, mirror }
     heard.clear()
-    storage = memoryStorage(kept)
+    storage = memoryStorage(kept, options.journal)
     const next = withUnsaved(kept)
     for (const listener of durabilityListeners) listener('memory', next)
     become(next)
@@ -164,7 +166,7 @@ export function createMirror(options: MirrorOptions): TabMirror {
         return adopt(newer(await storage.load(), state))
       } catch (error) {
         goOnInMemory(error)
-        return state
+        return adopt(await storage.load())
       }
     },
     async write(mutation) {

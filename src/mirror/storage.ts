@@ -19,3 +19,13 @@ export interface Storage {
   transact(step: Step, durability: 'relaxed' | 'strict'): Promise<LocalState>
   close(): void
 }
+
+/** Where a tab in memory mode keeps what it knows for its own reload. */
+export interface Journal {
+  /** What the tab knew before it was reloaded; undefined when that is not known, or another tab has it. */
+  take(): Promise<LocalState | undefined>
+  /** Keeps this and nothing older: that would be sent twice. */
+  keep(state: LocalState): void
+  /** The tab is done with it; the next one of the same tab may take it. */
+  close(): void
+}

@@ -144,9 +144,9 @@ describe('a browser that is killed', () => {
     let { context, kill } = await start(folder)
     await signIn(context)
     // Chromium writes its cookies after half a minute, or when it is closed as people close it.
-    const [page] = context.pages()
-    if (page === undefined) throw new Error('no page')
-    await (await context.newCDPSession(page)).send('Browser.close').catch(() => undefined)
+    const [blank] = context.pages()
+    if (blank === undefined) throw new Error('no page')
+    await (await context.newCDPSession(blank)).send('Browser.close').catch(() => undefined)
     await after(500)
     await kill()
     ;({ context, kill } = await start(folder))

@@ -1,0 +1,90 @@
+// What a tab in memory mode knows, in its sessionStorage: a reload goes on where it was, under the same client id. It
+// ends with the tab, as people expect of what was not kept. Promises that it never holds an older state than was sent:
+// that would be sent twice.
+import { isObject } from '../protocol/json.ts'
+import {
+  type LocalState,
+  parseMirrorDocument,
+  parseOpenMutation,
+  parseOutboxDocument,
+  parseParcel,
+} from '../mirror/local.ts'
+import type { Journal } from '../mirror/storage.ts'
+
+/** A page that is reloaded needs so many milliseconds at most to let go of its journal. */
+const patience = 1000
+
+/** Undefined where there is no sessionStorage, or no lock to know that a duplicated tab has a copy of it. */
+export function tabJournal(name: string): Journal | undefined {
+  const [storage, locks] = [storageOf(), typeof navigator === 'undefined' ? undefined : navigator.locks]
+  if (storage === undefined || locks === undefined) return undefined
+  const key = `${name}:journal`
+  /** The client id whose lock this tab holds, until it is closed. */
+  let held: string | undefined
+  let release: (() => void) | undefined
+
+  function hold(client: string): Promise<boolean> {
+    release?.()
+    held = client
+    const untilReleased = new Promise<void>((resolve) => (release = resolve))
+    return new Promise((resolve) => {
+      const request = locks?.request(`${key}:${client}`, { signal: AbortSignal.timeout(patience) }, () => {
+        resolve(true)
+        return untilReleased
+      })
+      request?.catch(() => resolve(false))
+    })
+  }
+
+  return {
+    async take() {
+      const state = parseState(storage.getItem(key))
+      if (state === undefined || (await hold(state.outbox.client))) return state
+      held = undefined
+      return undefined
+    },
+    keep(state) {
+      const { client } = state.outbox
+      if (held !== client) void hold(client)
+      try {
+        // Encrypted parcels are binary, and are not this tab's to keep.
+        storage.setItem(key, JSON.stringify({ ...state, parcels: state.parcels.filter(isText) }))
+      } catch {
+        // Full: nothing is better than what was.
+        storage.removeItem(key)
+      }
+    },
+    close: () => release?.(),
+  }
+}
+
+function isText({ data }: { readonly data: unknown }): boolean {
+  return typeof data === 'string'
+}
+
+function storageOf(): Storage | undefined {
+  try {
+    return typeof sessionStorage === 'undefined' ? undefined : sessionStorage
+  } catch {
+    return undefined // Storage is forbidden here: reading the property throws.
+  }
+}
+
+function parseState(text: string | null): LocalState | undefined {
+  try {
+    const value: unknown = JSON.parse(text ?? 'null')
+    if (!isObject(value)) return undefined
+    const { open, parcels } = value
+    const [mirror, outbox] = [parseMirrorDocument(value['mirror']), parseOutboxDocument(value['outbox'])]
+    if (mirror === undefined || outbox === undefined) return undefined
+    if (!Array.isArray(open) || !Array.isArray(parcels)) return undefined
+    return {
+      mirror,
+      outbox,
+      open: open.map(parseOpenMutation).filter((entry) => entry !== undefined),
+      parcels: parcels.map(parseParcel).filter((parcel) => parcel !== undefined),
+    }
+  } catch {
+    return undefined // Somebody else's text.
+  }
+}

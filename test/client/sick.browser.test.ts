@@ -1,0 +1,202 @@
+// The browser's own IndexedDB, made to fail in each of the ways in which it fails people (Expensify/App#87844 counts
+// them): the session always starts, says where it keeps its writes, and loses none while its tab lives.
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { type Session, createSession } from 'session-mirror'
+import { defineSession, writable } from 'session-mirror/schema'
+
+const schema = defineSession({ note: writable<string>({ default: '' }), visits: writable.counter() })
+type Tab = Session<typeof schema>
+
+let count = 0
+const base = (): string => `/sick-${Date.now()}-${++count}`
+const opened: Tab[] = []
+afterEach(() => {
+  vi.restoreAllMocks()
+  for (const session of opened.splice(0)) session.close()
+})
+
+/** A tab of `url` whose server cannot be reached. */
+async function open(url: string): Promise<Tab> {
+  const session = createSession({ schema, url, fetch: () => Promise.reject(new TypeError('offline')) })
+  opened.push(session)
+  await session.ready
+  return session
+}
+
+/** What a reload does to a tab: everything in memory goes, and its locks. */
+async function reload(session: Tab, url: string): Promise<Tab> {
+  session.close()
+  return open(url)
+}
+
+/** A request that nobody ever answers. */
+const silent = (): IDBOpenDBRequest =>
+  Object.create(IDBOpenDBRequest.prototype, {
+    addEventListener: { value: () => undefined },
+  }) as IDBOpenDBRequest
+
+const fail = (name: string): never => {
+  throw new DOMException('made to fail', name)
+}
+
+describe('opening', () => {
+  test.for(['SecurityError', 'UnknownError', 'QuotaExceededError', 'InvalidStateError'])(
+    'that always fails with %s leaves a session in memory that says so',
+    async (name) => {
+      vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(() => fail(name))
+      const session = await open(base())
+      expect(session.durability).toBe('memory')
+      expect(await session.set('note', 'kept').stored).toBe('memory')
+      expect(session.get('note')).toBe('kept')
+    },
+  )
+
+  test('that fails once is tried again, on disk', async () => {
+    const real = IDBFactory.prototype.open
+    let calls = 0
+    vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(function openOnce(this: IDBFactory, ...all) {
+      return ++calls === 1 ? fail('UnknownError') : real.apply(this, all)
+    })
+    const session = await open(base())
+    expect(session.durability).toBe('disk')
+    expect(await session.set('note', 'kept').stored).toBe('disk')
+  })
+
+  test('that never answers is waited for three seconds', async () => {
+    vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(() => silent())
+    const started = performance.now()
+    const session = await open(base())
+    expect(performance.now() - started).toBeGreaterThan(2900)
+    expect(session.durability).toBe('memory')
+    expect(await session.set('note', 'kept').stored).toBe('memory')
+  })
+
+  test('a database of a later version is left as it is', async () => {
+    const url = base()
+    const session = await open(url)
+    await session.set('note', 'of before').stored
+    session.close()
+    const [{ name = '' } = {}] = (await indexedDB.databases()).filter((one) => one.name?.includes(url))
+    const later = await new Promise<IDBDatabase>((resolve) => {
+      const request = indexedDB.open(name, 2)
+      request.addEventListener('success', () => resolve(request.result))
+    })
+    later.close()
+    expect((await open(url)).durability).toBe('memory')
+    expect((await indexedDB.databases()).find((one) => one.name === name)?.version).toBe(2)
+  })
+})
+
+describe('a database that is open', () => {
+  test('and dies is opened again, and the write is on disk', async () => {
+    const url = base()
+    const session = await open(url)
+    const real = IDBDatabase.prototype.transaction
+    let isDead = true
+    vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementation(function transaction(
+      this: IDBDatabase,
+      ...all
+    ) {
+      if (!isDead) return real.apply(this, all)
+      isDead = false
+      return fail('InvalidStateError')
+    })
+    expect(await session.set('note', 'kept').stored).toBe('disk')
+    const next = await open(url)
+    expect(next.get('note')).toBe('kept')
+  })
+
+  test('and is dead for good leaves the session in memory, with the write', async () => {
+    const session = await open(base())
+    const told: string[] = []
+    session.on('durability', (durability) => told.push(durability))
+    vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementation(() => fail('InvalidStateError'))
+    expect(await session.set('note', 'kept').stored).toBe('memory')
+    expect(session.get('note')).toBe('kept')
+    expect(told).toEqual(['memory'])
+    expect(session.pending).toBe(1)
+  })
+
+  test('and is full leaves the session in memory, with the write', async () => {
+    const session = await open(base())
+    vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(() => fail('QuotaExceededError'))
+    expect(await session.set('note', 'kept').stored).toBe('memory')
+    expect(session.get('note')).toBe('kept')
+  })
+
+  test('and finds out that it is full only at the end leaves the session in memory, with the write', async () => {
+    const session = await open(base())
+    vi.spyOn(IDBTransaction.prototype, 'commit').mockImplementation(function commit(this: IDBTransaction) {
+      this.abort()
+    })
+    expect(await session.set('note', 'kept').stored).toBe('memory')
+    expect(session.get('note')).toBe('kept')
+  })
+})
+
+describe('what is in the database', () => {
+  async function spoil(url: string, table: string, values: Readonly<Record<string, unknown>>): Promise<void> {
+    const [{ name = '' } = {}] = (await indexedDB.databases()).filter((one) => one.name?.includes(url))
+    const database = await new Promise<IDBDatabase>((resolve) => {
+      const request = indexedDB.open(name)
+      request.addEventListener('success', () => resolve(request.result))
+    })
+    const transaction = database.transaction(table, 'readwrite')
+    for (const [key, value] of Object.entries(values)) transaction.objectStore(table).put(value, key)
+    await new Promise((resolve) => transaction.addEventListener('complete', resolve))
+    database.close()
+  }
+
+  test.for([
+    ['a text', 'garbage'],
+    ['bytes', new Uint8Array(9)],
+    ['half a document', { format: 1, version: 3 }],
+  ])('may be %s: what is whole is kept, and the session works on disk', async ([, value]) => {
+    const url = base()
+    const first = await open(url)
+    await first.set('note', 'whole').stored
+    first.close()
+    await spoil(url, 'mirror', { mirror: value })
+    await spoil(url, 'outbox', { outbox: value, 'open:0': value, 'parked:0': value })
+    const session = await open(url)
+    expect(session.durability).toBe('disk')
+    expect(session.get('note')).toBe('whole')
+    expect(await session.increment('visits').stored).toBe('disk')
+  })
+})
+
+describe('a tab in memory', () => {
+  test('has after a reload what it had before, and sends it under the same client id', async () => {
+    vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(() => fail('SecurityError'))
+    const url = base()
+    const before = await open(url)
+    await before.set('note', 'kept').stored
+    await before.increment('visits', 3).stored
+    const { client } = before.inspect().local.outbox
+    const after = await reload(before, url)
+    expect([after.get('note'), after.get('visits'), after.pending]).toEqual(['kept', 3, 2])
+    expect(after.inspect().local.outbox.client).toBe(client)
+  })
+
+  test('that is duplicated begins anew: two must not send one outbox', async () => {
+    vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(() => fail('SecurityError'))
+    const url = base()
+    const one = await open(url)
+    await one.set('note', 'of the first').stored
+    // The same sessionStorage, as a duplicated tab has it, while the first one lives.
+    const two = await open(url)
+    expect(two.pending).toBe(0)
+    expect(two.inspect().local.outbox.client).not.toBe(one.inspect().local.outbox.client)
+  })
+
+  test('whose sessionStorage is full forgets what was there rather than to send it twice', async () => {
+    vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(() => fail('SecurityError'))
+    const url = base()
+    const before = await open(url)
+    await before.set('note', 'old').stored
+    vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => fail('QuotaExceededError'))
+    await before.set('note', 'new').stored
+    vi.mocked(Storage.prototype.setItem).mockRestore()
+    expect((await reload(before, url)).pending).toBe(0)
+  })
+})
