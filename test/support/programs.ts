@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
-import { afterAll } from 'vitest'
 
 export interface Program {
   readonly child: ChildProcess
@@ -19,7 +18,11 @@ export interface ProgramOptions {
 
 /** Those that run. A test that fails does not come to end its own. */
 const running = new Set<Program>()
-afterAll(() => Promise.all([...running].map((program) => program.kill())))
+if (process.env['VITEST'] !== undefined) {
+  // Benchmarks start programs, too, without vitest.
+  const { afterAll } = await import('vitest')
+  afterAll(() => Promise.all([...running].map((program) => program.kill())))
+}
 
 /** Starts a program and waits until it answers. @throws Error with what it wrote when it does not */
 export async function startProgram({ command, args, ready }: ProgramOptions): Promise<Program> {
