@@ -7,12 +7,16 @@ export interface Contestant {
   readonly run: () => Promise<void>
 }
 
+type Ratio = readonly [median: number, lowest: number, highest: number]
+
 export interface Result {
   readonly name: string
   /** Operations in a second: the median of the rounds. */
   readonly rate: number
   /** To the first contestant, in the same round: median, lowest, highest. */
-  readonly ratio: readonly [median: number, lowest: number, highest: number]
+  readonly ratio: Ratio
+  /** The same, by the time that this process was computing: what else runs on the machine counts less. */
+  readonly cpuRatio: Ratio
   /** Why it gave up, if it did. */
   readonly failure: string | undefined
 }
@@ -24,32 +28,47 @@ export interface Options {
 }
 
 export async function measure(contestants: readonly Contestant[], options: Options): Promise<Result[]> {
-  const rates = new Map<Contestant, number[]>(contestants.map((one) => [one, []]))
+  const speeds = new Map<Contestant, Speed[]>(contestants.map((one) => [one, []]))
   const failures = new Map<Contestant, string>()
   for (let round = -1; round < options.rounds; round++) {
     for (const contestant of contestants) {
       if (failures.has(contestant)) continue
       try {
         // oxlint-disable-next-line no-await-in-loop -- one at a time is the point
-        const rate = await within(ratePerSecond(contestant, options), options.milliseconds * 10 + 5000)
+        const speed = await within(speedOf(contestant, options), options.milliseconds * 10 + 5000)
         // The first round only warms up.
-        if (round >= 0) rates.get(contestant)?.push(rate)
+        if (round >= 0) speeds.get(contestant)?.push(speed)
       } catch (error) {
         failures.set(contestant, error instanceof Error ? error.message : String(error))
       }
     }
   }
   const [first] = contestants
-  const floor = (first && rates.get(first)) ?? []
+  const floor = (first && speeds.get(first)) ?? []
   return contestants.map((one) => {
-    const own = rates.get(one) ?? []
-    const ratios = own.map((rate, round) => rate / (floor[round] ?? Number.NaN)).toSorted((a, b) => a - b)
-    const ratio = [median(ratios), ratios[0] ?? Number.NaN, ratios.at(-1) ?? Number.NaN] as const
-    return { name: one.name, rate: median(own), ratio, failure: failures.get(one) }
+    const own = speeds.get(one) ?? []
+    return {
+      name: one.name,
+      rate: median(own.map(({ rate }) => rate)),
+      ratio: ratioOf(own.map(({ rate }, round) => rate / (floor[round]?.rate ?? Number.NaN))),
+      cpuRatio: ratioOf(own.map(({ perCpu }, round) => perCpu / (floor[round]?.perCpu ?? Number.NaN))),
+      failure: failures.get(one),
+    }
   })
 }
 
-async function ratePerSecond({ run }: Contestant, { milliseconds, inFlight }: Options): Promise<number> {
+interface Speed {
+  /** Operations in a second, and in a second of computing. */
+  readonly rate: number
+  readonly perCpu: number
+}
+
+function ratioOf(values: readonly number[]): Ratio {
+  const sorted = values.toSorted((one, other) => one - other)
+  return [median(sorted), sorted[0] ?? Number.NaN, sorted.at(-1) ?? Number.NaN]
+}
+
+async function speedOf({ run }: Contestant, { milliseconds, inFlight }: Options): Promise<Speed> {
   const until = performance.now() + milliseconds
   let count = 0
   async function work(): Promise<void> {
@@ -59,9 +78,10 @@ async function ratePerSecond({ run }: Contestant, { milliseconds, inFlight }: Op
       count++
     }
   }
-  const started = performance.now()
+  const [started, computing] = [performance.now(), process.cpuUsage()]
   await Promise.all(Array.from({ length: inFlight }, work))
-  return (count * 1000) / (performance.now() - started)
+  const { user, system } = process.cpuUsage(computing)
+  return { rate: (count * 1000) / (performance.now() - started), perCpu: (count * 1e6) / (user + system) }
 }
 
 async function within<T>(work: Promise<T>, milliseconds: number): Promise<T> {
@@ -88,10 +108,13 @@ export function median(values: readonly number[]): number {
 
 /** As a table for docs/benchmarks.md. */
 export function toTable(title: string, results: readonly Result[]): string {
-  const lines = results.map(({ name, rate, ratio: [middle, low, high], failure }) =>
+  const show = ([middle, low, high]: Ratio): string =>
+    `${middle.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`
+  const lines = results.map(({ name, rate, ratio, cpuRatio, failure }) =>
     failure === undefined
-      ? `| ${name} | ${Math.round(rate).toLocaleString('en')} | ${middle.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)}) |`
-      : `| ${name} | ${failure} | |`,
+      ? `| ${name} | ${Math.round(rate).toLocaleString('en')} | ${show(ratio)} | ${show(cpuRatio)} |`
+      : `| ${name} | ${failure} | | |`,
   )
-  return [`| ${title} | a second | to the floor |`, '|---|---|---|', ...lines].join('\n')
+  const head = [`| ${title} | a second | to the floor | the same by CPU time |`, '|---|---|---|---|']
+  return [...head, ...lines].join('\n')
 }

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import type { Unavailable } from '../store.ts'
 import type { Answer, Command, Dialect } from './dialect.ts'
 import { MemcachedError } from './failure.ts'
+import { createOutgoing } from './outgoing.ts'
 import { createQueue } from './queue.ts'
 
 /** One question on its way to its answer. */
@@ -38,8 +39,6 @@ export function createLink({ socket, dialect, onEnd }: LinkOptions): Link {
   const operations = createQueue<Operation>()
   let hasAnswered = false
   let isEnded = false
-  let isCorked = false
-  let lines = ''
   let watch: ReturnType<typeof setTimeout> | undefined
 
   socket.on('data', read)
@@ -105,40 +104,21 @@ export function createLink({ socket, dialect, onEnd }: LinkOptions): Link {
     } else watchDeadline()
   }
 
-  /** What is written in one turn of the event loop leaves in one packet, and its lines as one string. */
-  function write(command: Command, opaque: string): void {
-    if (!isCorked) {
-      isCorked = true
-      socket.cork()
-      process.nextTick(flush)
-    }
-    lines += dialect.encode(command, opaque)
-    if (command.kind === 'get') return
-    socket.write(lines, 'latin1')
-    socket.write(command.value)
-    lines = '\r\n'
-  }
-
-  function flush(): void {
-    isCorked = false
-    if (isEnded) return
-    socket.write(lines, 'latin1')
-    lines = ''
-    socket.uncork()
-  }
+  const outgoing = createOutgoing(socket, () => isEnded)
 
   return {
     get inFlight() {
       return operations.size
     },
     get queuedBytes() {
-      return socket.writableLength + lines.length
+      return socket.writableLength + outgoing.bytes
     },
     send(operation) {
       // An idle connection does not keep the process alive; one that is waited for does.
       if (operations.size === 0) socket.ref()
       operations.push(operation)
-      write(operation.command, operation.opaque)
+      const { command, opaque } = operation
+      outgoing.write(dialect.encode(command, opaque), command.kind === 'get' ? undefined : command.value)
       watchDeadline()
     },
     end,

@@ -94,8 +94,7 @@ function expect<Kind extends Answer['kind']>(
   answer: Answer | Unavailable,
   ...kinds: readonly Kind[]
 ): Outcome<Kind> {
-  if (answer.kind === 'unavailable') return answer
-  if (isOneOf(answer, kinds)) return answer
+  if (answer.kind === 'unavailable' || isOneOf(answer, kinds)) return answer
   if (answer.kind === 'refused') return { kind: 'unavailable', cause: answer.error }
   return { kind: 'unavailable', cause: new MemcachedError('protocol', `${answer.kind} makes no sense here.`) }
 }

@@ -1,6 +1,6 @@
 // Sessions in Memcached: the contract of `Store` over one node, or over a pool of several.
 import { type Clock, systemClock } from '../../protocol/clock.ts'
-import { type Guarantees, type Store, checkKey, checkTtl, checkValueSize } from '../store.ts'
+import { type Guarantees, type Store, checkTtl, checkValueSize } from '../store.ts'
 import { createNode } from './node.ts'
 import { type MemcachedStoreOptions, checkPrefix, toNodeOptions, toServers } from './options.ts'
 import { createPool } from './pool.ts'
@@ -36,48 +36,45 @@ export function memcachedStore(options: MemcachedStoreOptions): Store {
   return {
     name: servers.length === 1 ? 'memcached' : `memcached on ${servers.length} nodes`,
     guarantees,
-    read: (key, ttlSeconds) => inner.read(key, ttlSeconds),
-    async create(key, value, ttlSeconds) {
-      checkValueSize(value)
-      return inner.create(key, value, ttlSeconds)
-    },
-    async replace(key, value, replacing) {
-      checkValueSize(value)
-      return inner.replace(key, value, replacing)
-    },
-    async end(key, value, ttlSeconds) {
-      checkValueSize(value)
-      return inner.end(key, value, ttlSeconds)
-    },
+    read: inner.read,
+    create: (key, value, ttlSeconds) => orReject(() => inner.create(key, checked(value), ttlSeconds)),
+    replace: (key, value, replacing) => orReject(() => inner.replace(key, checked(value), replacing)),
+    end: (key, value, ttlSeconds) => orReject(() => inner.end(key, checked(value), ttlSeconds)),
     close: () => inner.close(),
   }
 }
 
+function checked(value: Uint8Array): Uint8Array {
+  checkValueSize(value)
+  return value
+}
+
+/** Not one promise more than the connection gives: each is a twentieth of what an operation costs. */
 function overNode(options: MemcachedStoreOptions, address: string): Omit<Store, 'name' | 'guarantees'> {
   const { prefix = '', clock = systemClock } = options
   const node = createNode(toNodeOptions(options, address))
 
-  function keyOf(key: string): string {
-    checkKey(prefix + key)
-    return prefix + key
-  }
-
   return {
-    async read(key, ttlSeconds) {
-      return node.get(keyOf(key), ttlSeconds === null ? null : toExptime(ttlSeconds, clock))
-    },
-    async create(key, value, ttlSeconds) {
-      return node.add(keyOf(key), value, toExptime(ttlSeconds, clock))
-    },
-    async replace(key, value, { token, ttlSeconds }) {
-      return node.swap(keyOf(key), value, { token, exptime: toExptime(ttlSeconds, clock) })
-    },
-    async end(key, value, ttlSeconds) {
-      return node.set(keyOf(key), value, toExptime(ttlSeconds, clock))
-    },
+    read: (key, ttlSeconds) =>
+      orReject(() => node.get(prefix + key, ttlSeconds === null ? null : toExptime(ttlSeconds, clock))),
+    create: (key, value, ttlSeconds) =>
+      orReject(() => node.add(prefix + key, value, toExptime(ttlSeconds, clock))),
+    replace: (key, value, { token, ttlSeconds }) =>
+      orReject(() => node.swap(prefix + key, value, { token, exptime: toExptime(ttlSeconds, clock) })),
+    end: (key, value, ttlSeconds) =>
+      orReject(() => node.set(prefix + key, value, toExptime(ttlSeconds, clock))),
     async close() {
       node.close()
     },
+  }
+}
+
+/** A mistake of the caller rejects like everything else. */
+function orReject<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return ask()
+  } catch (error) {
+    return Promise.reject(error)
   }
 }
 
