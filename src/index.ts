@@ -1,6 +1,6 @@
 // The door `session-mirror`: the browser SDK.
 export { createSession } from './client/create.ts'
-export type { Inspection, Session, SessionOptions, SignOutOptions } from './client/session.ts'
+export type { Inspection, Session, SessionOptions, SignOutOptions, SignedOut } from './client/session.ts'
 export type { EventName, SessionEvents } from './client/events.ts'
 export type { WorkerOptions, WorkerState } from './client/register.ts'
 export type { Status } from './client/status.ts'

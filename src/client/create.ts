@@ -1,7 +1,7 @@
 // Opens a session: puts mirror, sync, refresh, view, writes and events together, and owns nothing but that.
 import { SessionError } from '../protocol/errors.ts'
 import type { Json } from '../protocol/json.ts'
-import { sharedNamesOf } from '../protocol/names.ts'
+import { routesOf, sharedNamesOf } from '../protocol/names.ts'
 import { type SessionSchema, definitionOf } from '../protocol/schema.ts'
 import { attachedFetch } from '../mirror/attach.ts'
 import type { Hint } from '../mirror/channel.ts'
@@ -10,16 +10,19 @@ import { knownBy } from '../mirror/known.ts'
 import { pendingOf } from '../mirror/local.ts'
 import { createMirror } from '../mirror/mirror.ts'
 import { createRefresh } from '../mirror/refresh.ts'
+import { absolute } from '../mirror/send.ts'
 import { type Contact, type Wants, askForNews, createSync, sendOnly } from '../mirror/sync.ts'
 import { createTransport } from '../mirror/transport.ts'
 import { announce } from './announce.ts'
 import { type Listener, createEmitter } from './events.ts'
+import { createExpiry } from './expiry.ts'
 import { tabJournal } from './journal.ts'
 import { createLifecycle } from './lifecycle.ts'
+import type { Live } from './live.ts'
 import { type WorkerState, registerWorker } from './register.ts'
 import { endLeftover, markRun } from './run.ts'
 import type { Session, SessionOptions, SignOutOptions } from './session.ts'
-import { signOut } from './signout.ts'
+import { endOthers, signOut } from './signout.ts'
 import { type Status, isSameStatus, statusOf } from './status.ts'
 import { createView } from './view.ts'
 import { createWrites } from './writes.ts'
@@ -57,7 +60,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     onContact: setContact,
     onRetry: (milliseconds) => lifecycle.later(milliseconds),
   })
-  const lifecycle = createLifecycle({ mirror, sync })
+  const lifecycle = createLifecycle({ mirror, sync, now })
   const writes = createWrites({ schema, mirror, read: view.get, onWrite: lifecycle.soon })
   const pull = async (): Promise<void> => void (await sync.run(askForNews))
   const take = (hint: Hint): Promise<Contact> => sync.run(() => wantsAfter(hint, mirror.state.mirror.mirror))
@@ -108,12 +111,29 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     emitter.emit('durability', durability)
   })
 
+  async function extend(): Promise<boolean> {
+    const { kind } = await refresh.after(now())
+    if (kind === 'over') await pull()
+    return kind === 'fresh'
+  }
+  const expiry = createExpiry({
+    mirror,
+    now,
+    warnSeconds: options.warnSeconds ?? 120,
+    keepAlive: options.keepAlive ?? 'requests',
+    onExpiring: (secondsLeft) => emitter.emit('expiring', { secondsLeft }),
+    extend,
+    ask: pull,
+  })
+  let live: Live | undefined
+  let isClosed = false
+
   async function start(): Promise<void> {
     await mirror.reload()
     await endLeftover(mirror, now)
     isReady = true
     tellStatus()
-    void pull()
+    void pull().then(startLive)
     if (options.worker === undefined || options.worker === false) return
     const wanted = typeof options.worker === 'string' ? { url: options.worker } : options.worker
     void registerWorker(wanted, base, (state) => {
@@ -121,6 +141,21 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     })
   }
   const ready = start()
+
+  /** Loaded when the page has its session: it is for later, and costs nothing where it is not wanted. */
+  async function startLive(): Promise<void> {
+    if (!(options.live ?? typeof document !== 'undefined')) return
+    const { createLive } = await import('./live.ts')
+    if (isClosed) return
+    live = createLive({
+      mirror,
+      url: routesOf(absolute(base)).events,
+      fetch,
+      lock: names.liveLock,
+      onNews: (hint) => void take(hint),
+      onDoubt: pull,
+    })
+  }
 
   const untyped = {
     ready,
@@ -162,8 +197,17 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
       return isListed(request.url, options) ? attached(request) : fetch(request)
     },
     signOut: (how: SignOutOptions = {}) => signOut(mirror, sync, how),
+    endOthers: () => endOthers(mirror, transport),
+    get expiresAt() {
+      const left = expiry.left()
+      return left === null ? null : new Date(now() + left)
+    },
+    extend,
     inspect: () => ({ local: mirror.state, contact, worker }),
     close() {
+      live?.close()
+      isClosed = true
+      expiry.close()
       lifecycle.close()
       mirror.close()
     },

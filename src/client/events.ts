@@ -19,6 +19,8 @@ export interface SessionEvents {
   }
   /** The server refused a write for good: `denied`, `invalid` or `too-large`. */
   readonly refused: { readonly mutation: Mutation; readonly outcome: Outcome }
+  /** The session ends soon, by this device's estimate: `extend` keeps it. Told once for each answer of the server. */
+  readonly expiring: { readonly secondsLeft: number }
   /** Unsent changes of an owner who left are kept, encrypted, until that owner is back. */
   readonly parked: { readonly count: number }
   /** Where writes are kept changed: `memory` means that they do not survive this tab. */

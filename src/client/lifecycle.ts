@@ -21,23 +21,26 @@ const rest = 3000
 export function createLifecycle({
   mirror,
   sync,
+  now,
 }: {
   readonly mirror: TabMirror
   readonly sync: Sync
+  /** The wall clock: the other one stands still while the machine sleeps. */
+  readonly now: () => number
 }): Lifecycle {
   const listening = new AbortController()
   let sending: ReturnType<typeof setTimeout> | undefined
   let retrying: ReturnType<typeof setTimeout> | undefined
-  let lookedAt = performance.now()
+  let lookedAt = now()
 
   function look(): void {
     clearTimeout(retrying)
-    lookedAt = performance.now()
+    lookedAt = now()
     void sync.run(askForNews)
   }
 
   function glance(): void {
-    if (document.visibilityState === 'visible' && performance.now() - lookedAt > rest) look()
+    if (document.visibilityState === 'visible' && Math.abs(now() - lookedAt) > rest) look()
     if (document.visibilityState === 'hidden') void sync.run(sendOnly)
   }
 

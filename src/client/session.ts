@@ -23,6 +23,15 @@ export interface SessionOptions<S extends SessionSchema> {
   readonly worker?: string | WorkerOptions | false
   /** How requests are sent. @default the page's `fetch` */
   readonly fetch?: (request: Request) => Promise<Response>
+  /** Whether one tab holds the server's event stream, so that changes from elsewhere are seen at once. @default in a browser */
+  readonly live?: boolean
+  /** Seconds before the end of the session at which `expiring` is told. @default 120 */
+  readonly warnSeconds?: number
+  /**
+   * What keeps the session from ending: `activity` of a person in the page (pointer, keys, coming back), or only
+   * `requests` that the app makes anyway. @default 'requests'
+   */
+  readonly keepAlive?: 'activity' | 'requests'
   /** Where the mirror is kept. @default IndexedDB */
   readonly storage?: Storage
   /** Milliseconds. @default Date.now */
@@ -35,6 +44,17 @@ export interface SignOutOptions {
    * `refuse` throws `pending-writes` and stays signed in. @default 'flush'
    */
   readonly pending?: 'flush' | 'discard' | 'refuse'
+  /** Ends all sessions of whoever is signed in, on all devices. Offline it is queued, like the sign-out itself. @default false */
+  readonly everywhere?: boolean
+}
+
+export interface SignedOut {
+  readonly server: 'confirmed' | 'queued'
+  /**
+   * Only when it was asked for. `refused`: this session was over already, so that nobody knows whose others to end, or
+   * the server's store keeps no lists. Then sign in again, and ask once more.
+   */
+  readonly everywhere?: 'done' | 'refused' | 'queued'
 }
 
 /** What this browser holds, for inspectors. Holds no cookie: no script can read that. */
@@ -52,6 +72,13 @@ export interface Session<S extends SessionSchema> {
   readonly owner: string | null
   /** `memory` when IndexedDB cannot be used: unsent changes do not survive this tab then. */
   readonly durability: Durability
+  /**
+   * When the session ends if nothing is done: by this device's clock, estimated from the server's last answer. Null
+   * without a session. `extend` moves it, and so does every request of the app that uses the session.
+   */
+  readonly expiresAt: Date | null
+  /** Keeps the session: for the button of a warning. False when the server could not be reached, or it was over. */
+  extend(): Promise<boolean>
   /** Number of changes that the server has not acknowledged. */
   readonly pending: number
   /** The value with this browser's unsent changes on top; frozen. The default, or undefined, when not set. */
@@ -83,7 +110,12 @@ export interface Session<S extends SessionSchema> {
    * of all as soon as it can be reached. `queued` means that it has not answered yet.
    * @throws SessionError `pending-writes` with `pending: 'refuse'`
    */
-  signOut(options?: SignOutOptions): Promise<{ readonly server: 'confirmed' | 'queued' }>
+  signOut(options?: SignOutOptions): Promise<SignedOut>
+  /**
+   * Ends all other sessions of whoever is signed in: at once, or not at all.
+   * @throws SessionError with the server's code; `store-unavailable` when it cannot be reached
+   */
+  endOthers(): Promise<void>
   inspect(): Inspection
   /** Stops timers and listeners. What was written stays and is sent at the next start. */
   close(): void

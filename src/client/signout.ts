@@ -4,8 +4,9 @@ import { leave } from '../mirror/handover.ts'
 import { anySession } from '../mirror/leaving.ts'
 import { pendingOf } from '../mirror/local.ts'
 import type { TabMirror } from '../mirror/mirror.ts'
+import type { Transport } from '../mirror/transport.ts'
 import { type Contact, type Sync, askForNews, sendOnly } from '../mirror/sync.ts'
-import type { SignOutOptions } from './session.ts'
+import type { SignOutOptions, SignedOut } from './session.ts'
 
 /** Milliseconds that a step of signing out may take: it must not hang on a dead network. */
 const patience = 2000
@@ -13,8 +14,8 @@ const patience = 2000
 export async function signOut(
   mirror: TabMirror,
   sync: Sync,
-  { pending = 'flush' }: SignOutOptions,
-): Promise<{ server: 'confirmed' | 'queued' }> {
+  { pending = 'flush', everywhere = false }: SignOutOptions,
+): Promise<SignedOut> {
   // Another tab may have written, or the page may have just begun: what is on disk counts.
   await mirror.reload()
   if (pendingOf(mirror.state).length > 0) {
@@ -28,9 +29,24 @@ export async function signOut(
   }
   // A sign-in by a plain form is not known here before the first answer: ask whose session it is that ends.
   const contact = mirror.state.mirror.mirror.epoch === null ? await inTime(sync.run(askForNews)) : 'live'
-  await mirror.transact((state) => leave(state, contact === 'live' ? null : anySession), 'strict')
+  const unnamed = contact === 'live' ? null : anySession
+  await mirror.transact((state) => leave(state, { unnamed, isEverywhere: everywhere }), 'strict')
   await inTime(sync.run(sendOnly))
-  return { server: mirror.state.mirror.leaving === null ? 'confirmed' : 'queued' }
+  const { leaving, everywhere: heard } = mirror.state.mirror
+  const server = leaving === null ? 'confirmed' : 'queued'
+  return everywhere
+    ? { server, everywhere: heard === 'wanted' || heard === undefined ? 'queued' : heard }
+    : { server }
+}
+
+/** @throws SessionError with the server's code; `store-unavailable` when it cannot be reached */
+export async function endOthers(mirror: TabMirror, transport: Transport): Promise<void> {
+  const { epoch } = mirror.state.mirror.mirror
+  if (epoch === null) return
+  const answer = await transport.endOthers(epoch)
+  if (answer.kind === 'problem') throw new SessionError(answer.code)
+  if (answer.kind === 'unreachable')
+    throw new SessionError('store-unavailable', 'The server cannot be reached: no other session was ended.')
 }
 
 function inTime(contact: Promise<Contact>): Promise<Contact> {

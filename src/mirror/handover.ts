@@ -81,12 +81,21 @@ export async function endAnswered(
  * Signing out: gives the outbox up, wipes the mirror, and leaves the server's part to the sync loop. `unnamed`
  * is for a browser that does not know whether it has a session: then whatever its cookie names is meant.
  */
-export function leave(state: LocalState, unnamed: Epoch | null = null): LocalState {
+export function leave(
+  state: LocalState,
+  {
+    unnamed = null,
+    isEverywhere = false,
+  }: { readonly unnamed?: Epoch | null; readonly isEverywhere?: boolean } = {},
+): LocalState {
   const { mirror, leaving } = state.mirror
   const left = endSession(clearOutbox(state), { state: 'signed-out', reason: 'signed-out' })
   // A sign-out that is already on its way stays the first thing to send.
   const next = mirror.epoch ?? leaving ?? unnamed
-  return { ...left, open: [], mirror: changedMirror(left.mirror, { leaving: next }) }
+  // Another tab may have asked for more already.
+  const everywhere = isEverywhere || (leaving !== null && state.mirror.everywhere === 'wanted')
+  const change = { leaving: next, everywhere: everywhere ? ('wanted' as const) : undefined }
+  return { ...left, open: [], mirror: changedMirror(left.mirror, change) }
 }
 
 /** Gives back what was parked for who is here now. */

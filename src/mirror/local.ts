@@ -21,6 +21,8 @@ export interface MirrorDocument {
   readonly life: number
   /** A sign-out that the server has not confirmed: the first thing to send. */
   readonly leaving: Epoch | null
+  /** Whether that sign-out is for all of the owner's sessions, and what the server said of it. */
+  readonly everywhere?: 'wanted' | 'done' | 'refused' | undefined
   /** Local milliseconds; estimates that only decide when to ask the server, never what is true. */
   readonly notedAt: number
   readonly refreshedAt: number

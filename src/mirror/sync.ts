@@ -142,12 +142,18 @@ export function createSync(options: SyncOptions): Sync {
   }
 
   async function leave(epoch: Epoch): Promise<Step> {
-    const answer = await transport.signOut(epoch === anySession ? null : epoch)
-    const isHeard = answer.kind === 'message' || (answer.kind === 'problem' && isGone(answer.code))
+    const wanted = mirror.state.mirror.everywhere
+    const answer = await transport.signOut(epoch === anySession ? null : epoch, wanted === 'wanted')
+    const isHeard =
+      answer.kind === 'message' ||
+      (answer.kind === 'problem' && (isGone(answer.code) || isBeyond(answer.code)))
     if (!isHeard) return take(answer, speakOf(null))
+    // A session that is over already cannot say whose others to end; nor can a store that keeps no lists.
+    const everywhere = wanted && (answer.kind === 'message' ? 'done' : 'refused')
+    const isLeft = answer.kind === 'message' || !isBeyond(answer.code)
     await mirror.transact((state) =>
       state.mirror.leaving === epoch
-        ? { ...state, mirror: changedMirror(state.mirror, { leaving: null }) }
+        ? { ...state, mirror: changedMirror(state.mirror, { leaving: isLeft ? null : epoch, everywhere }) }
         : state,
     )
     return { next: 'pull' }
@@ -222,6 +228,11 @@ function isStale(answer: Answer<MirrorMessage>): boolean {
 
 function isGone(code: SessionErrorCode): boolean {
   return over.includes(code) || code === 'epoch-mismatch'
+}
+
+/** It did not end any session: this one has to be ended alone. */
+function isBeyond(code: SessionErrorCode): boolean {
+  return code === 'unsupported'
 }
 
 function toEnding(code: SessionErrorCode, keys: readonly string[]): Ending {

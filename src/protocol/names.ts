@@ -26,15 +26,17 @@ export function routesOf(base: string): Routes {
   return { mirror: base, sync: `${base}/sync`, refresh: `${base}/refresh`, events: `${base}/events` }
 }
 
-/** Names of what a browser shares between tabs and worker: database, channel, and the two locks. */
+/** Names of what a browser shares between tabs and worker: database, channel, and the locks. */
 export interface SharedNames {
   readonly database: string
   readonly channel: string
   readonly syncLock: string
   readonly refreshLock: string
+  readonly liveLock: string
 }
 
 export function sharedNamesOf(base: string): SharedNames {
   const name = `session-mirror:${base}`
-  return { database: name, channel: name, syncLock: `${name}:sync`, refreshLock: `${name}:refresh` }
+  const [syncLock, refreshLock, liveLock] = [`${name}:sync`, `${name}:refresh`, `${name}:live`]
+  return { database: name, channel: name, syncLock, refreshLock, liveLock }
 }
