@@ -1,14 +1,16 @@
 // Makes a fresh clone ready: npm packages when they are missing or stale, then each program named on
-// the command line (chromium, memcached, nutcracker). Runs on any Node from 18 and imports no package, because it
+// the command line (chromium, memcached, nutcracker, yrmcds). Runs on any Node from 18 and imports no package, because it
 // runs before there are any.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import process from 'node:process'
 
 const root = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..')
 const stampFile = join(root, 'node_modules/.bootstrap')
+const cache = join(root, 'node_modules/.cache')
+const aptOptions = ['-o', 'DPkg::Lock::Timeout=300', '-qq']
 
 /**
  * For each program: the names it goes by, an environment variable that names it, its Debian package, and the
@@ -26,6 +28,15 @@ const programs = {
     variable: 'NUTCRACKER_PATH',
     apt: 'nutcracker',
     service: 'nutcracker',
+  },
+  // Never installed: its package starts a server that listens on all interfaces. It is unpacked, with the one library
+  // that a Debian may lack, where nothing starts it but the tests.
+  yrmcds: {
+    names: ['yrmcdsd'],
+    variable: 'YRMCDS_PATH',
+    apt: 'yrmcds',
+    unpack: ['yrmcds', 'libtcmalloc-minimal4'],
+    program: 'usr/sbin/yrmcdsd',
   },
 }
 
@@ -60,26 +71,71 @@ function npm(...args) {
 
 function installPrograms(wanted) {
   const missing = wanted.filter((name) => !isInstalled(programs[name]))
+  for (const name of missing.filter((one) => programs[one].unpack)) unpackProgram(name)
+  installPackaged(missing.filter((name) => !programs[name].unpack))
+}
+
+function installPackaged(missing) {
   if (missing.length === 0) return
   const packages = missing.map((name) => programs[name].apt)
   const help = `install ${missing.join(' and ')} (on Debian: apt-get install ${packages.join(' ')})`
   if (!onPath('apt-get')) fail(`this needs ${missing.join(' and ')}, and there is no apt-get here: ${help}`)
 
   console.log(`bootstrap: installing ${packages.join(' ')}`)
-  const sudo = process.getuid?.() === 0 ? [] : ['sudo']
-  const apt = [...sudo, 'apt-get', '-o', 'DPkg::Lock::Timeout=300', '-qq']
-  run([...apt, 'update'], help)
-  run([...apt, 'install', '-y', '--no-install-recommends', ...packages], help)
+  updateLists(help)
+  run([...asRoot('apt-get'), ...aptOptions, 'install', '-y', '--no-install-recommends', ...packages], help)
   for (const { service } of missing.map((name) => programs[name])) {
     // Fails where no systemd runs, as in a container; nothing was started there.
-    const [command, ...args] = [...sudo, 'systemctl', 'disable', '--now', service]
+    const [command, ...args] = [...asRoot('systemctl'), 'disable', '--now', service]
     if (service && onPath('systemctl')) spawnSync(command, args, { stdio: 'ignore' })
   }
 }
 
-function isInstalled({ names, variable }) {
+/** Into node_modules/.cache/<name>, with a launcher of the program's own name that finds the libraries beside it. */
+function unpackProgram(name) {
+  const { unpack, program, names, variable } = programs[name]
+  const help = `name a ${names[0]} in ${variable}`
+  if (!onPath('apt-get') || !onPath('dpkg-deb')) fail(`there is no ${name} here, nor Debian's tools: ${help}`)
+
+  console.log(`bootstrap: unpacking ${unpack.join(' and ')}`)
+  const folder = join(cache, name)
+  const half = `${folder}.${process.pid}`
+  rmSync(half, { recursive: true, force: true })
+  mkdirSync(half, { recursive: true })
+  // Debian's own user for downloads cannot write here.
+  const download = ['apt-get', ...aptOptions, '-o', 'APT::Sandbox::User=root', 'download', ...unpack]
+  const isFound = spawnSync(download[0], download.slice(1), { cwd: half, stdio: 'ignore' }).status === 0
+  if (!isFound) {
+    // On a fresh machine, or after a while, apt knows no package by that name or number.
+    updateLists(help)
+    run(download, help, half)
+  }
+  for (const file of readdirSync(half).filter((one) => one.endsWith('.deb'))) {
+    run(['dpkg-deb', '-x', join(half, file), half], help)
+    rmSync(join(half, file))
+  }
+  const launcher = join(half, names[0])
+  const here = '$(cd "$(dirname "$0")" && pwd)'
+  const lines = ['#!/bin/sh', `here=${here}`, 'libraries=$(echo "$here"/usr/lib/*-linux-*)']
+  const start = `LD_LIBRARY_PATH="$libraries" exec "$here/${program}" "$@"`
+  writeFileSync(launcher, [...lines, start, ''].join('\n'), { mode: 0o755 })
+  run([launcher, '-v'], help)
+  rmSync(folder, { recursive: true, force: true })
+  renameSync(half, folder)
+}
+
+function asRoot(command) {
+  return process.getuid?.() === 0 ? [command] : ['sudo', command]
+}
+
+function updateLists(help) {
+  run([...asRoot('apt-get'), ...aptOptions, 'update'], help)
+}
+
+function isInstalled({ names, variable, apt, unpack }) {
   const named = process.env[variable]
-  return named ? existsSync(named) : names.some(onPath)
+  if (named) return existsSync(named)
+  return names.some(onPath) || (unpack !== undefined && existsSync(join(cache, apt, names[0])))
 }
 
 function onPath(name) {
@@ -88,9 +144,9 @@ function onPath(name) {
   return folders.some((folder) => existsSync(join(folder, name)))
 }
 
-function run([command, ...args], help) {
+function run([command, ...args], help, cwd = root) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const { status } = spawnSync(command, args, { env, stdio: ['ignore', 'ignore', 'inherit'] })
+  const { status } = spawnSync(command, args, { cwd, env, stdio: ['ignore', 'ignore', 'inherit'] })
   if (status !== 0) fail(`${command} ${args.join(' ')} failed: ${help}`)
 }
 

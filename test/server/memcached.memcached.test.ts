@@ -58,6 +58,29 @@ describe('on memcached', () => {
   })
 })
 
+test.each(['meta', 'classic'] as const)(
+  'when memcached has no room, in the dialect %s: the save fails and says why, and the session stays as it was',
+  async (dialect) => {
+    const full = await startMemcached(['-m', '2', '-M'])
+    const store = memcachedStore({ servers: full.address, dialect, timeoutMilliseconds: 2000 })
+    stores.push(store)
+    const browser = createWorld({ store, clock: Date.now }).browser()
+    await browser.app((session) => {
+      session.signIn('ada')
+      session.set('theme', 'before')
+    })
+    for (let index = 0; index < 100; index++) await store.create(`f${index}`, new Uint8Array(50_000), 60)
+    const failure = browser.app(async (session) => {
+      session.set('theme', 'x'.repeat(50_000))
+      await session.save()
+    })
+    const cause = { code: 'out-of-memory', message: expect.stringMatching(/no room.*-m/) as string }
+    await expect(failure).rejects.toMatchObject({ code: 'store-unavailable', cause })
+    expect(await browser.app((session) => [session.owner, session.get('theme')])).toEqual(['ada', 'before'])
+    await full.kill()
+  },
+)
+
 test('one request may save as often as it likes', async () => {
   const store = memcachedStore({ servers: memcached.address })
   const { sessions, browser } = createWorld({ store, clock: Date.now })

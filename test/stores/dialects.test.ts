@@ -23,9 +23,9 @@ describe('the commands', () => {
   test('of the meta dialect', () => {
     expect(meta.encode(get, '9')).toBe('mg k s v c T60 O9\r\n')
     expect(meta.encode(look, '9')).toBe('mg k s v c O9\r\n')
-    expect(meta.encode(put('add'), '9')).toBe('ms k 3 ME T60 O9\r\n')
+    expect(meta.encode(put('add'), '9')).toBe('add k 0 60 3\r\n')
     expect(meta.encode(put('set'), '9')).toBe('ms k 3 MS T60 O9\r\n')
-    expect(meta.encode(put('swap'), '9')).toBe('ms k 3 C4 T60 O9\r\n')
+    expect(meta.encode(put('swap'), '9')).toBe('cas k 0 60 3 4\r\n')
   })
 
   test('of the classic dialect', () => {
@@ -41,10 +41,11 @@ describe('answers', () => {
   test.each([
     [meta, get, 'VA 5 s5 c42 O9\r\nhe\r\no\r\n', { kind: 'hit', value: Buffer.from('he\r\no'), token: '42' }],
     [meta, get, 'EN O9\r\n', { kind: 'miss' }],
-    [meta, put('add'), 'HD O9\r\n', { kind: 'stored' }],
-    [meta, put('add'), 'NS O9\r\n', { kind: 'exists' }],
-    [meta, put('swap'), 'EX O9\r\n', { kind: 'conflict' }],
-    [meta, put('swap'), 'NF O9\r\n', { kind: 'missing' }],
+    [meta, put('set'), 'HD O9\r\n', { kind: 'stored' }],
+    [meta, put('add'), 'STORED\r\n', { kind: 'stored' }],
+    [meta, put('add'), 'NOT_STORED\r\n', { kind: 'exists' }],
+    [meta, put('swap'), 'EXISTS\r\n', { kind: 'conflict' }],
+    [meta, put('swap'), 'NOT_FOUND\r\n', { kind: 'missing' }],
     [
       classic,
       get,

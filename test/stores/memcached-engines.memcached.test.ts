@@ -2,22 +2,30 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { memcachedStore } from '../../src/memcached.ts'
 import { storeContract } from '../../src/testing/store-contract.ts'
-import { type Engine, startTwemproxy } from '../support/engines.ts'
+import { type Engine, startTwemproxy, startYrmcds } from '../support/engines.ts'
 import { type Memcached, startMemcached } from '../support/memcached.ts'
 import { startProxy } from '../support/proxy.ts'
 import { bytes, codeOf, text } from '../support/store-helpers.ts'
 
 const servers: Memcached[] = []
 let twemproxy: Engine
+let yrmcds: Engine
 beforeAll(async () => {
   servers.push(...(await Promise.all([startMemcached(), startMemcached()])))
   twemproxy = await startTwemproxy(servers.map(({ address }) => address))
+  yrmcds = await startYrmcds()
 })
 afterAll(async () => {
-  await Promise.all([twemproxy.kill(), ...servers.map((server) => server.kill())])
+  await Promise.all([twemproxy.kill(), yrmcds.kill(), ...servers.map((server) => server.kill())])
 })
 
-describe.each([['twemproxy', () => twemproxy, 2]] as const)('%s', (_name, engine, connections) => {
+/** With the connections that it takes to find the dialect out: twemproxy closes one for it. */
+const engines = [
+  ['twemproxy', () => twemproxy, 2],
+  ['yrmcds', () => yrmcds, 1],
+] as const
+
+describe.each(engines)('%s', (_name, engine, connections) => {
   describe.concurrent.each(['auto', 'classic'] as const)('the contract in the dialect %s', (dialect) => {
     storeContract({ test: (name, run) => test(name, run, 15_000) }, () =>
       memcachedStore({ servers: engine().address, dialect, timeoutMilliseconds: 2000 }),

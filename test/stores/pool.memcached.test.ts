@@ -1,11 +1,13 @@
 // Three real memcacheds as one store: the contract, and what is left when one of them is killed, frozen or emptied.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { memcachedStore } from '../../src/memcached.ts'
+import { type MemcachedStoreOptions, memcachedStore } from '../../src/memcached.ts'
 import { rank } from '../../src/stores/memcached/rendezvous.ts'
-import type { Read, Store } from '../../src/stores/store.ts'
+import type { Store } from '../../src/stores/store.ts'
 import { storeContract } from '../../src/testing/store-contract.ts'
 import { type Memcached, startMemcached } from '../support/memcached.ts'
+import { bytes, openLoop, sleep, text } from '../support/store-helpers.ts'
+import { startTraffic } from '../support/traffic.ts'
 
 let nodes: Memcached[]
 const stores: Store[] = []
@@ -17,8 +19,8 @@ afterEach(async () => {
 })
 afterAll(() => Promise.all(nodes.map((node) => node.kill())))
 
-function open(copies: 1 | 2): Store {
-  const store = memcachedStore({ servers: nodes.map(({ address }) => address), copies })
+function open(copies: 1 | 2, options: Partial<MemcachedStoreOptions> = {}): Store {
+  const store = memcachedStore({ servers: nodes.map(({ address }) => address), copies, ...options })
   stores.push(store)
   return store
 }
@@ -30,10 +32,6 @@ function only(node: Memcached | undefined): Store {
   return store
 }
 
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
-const text = (read: Read): string => (read.kind === 'hit' ? new TextDecoder().decode(read.value) : read.kind)
-const sleep = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds))
 const fresh = (): string => `pool:${Math.random().toString(36).slice(2)}`
 /** The node that a key's first copy is on, or its second. */
 const holder = (key: string, copy: 0 | 1): Memcached | undefined => {
@@ -125,61 +123,68 @@ describe('with two copies', () => {
     await expect.poll(async () => text(await only(holder(key, 1)).read(key, null))).toContain('new')
   })
 
-  test(
-    'one of three killed and started empty in traffic: no acknowledged write lost, no wrong value',
+  test.each(['meta', 'classic', 'auto'] as const)(
+    'in the dialect %s, one of three killed and started empty in traffic: no acknowledged write lost, no wrong value',
     { timeout: 60_000 },
-    async () => {
-      const store = open(2)
-      const keys = Array.from({ length: 50 }, fresh)
-      const acknowledged = new Map<string, number>()
-      for (const key of keys) {
-        await store.create(key, bytes(`${key} 0`), 60)
-        acknowledged.set(key, 0)
-      }
-      const traffic = { isRunning: true }
-      let wrong = 0
-      let served = 0
-      let lastRefused = 0
-      const write = async (key: string): Promise<void> => {
-        while (traffic.isRunning) {
-          const read = await store.read(key, 60)
-          if (read.kind !== 'hit') {
-            if (read.kind === 'miss') wrong++
-            lastRefused = performance.now()
-            await sleep(5)
-            continue
-          }
-          const [owner, count] = text(read).split(' ')
-          if (owner !== key || Number(count) < (acknowledged.get(key) ?? 0)) wrong++
-          served++
-          const next = Number(count) + 1
-          const written = await store.replace(key, bytes(`${key} ${next}`), {
-            token: read.token,
-            ttlSeconds: 60,
-          })
-          if (written.kind === 'stored') acknowledged.set(key, next)
-        }
-      }
-      const writers = keys.map(write)
+    async (dialect) => {
+      const traffic = await startTraffic(open(2, { dialect }), Array.from({ length: 50 }, fresh))
       await sleep(500)
-      const killed = performance.now()
+      const killedAt = performance.now()
       await nodes[1]?.kill()
       await sleep(1500)
-      const recovered = Math.max(0, Math.round(lastRefused - killed))
       await nodes[1]?.restart()
       await sleep(2000)
-      traffic.isRunning = false
-      await Promise.all(writers)
-      let lost = 0
-      for (const [key, count] of acknowledged) {
-        if (Number(text(await store.read(key, 60)).split(' ')[1]) < count) lost++
-      }
+      const { served, refused, lost, wrong, lastRefusedAt } = await traffic.stop()
+      const recovered = Math.max(0, Math.round(lastRefusedAt - killedAt))
       console.log(
-        `one of three killed: ${served} reads served, the last refused ${recovered} ms after the kill`,
+        `one of three killed, ${dialect}: ${served} reads served, ${refused} refused, the last ${recovered} ms after the kill`,
       )
       expect({ lost, wrong }).toEqual({ lost: 0, wrong: 0 })
       expect(served).toBeGreaterThan(1000)
       expect(recovered).toBeLessThan(1000)
+    },
+  )
+
+  test(
+    'one of three frozen under 250 operations a second: reads are served, and every operation ends within the deadline',
+    { timeout: 60_000 },
+    async () => {
+      const deadline = 250
+      const store = open(2, { timeoutMilliseconds: deadline })
+      const keys = Array.from({ length: 30 }, fresh)
+      for (const key of keys) await store.create(key, bytes(key), 60)
+      const [away] = nodes
+      const timers = [setTimeout(() => void away?.freeze(), 500), setTimeout(() => away?.thaw(), 2000)]
+      const samples = await openLoop({
+        everyMilliseconds: 4,
+        forMilliseconds: 4000,
+        async run(index) {
+          const key = keys[index % keys.length] ?? ''
+          // Of eight operations five are reads; each kind of write is among the others.
+          if (index % 8 === 1) return `create ${(await store.create(fresh(), bytes('new'), 60)).kind}`
+          if (index % 8 === 4) return `end ${(await store.end(fresh(), bytes('ended'), 60)).kind}`
+          const read = await store.read(key, 60)
+          if (read.kind !== 'hit') return `read ${read.kind}`
+          if (text(read) !== key) return 'read wrong'
+          if (index % 8 !== 6) return 'read hit'
+          // Timed by itself: the read before it has a deadline of its own.
+          const started = performance.now()
+          await store.replace(key, bytes(key), { token: read.token, ttlSeconds: 60 })
+          return `replace in ${Math.round(performance.now() - started)}`
+        },
+      })
+      timers.forEach(clearTimeout)
+      const changes = samples.filter(({ outcome }) => outcome.startsWith('replace'))
+      const others = samples.filter(({ outcome }) => !outcome.startsWith('replace'))
+      const worst = Math.max(
+        ...others.map(({ milliseconds }) => milliseconds),
+        ...changes.map(({ outcome }) => Number(outcome.split(' ')[2])),
+      )
+      const kinds = new Set(others.map(({ outcome }) => outcome))
+      console.log(`one of three frozen: the worst of ${samples.length} answers after ${Math.round(worst)} ms`)
+      expect(worst).toBeLessThanOrEqual(deadline + 100)
+      expect([...kinds].filter((kind) => kind.startsWith('read'))).toEqual(['read hit'])
+      expect([...kinds].filter((kind) => kind.startsWith('end'))).toEqual(['end stored'])
     },
   )
 
@@ -218,6 +223,30 @@ describe('with two copies', () => {
         )
         .toBe(0)
     },
+  )
+
+  test.each([0, 1] as const)(
+    'a change that copy %i has no room for is not acknowledged, and neither node loses what it has',
+    async (place) => {
+      const [first, full] = await Promise.all([startMemcached(), startMemcached(['-m', '2', '-M'])])
+      const store = memcachedStore({ servers: [first.address, full.address], copies: 2 })
+      stores.push(store)
+      let key = fresh()
+      const names = [first.address, full.address].map((name) => ({ name }))
+      while (rank(names, key)[place]?.name !== full.address) key = fresh()
+      await store.create(key, bytes('small'), 60)
+      for (let index = 0; index < 100; index++) await only(full).create(fresh(), new Uint8Array(50_000), 60)
+      const read = await store.read(key, 60)
+      const token = read.kind === 'hit' ? read.token : ''
+      const large = 'large'.repeat(10_000)
+      const changed = await store.replace(key, bytes(large), { token, ttlSeconds: 60 })
+      expect(changed).toMatchObject({ kind: 'unavailable', cause: { code: 'out-of-memory' } })
+      // Stored or not, as `unavailable` says; nothing else.
+      expect(text(await store.read(key, 60))).toBe(place === 0 ? 'small' : large)
+      for (const node of [first, full]) expect((await only(node).read(key, null)).kind).toBe('hit')
+      await Promise.all([first.kill(), full.kill()])
+    },
+    20_000,
   )
 
   test('what is away is told on a channel, and so is its return', { timeout: 20_000 }, async () => {

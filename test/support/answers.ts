@@ -64,7 +64,9 @@ interface Written {
   readonly frame: readonly boolean[]
 }
 
-function metaBytes({ kind }: Command, opaque: string, answer: Answer): Written {
+function metaBytes(command: Command, opaque: string, answer: Answer): Written {
+  const { kind } = command
+  if (kind === 'add' || kind === 'swap') return classicBytes(command, opaque, answer)
   if (answer.kind === 'hit') {
     const size = answer.value.length
     return join(

@@ -1,9 +1,10 @@
-// An engine that lacks the meta commands, for tests: twemproxy before some memcacheds. Its configuration lies in a
-// folder of its own, gone with it.
+// Engines that lack the meta commands, for tests: twemproxy before some memcacheds, and yrmcds. Their configuration
+// lies in a folder of its own, gone with them.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort, startProgram } from './programs.ts'
+import { yrmcdsCommand, yrmcdsConfig } from './yrmcds-config.ts'
 
 export interface Engine {
   readonly address: string
@@ -36,6 +37,56 @@ export async function startTwemproxy(servers: readonly string[]): Promise<Engine
   })
   return {
     address: `127.0.0.1:${port}`,
+    async kill() {
+      await program.kill()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+export interface YrmcdsOptions {
+  /** Whoever owns this address is the master. 127.0.0.1 is ours; 127.0.0.2 can be reached and is nobody's. */
+  readonly virtualIp: '127.0.0.1' | '127.0.0.2'
+  /** It listens on this one, too, so that no other address of this machine is used. */
+  readonly bindIp: string
+  readonly port: number
+  readonly replicationPort: number
+}
+
+export interface Yrmcds extends Engine {
+  restart(): Promise<void>
+  /** What it says of its replication when asked (SIGUSR1). */
+  replication(): Promise<string>
+}
+
+export async function startYrmcds(options?: YrmcdsOptions): Promise<Yrmcds> {
+  const folder = mkdtempSync(join(tmpdir(), 'yrmcds-'))
+  const config = join(folder, 'yrmcds.conf')
+  const given = options ?? {
+    virtualIp: '127.0.0.1',
+    bindIp: '127.0.0.2',
+    port: await freePort(),
+    replicationPort: await freePort(),
+  }
+  writeFileSync(config, yrmcdsConfig({ ...given, folder }))
+  const start = () =>
+    startProgram({
+      command: yrmcdsCommand(),
+      args: ['-f', config],
+      ready: { host: given.bindIp, port: given.port },
+    })
+  let program = await start()
+  return {
+    address: `${given.virtualIp === '127.0.0.1' ? given.virtualIp : given.bindIp}:${given.port}`,
+    async restart() {
+      await program.kill()
+      program = await start()
+    },
+    replication: () =>
+      new Promise((resolve) => {
+        program.child.stderr?.once('data', (chunk: Buffer) => resolve(chunk.toString()))
+        program.child.kill('SIGUSR1')
+      }),
     async kill() {
       await program.kill()
       rmSync(folder, { recursive: true, force: true })

@@ -6,9 +6,10 @@ export { freePort } from './programs.ts'
 
 export interface Memcached {
   readonly address: string
-  /** Ends it; with `restart`, an empty one takes its port. */
+  /** Ends it; with `restart`, another one takes its port. */
   kill(): Promise<void>
-  restart(): Promise<void>
+  /** @param signal to end it with; after SIGUSR1 one with `-e` has what it had. @default SIGKILL */
+  restart(signal?: 'SIGKILL' | 'SIGTERM' | 'SIGUSR1', pauseMilliseconds?: number): Promise<void>
   /** Stops answering without closing anything (SIGSTOP), until `thaw`. */
   freeze(): Promise<void>
   thaw(): void
@@ -34,8 +35,9 @@ export async function startMemcached(
   return {
     address: socketPath ?? `127.0.0.1:${port}`,
     kill: () => program.kill(),
-    async restart() {
-      await program.kill()
+    async restart(signal = 'SIGKILL', pauseMilliseconds = 0) {
+      await program.kill(signal)
+      await new Promise((resolve) => setTimeout(resolve, pauseMilliseconds))
       program = await start()
     },
     async freeze() {

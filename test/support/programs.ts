@@ -5,8 +5,8 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 
 export interface Program {
   readonly child: ChildProcess
-  /** Ends it with SIGKILL. Repeated: does nothing. */
-  kill(): Promise<void>
+  /** Ends it, with SIGKILL unless told otherwise. Repeated: does nothing. */
+  kill(signal?: NodeJS.Signals): Promise<void>
 }
 
 export interface ProgramOptions {
@@ -36,11 +36,11 @@ export async function startProgram({ command, args, ready }: ProgramOptions): Pr
   // A test run that is interrupted must leave nothing behind.
   process.once('exit', killNow)
 
-  async function kill(): Promise<void> {
+  async function kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     process.off('exit', killNow)
     running.delete(program)
     if (hasEnded(child)) return
-    child.kill('SIGKILL')
+    child.kill(signal)
     await once(child, 'exit')
   }
 

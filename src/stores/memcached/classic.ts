@@ -22,7 +22,7 @@ function encode(command: Command): string {
 const valuePattern = /^VALUE ([\x21-\x7e]{1,250}) \d{1,10} (\d{1,8}) (\d{1,20})\r\n$/
 
 /** What each line means to each question; what is not here is no answer to it. */
-const meanings: Readonly<Record<'add' | 'swap' | 'set', Readonly<Record<string, Answer>>>> = {
+export const meanings: Readonly<Record<'add' | 'swap' | 'set', Readonly<Record<string, Answer>>>> = {
   add: { 'STORED\r\n': { kind: 'stored' }, 'NOT_STORED\r\n': { kind: 'exists' } },
   swap: {
     'STORED\r\n': { kind: 'stored' },

@@ -1,7 +1,7 @@
 // One pipelined connection to one memcached, made with the first operation and again after a failure. A circuit
 // breaker keeps away from a node that fails: operations fail at once, and now and then one of them tries.
 import type { Unavailable } from '../store.ts'
-import type { Answer, Command } from './dialect.ts'
+import type { Answer, Command, Dialect } from './dialect.ts'
 import { MemcachedError } from './failure.ts'
 import { type GreetingOptions, greet } from './greeting.ts'
 import { type Link, type Operation, createLink } from './link.ts'
@@ -11,6 +11,8 @@ export interface ConnectionOptions extends GreetingOptions {
   /** More than this at once, or more bytes than the system takes, fail at once: waiting would only make it worse. */
   readonly maxInFlight: number
   readonly maxQueuedBytes: number
+  /** A connection was made. */
+  onConnect?(dialect: Dialect['name']): void
 }
 
 export interface Connection {
@@ -69,6 +71,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         startedAt = performance.now()
         cancelGreeting = undefined
         restUntil = 0
+        options.onConnect?.(dialect.name)
         link = createLink({ socket, dialect, onEnd })
         waitingBytes = 0
         for (const operation of waiting.drain()) link.send(operation)

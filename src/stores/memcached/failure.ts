@@ -3,16 +3,18 @@
 
 /**
  * - `cut`, `timeout`, `protocol`: the connection failed under the operation; it may have been carried out.
- * - `resting`: the node failed a moment ago and is left alone. `overload`, `closed`: never sent either.
+ * - `resting`: the node failed a moment ago and is left alone. `overload`, `closed`: never sent either; nor `held`, by
+ *   a node of a pool that lacks tombstones.
  * - `login`, `full`: the server refused the connection; nothing was sent.
  * - `out-of-memory`, `too-large`, `server-error`: the server refused this operation; the connection is good.
- *   Memcached may have removed the value that was to be replaced (see `createNode`).
+ *   What was there still is, but for a `set`: that removes what it could not overwrite.
  */
 export type FailureCode =
   | 'cut'
   | 'timeout'
   | 'protocol'
   | 'resting'
+  | 'held'
   | 'overload'
   | 'closed'
   | 'login'
@@ -29,6 +31,13 @@ export class MemcachedError extends Error {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
   }
+}
+
+const refusals: ReadonlySet<FailureCode> = new Set(['out-of-memory', 'too-large', 'server-error'])
+
+/** Whether the server is there and answered, but could not do it. */
+export function isRefusal(cause: unknown): boolean {
+  return cause instanceof MemcachedError && refusals.has(cause.code)
 }
 
 /** Of bytes that are no answer to the question; the connection is of no use after it. */

@@ -1,6 +1,7 @@
-// Memcached's meta dialect (1.6.10 or newer). Every answer carries the opaque of its question, so that an answer
-// to another one is always known for what it is.
+// Memcached's meta dialect (1.6.10 or newer). Every answer that carries a value also carries the opaque of its
+// question, so that an answer to another one is always known for what it is.
 import { maxItemBytes } from '../store.ts'
+import { classic, meanings as classicMeanings } from './classic.ts'
 import type { Answer, Command, Dialect, Parser } from './dialect.ts'
 import { MemcachedError, surprise } from './failure.ts'
 import { createReader } from './reader.ts'
@@ -12,8 +13,10 @@ function encode(command: Command, opaque: string): string {
   const { kind, key, exptime } = command
   // One trip: the value, its size once more, the token, and the lifetime begins anew.
   if (kind === 'get') return `mg ${key} s v c${exptime === null ? '' : ` T${exptime}`} O${opaque}\r\n`
-  const how = kind === 'add' ? 'ME' : kind === 'set' ? 'MS' : `C${command.token}`
-  return `ms ${key} ${command.value.byteLength} ${how} T${exptime} O${opaque}\r\n`
+  // Whatever its mode, an `ms` that finds no room removes what was there; the classic commands keep it. They carry no
+  // opaque: nobody's bytes depend on it, and the next answer that has one would show that they are out of step.
+  if (kind !== 'set') return classic.encode(command, opaque)
+  return `ms ${key} ${command.value.byteLength} MS T${exptime} O${opaque}\r\n`
 }
 
 interface Head {
@@ -65,17 +68,16 @@ function parseHead(line: string, opaque: string): Head {
 }
 
 /** What each status means to each question; what is not here is no answer to it. */
-const meanings: Readonly<Record<Command['kind'], Readonly<Record<string, Answer>>>> = {
+const meanings: Readonly<Record<'get' | 'set', Readonly<Record<string, Answer>>>> = {
   get: { EN: { kind: 'miss' } },
-  add: { HD: { kind: 'stored' }, NS: { kind: 'exists' } },
-  swap: { HD: { kind: 'stored' }, EX: { kind: 'conflict' }, NF: { kind: 'missing' } },
   set: { HD: { kind: 'stored' } },
 }
 
 // A bare EN, as memcached before 1.6.10 has it, carries no opaque: it is refused like garbage.
-const statusPattern = /^(HD|EN|NS|EX|NF) O(\w{1,32})\r\n$/
+const statusPattern = /^(HD|EN) O(\w{1,32})\r\n$/
 
 function parseStatus(line: string, opaque: string, { kind }: Command): Answer | undefined {
+  if (kind === 'add' || kind === 'swap') return classicMeanings[kind][line]
   const [matched, status = '', answers] = statusPattern.exec(line) ?? []
   if (matched === undefined) return undefined
   if (answers !== opaque) throw misplaced()

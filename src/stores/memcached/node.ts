@@ -30,7 +30,7 @@ export interface MemcachedNode {
   add(key: string, value: Uint8Array, exptime: number): Promise<Created>
   /**
    * Where `token` is. Concurrent: one of many is `stored`. `unavailable`: stored or not; with the cause
-   * `out-of-memory` or `too-large` it was not, and in the meta dialect memcached 1.6.18 has removed what was there.
+   * `out-of-memory` or `too-large` it was not, and what was there still is.
    */
   swap(key: string, value: Uint8Array, options: { token: string; exptime: number }): Promise<Replaced>
   /** Whatever is there. `unavailable`: stored or not; when memcached has no room it removes the old value. */

@@ -1,50 +1,36 @@
 // One node of a pool: whether it is up, and what it must be told before it is believed again. A node that was away
 // while sessions ended still has them; it is held back until it has their tombstones.
-import { channel } from 'node:diagnostics_channel'
 import type { Ended, Read, Store, Unavailable } from '../store.ts'
+import { MemcachedError } from './failure.ts'
+import type { NodeStatistics } from './statistics.ts'
 
 export interface PoolNode extends Omit<Store, 'guarantees'> {
   /** A tombstone that did not get here: it goes first when the node is back. False: there are too many. */
   owe(key: string, tombstone: Uint8Array, ttlSeconds: number): boolean
 }
 
-/** What `session-mirror:node` tells, when a node's state changes. */
-export interface NodeEvent {
-  readonly node: string
-  readonly state: 'up' | 'down' | 'held'
-  /** Tombstones that it has not got. */
-  readonly owed: number
-}
-
-const health = channel('session-mirror:node')
 /** Tombstones that a node may owe us: some thirty megabytes. More than this, and a sign-out is refused. */
 const maxOwed = 100_000
+
+export interface PoolNodeOptions {
+  readonly store: Omit<Store, 'name' | 'guarantees'>
+  /** Told when the node is held back; the store counts what it does. */
+  readonly statistics: NodeStatistics
+  readonly now: () => number
+}
 
 interface Owed {
   readonly tombstone: Uint8Array
   readonly until: number
 }
 
-export function createPoolNode(
-  name: string,
-  store: Omit<Store, 'name' | 'guarantees'>,
-  now: () => number,
-): PoolNode {
+export function createPoolNode(name: string, { store, statistics, now }: PoolNodeOptions): PoolNode {
   const owed = new Map<string, Owed>()
-  let state: NodeEvent['state'] = 'up'
   let paying: Promise<boolean> | undefined
-
-  function become(next: NodeEvent['state']): void {
-    if (next === state) return
-    state = next
-    if (health.hasSubscribers) health.publish({ node: name, state, owed: owed.size } satisfies NodeEvent)
-  }
 
   async function ask<T extends { readonly kind: string }>(run: () => Promise<T>): Promise<T | Unavailable> {
     if (owed.size > 0 && !(await pay())) return held()
-    const answer = await run()
-    become(answer.kind === 'unavailable' ? 'down' : 'up')
-    return answer
+    return run()
   }
 
   /** True when nothing is owed any more. One at a time. */
@@ -60,17 +46,17 @@ export function createPoolNode(
       const seconds = Math.ceil((until - now()) / 1000)
       // oxlint-disable-next-line no-await-in-loop -- one after another: the first failure says that it is still away
       const ended: Ended = seconds < 1 ? { kind: 'stored' } : await store.end(key, tombstone, seconds)
-      if (ended.kind === 'unavailable') {
-        become('held')
-        return false
-      }
+      if (ended.kind === 'unavailable') return false
       owed.delete(key)
+      statistics.owe(owed.size)
     }
     return true
   }
 
   function held(): Unavailable {
-    return { kind: 'unavailable', cause: new Error(`${name} is held back until it has all tombstones.`) }
+    const cause = new MemcachedError('held', `${name} is held back until it has all tombstones.`)
+    statistics.hold(cause)
+    return { kind: 'unavailable', cause }
   }
 
   return {
@@ -82,6 +68,7 @@ export function createPoolNode(
     owe(key, tombstone, ttlSeconds) {
       if (owed.size >= maxOwed && !owed.has(key)) return false
       owed.set(key, { tombstone, until: now() + ttlSeconds * 1000 })
+      statistics.owe(owed.size)
       return true
     },
     close: () => store.close(),

@@ -2,6 +2,7 @@
 // unavailable, never somewhere else. With two copies a session outlives the loss of one node: both are read, the
 // newer one counts, and what is missing or older is mended.
 import { type Created, type Ended, type Read, type Replaced, type Store, type Unavailable } from '../store.ts'
+import { isRefusal } from './failure.ts'
 import type { PoolNode } from './pool-node.ts'
 import { rank } from './rendezvous.ts'
 import { decodeVersioned, encodeVersioned, endVersion } from './versioned.ts'
@@ -106,12 +107,12 @@ function createCopies(nodes: readonly PoolNode[], copies: number): Pool {
     if (replaced.kind !== 'stored') return replaced
     const others = all.filter((node) => node !== leader)
     // Acknowledged when every copy that can be reached has it.
-    await Promise.all(
+    const refusals = await Promise.all(
       others.map((node) =>
         catchUp(node, { key, bytes, version, ttlSeconds }, lead.tokens[all.indexOf(node)]),
       ),
     )
-    return replaced
+    return refusals.find((refusal) => refusal !== undefined) ?? replaced
   }
 
   async function end(key: string, value: Uint8Array, ttlSeconds: number): Promise<Ended> {
@@ -164,24 +165,29 @@ interface Written {
   readonly ttlSeconds: number
 }
 
-/** Brings a copy up to what the leader has, unless it is newer already. */
+/**
+ * Brings a copy up to what the leader has, unless it is newer already. Gives the refusal of a node that is there but
+ * has no room: it keeps the older state, which would count should the leader die, so the write is not acknowledged.
+ */
 async function catchUp(
   node: PoolNode,
   { key, bytes, version, ttlSeconds }: Written,
   token = '',
-): Promise<void> {
+): Promise<Unavailable | undefined> {
   let known = token
   for (let tries = 0; tries < maxTries; tries++) {
-    if (known === away) return
+    if (known === away) return undefined
     const written =
       known === missing
         ? await node.create(key, bytes, ttlSeconds)
         : await node.replace(key, bytes, { token: known, ttlSeconds })
-    if (written.kind === 'stored' || written.kind === 'unavailable') return
+    if (written.kind === 'stored') return undefined
+    if (written.kind === 'unavailable') return isRefusal(written.cause) ? written : undefined
     const read = await node.read(key, null)
-    if (read.kind === 'hit' && decodeVersioned(read.value).version >= version) return
+    if (read.kind === 'hit' && decodeVersioned(read.value).version >= version) return undefined
     known = tokenOf({ read })
   }
+  return undefined
 }
 
 const missing = '-'

@@ -13,7 +13,14 @@ export function parseRefusal(line: string, command: Command): Answer | undefined
   const code = codeOf(reason)
   // No reading stores an object: this is the answer to something else.
   if (command.kind === 'get' && code !== 'server-error') throw surprise(line)
-  return { kind: 'refused', error: new MemcachedError(code, `Memcached refused this operation: ${reason}.`) }
+  return { kind: 'refused', error: new MemcachedError(code, `${meanings[code]} It said: ${reason}.`) }
+}
+
+/** For whoever reads the log: what it means and what to do. */
+const meanings = {
+  'out-of-memory': 'Memcached has no room for this value: give it more (-m) and let it evict (no -M).',
+  'too-large': 'This value is larger than Memcached takes: let it take a megabyte (-I 1m).',
+  'server-error': 'Memcached, or a proxy before it, could not do this.',
 }
 
 function codeOf(reason: string): 'out-of-memory' | 'too-large' | 'server-error' {

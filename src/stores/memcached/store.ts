@@ -1,12 +1,25 @@
 // Sessions in Memcached: the contract of `Store` over one node, or over a pool of several.
 import { type Clock, systemClock } from '../../protocol/clock.ts'
 import { type Guarantees, type Store, checkTtl, checkValueSize } from '../store.ts'
-import { createNode } from './node.ts'
+import { askFigures } from './figures.ts'
+import { type MemcachedNode, createNode } from './node.ts'
 import { type MemcachedStoreOptions, checkPrefix, toNodeOptions, toServers } from './options.ts'
 import { createPool } from './pool.ts'
 import { createPoolNode } from './pool-node.ts'
+import { type NodeStatistics, type NodeStats, createStatistics } from './statistics.ts'
 
+export type { ServerFigures } from './figures.ts'
 export type { MemcachedStoreOptions } from './options.ts'
+export type { NodeEvent, NodeState, NodeStats } from './statistics.ts'
+
+export interface MemcachedStore extends Store {
+  /**
+   * What each node did in this process, and what its server says of itself; one more connection each, for a moment.
+   * A node that does not answer has no `server`. Never rejects because a node is away; takes two deadlines at most.
+   * Repeated: counts go on, but for `longestMilliseconds`, which begins anew.
+   */
+  stats(): Promise<readonly NodeStats[]>
+}
 
 const guarantees: Guarantees = {
   compareAndSwap: 'all-processes',
@@ -21,26 +34,27 @@ const guarantees: Guarantees = {
  * @example const store = memcachedStore({ servers: '127.0.0.1:11211' })
  * @example const store = memcachedStore({ servers: ['10.0.0.1:11211', '10.0.0.2:11211', '10.0.0.3:11211'], copies: 2 })
  */
-export function memcachedStore(options: MemcachedStoreOptions): Store {
+export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
   checkPrefix(options.prefix ?? '')
-  const { copies = 1, clock = systemClock } = options
-  const servers = toServers(options)
-  const [only] = servers
+  const { copies = 1, clock: now = systemClock } = options
+  const nodes = toServers(options).map(({ name, address }) => openNode(options, { name, address }))
+  const [only] = nodes
   const inner =
-    only !== undefined && servers.length === 1
-      ? overNode(options, only.address)
+    only !== undefined && nodes.length === 1
+      ? only.store
       : createPool(
-          servers.map(({ name, address }) => createPoolNode(name, overNode(options, address), clock)),
+          nodes.map(({ name, store, statistics }) => createPoolNode(name, { store, statistics, now })),
           copies,
         )
   return {
-    name: servers.length === 1 ? 'memcached' : `memcached on ${servers.length} nodes`,
+    name: nodes.length === 1 ? 'memcached' : `memcached on ${nodes.length} nodes`,
     guarantees,
     read: inner.read,
     create: (key, value, ttlSeconds) => orReject(() => inner.create(key, checked(value), ttlSeconds)),
     replace: (key, value, replacing) => orReject(() => inner.replace(key, checked(value), replacing)),
     end: (key, value, ttlSeconds) => orReject(() => inner.end(key, checked(value), ttlSeconds)),
     close: () => inner.close(),
+    stats: () => Promise.all(nodes.map((node) => node.stats())),
   }
 }
 
@@ -49,20 +63,43 @@ function checked(value: Uint8Array): Uint8Array {
   return value
 }
 
-/** Not one promise more than the connection gives: each is a twentieth of what an operation costs. */
-function overNode(options: MemcachedStoreOptions, address: string): Omit<Store, 'name' | 'guarantees'> {
-  const { prefix = '', clock = systemClock } = options
-  const node = createNode(toNodeOptions(options, address))
+interface OpenNode {
+  readonly name: string
+  readonly store: Omit<Store, 'name' | 'guarantees'>
+  readonly statistics: NodeStatistics
+  stats(): Promise<NodeStats>
+}
 
+function openNode(
+  options: MemcachedStoreOptions,
+  { name, address }: { readonly name: string; readonly address: string },
+): OpenNode {
+  const statistics = createStatistics(name)
+  const nodeOptions = { ...toNodeOptions(options, address), onConnect: statistics.connected }
+  return {
+    name,
+    statistics,
+    store: overNode(options, { node: createNode(nodeOptions), statistics }),
+    async stats() {
+      const server = await askFigures(nodeOptions)
+      return { ...statistics.take(), server }
+    },
+  }
+}
+
+/** Not one promise more than is needed: each is a twentieth of what an operation costs. */
+function overNode(
+  { prefix = '', clock = systemClock }: MemcachedStoreOptions,
+  { node, statistics: { count } }: { readonly node: MemcachedNode; readonly statistics: NodeStatistics },
+): Omit<Store, 'name' | 'guarantees'> {
   return {
     read: (key, ttlSeconds) =>
-      orReject(() => node.get(prefix + key, ttlSeconds === null ? null : toExptime(ttlSeconds, clock))),
+      count(() => node.get(prefix + key, ttlSeconds === null ? null : toExptime(ttlSeconds, clock))),
     create: (key, value, ttlSeconds) =>
-      orReject(() => node.add(prefix + key, value, toExptime(ttlSeconds, clock))),
+      count(() => node.add(prefix + key, value, toExptime(ttlSeconds, clock))),
     replace: (key, value, { token, ttlSeconds }) =>
-      orReject(() => node.swap(prefix + key, value, { token, exptime: toExptime(ttlSeconds, clock) })),
-    end: (key, value, ttlSeconds) =>
-      orReject(() => node.set(prefix + key, value, toExptime(ttlSeconds, clock))),
+      count(() => node.swap(prefix + key, value, { token, exptime: toExptime(ttlSeconds, clock) })),
+    end: (key, value, ttlSeconds) => count(() => node.set(prefix + key, value, toExptime(ttlSeconds, clock))),
     async close() {
       node.close()
     },
