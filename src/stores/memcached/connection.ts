@@ -11,8 +11,14 @@ export interface ConnectionOptions extends GreetingOptions {
   /** More than this at once, or more bytes than the system takes, fail at once: waiting would only make it worse. */
   readonly maxInFlight: number
   readonly maxQueuedBytes: number
-  /** A connection was made. */
-  onConnect?(dialect: Dialect['name']): void
+  readonly watch?: ConnectionWatch
+}
+
+/** Counts what happens. Part of the connection, because a promise around each operation would cost a tenth of it. */
+export interface ConnectionWatch {
+  connected(dialect: Dialect['name']): void
+  began(): void
+  ended(outcome: Answer | Unavailable, milliseconds: number): void
 }
 
 export interface Connection {
@@ -28,7 +34,7 @@ const longestRest = 1000
 const longMilliseconds = 1000
 
 export function createConnection(options: ConnectionOptions): Connection {
-  const { timeoutMilliseconds, maxInFlight, maxQueuedBytes } = options
+  const { timeoutMilliseconds, maxInFlight, maxQueuedBytes, watch } = options
   const waiting = createQueue<Operation>()
   let waitingBytes = 0
   let link: Link | undefined
@@ -71,7 +77,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         startedAt = performance.now()
         cancelGreeting = undefined
         restUntil = 0
-        options.onConnect?.(dialect.name)
+        watch?.connected(dialect.name)
         link = createLink({ socket, dialect, onEnd })
         waitingBytes = 0
         for (const operation of waiting.drain()) link.send(operation)
@@ -103,20 +109,27 @@ export function createConnection(options: ConnectionOptions): Connection {
   function failWaiting(error: MemcachedError): void {
     const outcome: Unavailable = { kind: 'unavailable', cause: error }
     waitingBytes = 0
-    for (const { resolve } of waiting.drain()) resolve(outcome)
+    const at = performance.now()
+    for (const { resolve } of waiting.drain()) resolve(outcome, at)
   }
 
   return {
     ask: (command) =>
       new Promise((resolve) => {
+        const startedAt = performance.now()
+        watch?.began()
+        const end: Operation['resolve'] = (outcome, at) => {
+          watch?.ended(outcome, at - startedAt)
+          resolve(outcome)
+        }
         const bytes = command.kind === 'get' ? 0 : command.value.byteLength
         const error = refusal(bytes)
         if (error !== undefined) {
-          resolve({ kind: 'unavailable', cause: error })
+          end({ kind: 'unavailable', cause: error }, startedAt)
           return
         }
-        const deadline = performance.now() + timeoutMilliseconds
-        take({ command, opaque: (++opaques).toString(36), deadline, resolve }, bytes)
+        const deadline = startedAt + timeoutMilliseconds
+        take({ command, opaque: (++opaques).toString(36), deadline, resolve: end }, bytes)
       }),
     close() {
       if (isClosed) return

@@ -15,7 +15,8 @@ export interface Operation {
   readonly opaque: string
   /** By `performance.now()`. */
   readonly deadline: number
-  resolve(outcome: Answer | Unavailable): void
+  /** `at`: when its answer came, by `performance.now()`. */
+  resolve(outcome: Answer | Unavailable, at: number): void
 }
 
 export interface LinkOptions {
@@ -55,7 +56,8 @@ export function createLink({ socket, dialect, onEnd }: LinkOptions): Link {
     socket.destroy()
     onEnd(error, hasAnswered)
     const outcome: Unavailable = { kind: 'unavailable', cause: error }
-    for (const { resolve } of operations.drain()) resolve(outcome)
+    const at = performance.now()
+    for (const { resolve } of operations.drain()) resolve(outcome, at)
   }
 
   function read(chunk: Buffer): void {
@@ -69,12 +71,13 @@ export function createLink({ socket, dialect, onEnd }: LinkOptions): Link {
   }
 
   function settleAll(): void {
+    const at = performance.now()
     for (let oldest = operations.peek(); oldest !== undefined; oldest = operations.peek()) {
       const answer = parser.take(oldest.command, oldest.opaque)
       if (answer === undefined) return
       operations.shift()
       hasAnswered = true
-      oldest.resolve(answer)
+      oldest.resolve(answer, at)
     }
     if (parser.unread > 0) throw new MemcachedError('protocol', 'An answer came that was not asked for.')
     socket.unref()

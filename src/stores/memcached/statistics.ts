@@ -1,6 +1,7 @@
 // What one node did, counted as it happens, and whether it is up. Nothing is measured for its own sake: a few
 // additions for each operation, and whoever wants the numbers asks.
 import { channel } from 'node:diagnostics_channel'
+import type { ConnectionWatch } from './connection.ts'
 import type { Dialect } from './dialect.ts'
 import { type FailureCode, MemcachedError, isRefusal } from './failure.ts'
 import type { ServerFigures } from './figures.ts'
@@ -37,10 +38,7 @@ export interface NodeStats extends NodeEvent {
   readonly server: ServerFigures | undefined
 }
 
-export interface NodeStatistics {
-  /** Counts one operation. */
-  count<Outcome extends { readonly kind: string }>(run: () => Promise<Outcome>): Promise<Outcome>
-  connected(dialect: Dialect['name']): void
+export interface NodeStatistics extends ConnectionWatch {
   /** How many tombstones the node has not got now. */
   owe(owed: number): void
   /** An operation was held back for lack of them. */
@@ -73,26 +71,20 @@ export function createStatistics(node: string): NodeStatistics {
   }
 
   return {
-    async count(run) {
-      const startedAt = performance.now()
+    began() {
       counts.inFlight++
-      try {
-        const outcome = await run()
-        const took = performance.now() - startedAt
-        counts.operations++
-        counts.milliseconds += took
-        if (took > longestMilliseconds) longestMilliseconds = took
-        if (outcome.kind === 'unavailable') fail((outcome as { readonly cause?: unknown }).cause)
-        else {
-          if (outcome.kind === 'hit') counts.hits++
-          else if (outcome.kind === 'miss') counts.misses++
-          // One that owes is not up before it has paid.
-          if (owed === 0) become('up')
-        }
-        return outcome
-      } finally {
-        counts.inFlight--
-      }
+    },
+    ended(outcome, took) {
+      counts.inFlight--
+      counts.operations++
+      counts.milliseconds += took
+      if (took > longestMilliseconds) longestMilliseconds = took
+      if (outcome.kind === 'unavailable') return fail(outcome.cause)
+      if (outcome.kind === 'refused') return fail(outcome.error)
+      if (outcome.kind === 'hit') counts.hits++
+      else if (outcome.kind === 'miss') counts.misses++
+      // One that owes is not up before it has paid.
+      if (owed === 0) become('up')
     },
     connected(name) {
       dialect = name

@@ -75,11 +75,11 @@ function openNode(
   { name, address }: { readonly name: string; readonly address: string },
 ): OpenNode {
   const statistics = createStatistics(name)
-  const nodeOptions = { ...toNodeOptions(options, address), onConnect: statistics.connected }
+  const nodeOptions = { ...toNodeOptions(options, address), watch: statistics }
   return {
     name,
     statistics,
-    store: overNode(options, { node: createNode(nodeOptions), statistics }),
+    store: overNode(options, createNode(nodeOptions)),
     async stats() {
       const server = await askFigures(nodeOptions)
       return { ...statistics.take(), server }
@@ -90,16 +90,17 @@ function openNode(
 /** Not one promise more than is needed: each is a twentieth of what an operation costs. */
 function overNode(
   { prefix = '', clock = systemClock }: MemcachedStoreOptions,
-  { node, statistics: { count } }: { readonly node: MemcachedNode; readonly statistics: NodeStatistics },
+  node: MemcachedNode,
 ): Omit<Store, 'name' | 'guarantees'> {
   return {
     read: (key, ttlSeconds) =>
-      count(() => node.get(prefix + key, ttlSeconds === null ? null : toExptime(ttlSeconds, clock))),
+      orReject(() => node.get(prefix + key, ttlSeconds === null ? null : toExptime(ttlSeconds, clock))),
     create: (key, value, ttlSeconds) =>
-      count(() => node.add(prefix + key, value, toExptime(ttlSeconds, clock))),
+      orReject(() => node.add(prefix + key, value, toExptime(ttlSeconds, clock))),
     replace: (key, value, { token, ttlSeconds }) =>
-      count(() => node.swap(prefix + key, value, { token, exptime: toExptime(ttlSeconds, clock) })),
-    end: (key, value, ttlSeconds) => count(() => node.set(prefix + key, value, toExptime(ttlSeconds, clock))),
+      orReject(() => node.swap(prefix + key, value, { token, exptime: toExptime(ttlSeconds, clock) })),
+    end: (key, value, ttlSeconds) =>
+      orReject(() => node.set(prefix + key, value, toExptime(ttlSeconds, clock))),
     async close() {
       node.close()
     },
