@@ -14,6 +14,7 @@ import { absolute } from '../mirror/send.ts'
 import { type Contact, type Wants, askForNews, createSync, sendOnly } from '../mirror/sync.ts'
 import { createTransport } from '../mirror/transport.ts'
 import { announce } from './announce.ts'
+import { checkBootKeys, createBootCopy, withMirror } from './boot.ts'
 import { type Listener, createEmitter } from './events.ts'
 import { createExpiry } from './expiry.ts'
 import { tabJournal } from './journal.ts'
@@ -44,7 +45,8 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   const fetch = options.fetch ?? ((request: Request) => globalThis.fetch(request))
   const storage = options.storage ?? databaseStorage(names.database)
   const mirror = createMirror({ storage, channel: names.channel, now, journal: tabJournal(names.database) })
-  const view = createView(schema, mirror.state)
+  const boot = createBootCopy(names.database, checkBootKeys(schema, options.boot ?? []))
+  const view = createView({ schema, migrate: options.migrate }, withMirror(mirror.state, boot.read()))
   const transport = createTransport(base, {
     fetch,
     onExchange: (exchange) => emitter.emit('exchange', exchange),
@@ -57,6 +59,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     refresh,
     lock: names.syncLock,
     now,
+    onParked: options.onParked,
     onContact: setContact,
     onRetry: (milliseconds) => lifecycle.later(milliseconds),
   })
@@ -91,6 +94,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   mirror.onChange((after, before) => {
     // Not before the start has looked for what an earlier run left.
     if (isReady) markRun(mirror)
+    if (isReady) boot.keep(mirror)
     view.update(after)
     // A subscriber may have written meanwhile: what is pending is what is pending now.
     writes.follow(mirror.state, before)
@@ -106,9 +110,10 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     tellStatus()
   })
   mirror.onHint((hint) => void take(hint))
-  mirror.onDurability((durability, next) => {
+  mirror.onDurability(({ durability, isOutdated }, next) => {
     writes.leaveOnDisk(next)
     emitter.emit('durability', durability)
+    if (isOutdated) emitter.emit('outdated', {})
   })
 
   async function extend(): Promise<boolean> {
@@ -132,6 +137,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     await mirror.reload()
     await endLeftover(mirror, now)
     isReady = true
+    boot.keep(mirror)
     tellStatus()
     void pull().then(startLive)
     if (options.worker === undefined || options.worker === false) return
@@ -217,7 +223,10 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
 }
 
 /** Our own origin, that of the session's server, and those that the worker was told to serve. */
-function isListed(url: string, { url: base = '/session', worker }: SessionOptions<SessionSchema>): boolean {
+function isListed(
+  url: string,
+  { url: base = '/session', worker }: Pick<SessionOptions<SessionSchema>, 'url' | 'worker'>,
+): boolean {
   const api = typeof worker === 'object' ? (worker.api ?? []) : []
   const page = typeof location === 'undefined' ? base : location.href
   return [page, new URL(base, page).href, ...api.map((entry) => new URL(entry, page).href)].some(

@@ -25,6 +25,11 @@ export interface SessionEvents {
   readonly parked: { readonly count: number }
   /** Where writes are kept changed: `memory` means that they do not survive this tab. */
   readonly durability: Durability
+  /**
+   * Newer code of this library has been here, in another tab or an earlier visit: this page works on in memory, and
+   * should be loaded again when that disturbs nobody.
+   */
+  readonly outdated: Readonly<Record<never, never>>
   /** One request to a session route: for inspectors. */
   readonly exchange: Exchange
 }

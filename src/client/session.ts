@@ -7,6 +7,8 @@ import type {
   SessionSchema,
   WritableKey,
 } from '../protocol/schema.ts'
+import type { Json } from '../protocol/json.ts'
+import type { Mutation } from '../protocol/mutation.ts'
 import type { LocalState } from '../mirror/local.ts'
 import type { Durability, Storage } from '../mirror/storage.ts'
 import type { Contact } from '../mirror/sync.ts'
@@ -23,6 +25,22 @@ export interface SessionOptions<S extends SessionSchema> {
   readonly worker?: string | WorkerOptions | false
   /** How requests are sent. @default the page's `fetch` */
   readonly fetch?: (request: Request) => Promise<Response>
+  /**
+   * Keys that can be read at once, before `ready`, from a small copy in localStorage: for the first paint. At most 32 KB
+   * together; a session without "remember me" has none. @default none
+   */
+  readonly boot?: readonly BrowserKey<S>[]
+  /**
+   * What a mirrored value becomes that this schema's validator refuses: an older page, or an older server, wrote it. What
+   * is returned is checked again; undefined, or anything that is refused, shows the key as not set. @default not set
+   */
+  readonly migrate?: (key: BrowserKey<S>, value: Json) => Json | undefined
+  /**
+   * Which changes of somebody who left go out when that owner is back; the others are given up. Those that were on their
+   * way already are sent again in any case, because nobody knows whether they arrived. Pure: it may run twice.
+   * @default all of them; the server decides those that depend on a value
+   */
+  readonly onParked?: (changes: readonly Mutation[]) => readonly Mutation[]
   /** Whether one tab holds the server's event stream, so that changes from elsewhere are seen at once. @default in a browser */
   readonly live?: boolean
   /** Seconds before the end of the session at which `expiring` is told. @default 120 */

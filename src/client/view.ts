@@ -2,7 +2,7 @@
 // really changes. Tells subscribers which keys changed, after all of them have.
 import { type Json, toJson } from '../protocol/json.ts'
 import { type Mutation, valueWithPending } from '../protocol/mutation.ts'
-import type { SessionSchema } from '../protocol/schema.ts'
+import { type SessionSchema, checkValue, definitionOf } from '../protocol/schema.ts'
 import { type Entry, entryOf } from '../protocol/state.ts'
 import { type LocalState, pendingOf } from '../mirror/local.ts'
 import { type Listener, callSafely } from './events.ts'
@@ -24,7 +24,13 @@ interface Shown {
 
 const none: readonly Mutation[] = []
 
-export function createView(schema: SessionSchema, initial: LocalState): View {
+export interface ViewOptions {
+  readonly schema: SessionSchema
+  readonly migrate?: ((key: never, value: Json) => Json | undefined) | undefined
+}
+
+export function createView({ schema, migrate }: ViewOptions, initial: LocalState): View {
+  const read = createReading(schema, migrate)
   const keys = Object.keys(schema.keys).filter((key) => schema.keys[key]?.access !== 'hidden')
   const shown = new Map<string, Shown>()
   const keyListeners = new Map<string, Set<Listener<Json | undefined>>>()
@@ -35,7 +41,7 @@ export function createView(schema: SessionSchema, initial: LocalState): View {
     const pending = byKey(pendingOf(state))
     return keys.filter((key) => {
       const before = shown.get(key)
-      const after = show(schema, state, { key, pending: pending.get(key) ?? none, before })
+      const after = show({ schema, read }, state, { key, pending: pending.get(key) ?? none, before })
       shown.set(key, after)
       return before === undefined || before.value !== after.value
     })
@@ -74,15 +80,53 @@ function byKey(mutations: readonly Mutation[]): Map<string, readonly Mutation[]>
   return result
 }
 
+type Reading = (key: string, entry: Entry | undefined) => Entry | undefined
+
+/** Entries as this schema has them: one that its validator refuses was written under another one. */
+function createReading(schema: SessionSchema, migrate: ViewOptions['migrate']): Reading {
+  const known = new WeakMap<Entry, { readonly as: Entry | undefined }>()
+
+  function isFine(key: string, value: Json): boolean {
+    const definition = definitionOf(schema, key)
+    if (definition === undefined || (definition.validator === undefined && definition.kind === 'value'))
+      return true
+    try {
+      return checkValue(definition, value) !== undefined
+    } catch {
+      return false // What the validator says of it helps nobody: it was somebody else's.
+    }
+  }
+
+  function migrated(key: string, [revision, value]: Entry): Entry | undefined {
+    const next = migrate?.(key as never, value) // A key of the schema: only these are shown.
+    return next !== undefined && isFine(key, next) ? [revision, next] : undefined
+  }
+
+  return (key, entry) => {
+    if (entry === undefined) return undefined
+    const before = known.get(entry)
+    if (before !== undefined) return before.as
+    const as = isFine(key, entry[1]) ? entry : migrated(key, entry)
+    known.set(entry, { as })
+    return as
+  }
+}
+
+interface Showing {
+  readonly schema: SessionSchema
+  readonly read: Reading
+}
+
 function show(
-  schema: SessionSchema,
+  { schema, read }: Showing,
   { mirror: { mirror } }: LocalState,
   { key, pending, before }: { key: string; pending: readonly Mutation[]; before: Shown | undefined },
 ): Shown {
-  const entry = entryOf(mirror.keys, key)
+  const entry = read(key, entryOf(mirror.keys, key))
   const { epoch } = mirror
   if (before?.epoch === epoch && before.entry === entry && isSameList(before.pending, pending)) return before
-  const value = valueWithPending(schema, mirror, { key, pending })
+  const keys = entry === undefined ? {} : { [key]: entry }
+  const value = valueWithPending(schema, { ...mirror, keys }, { key, pending })
   // The server's echo of our own write is an equal value: keeping the object keeps React and friends quiet.
   const isEqual = before !== undefined && JSON.stringify(before.value) === JSON.stringify(value)
   return {

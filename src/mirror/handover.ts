@@ -1,8 +1,17 @@
 // When the session changes hands: adopting an answer, ending a session, and what becomes of the outbox.
 // Owns the rule that a change written for one owner is never sent with another one's cookie.
 import type { MirrorMessage } from '../protocol/messages.ts'
+import type { Mutation } from '../protocol/mutation.ts'
 import type { Epoch, Mirror } from '../protocol/state.ts'
-import { type Ending, type LocalState, type Parcel, type Sealed, belongs, pendingOf } from './local.ts'
+import {
+  type Ending,
+  type LocalState,
+  type OpenMutation,
+  type Parcel,
+  type Sealed,
+  belongs,
+  pendingOf,
+} from './local.ts'
 import type { TabMirror } from './mirror.ts'
 import { changed, settle } from './outbox.ts'
 import { isOverdue, openParcel, parcelOf, toParcel } from './parking.ts'
@@ -17,6 +26,13 @@ export interface Sent {
   readonly sealed: Sealed | null
 }
 
+export interface Answered {
+  readonly sent: Sent
+  readonly now: () => number
+  /** Which of the changes that come back with their owner go out. */
+  readonly onParked?: ((changes: readonly Mutation[]) => readonly Mutation[]) | undefined
+}
+
 /**
  * Takes an answer. `outdated`: this browser has moved on since the request left, so the answer says nothing
  * about now; `gap`: only the whole mirror helps.
@@ -24,7 +40,7 @@ export interface Sent {
 export async function adoptAnswer(
   mirror: TabMirror,
   message: MirrorMessage,
-  { sent, now }: { readonly sent: Sent; readonly now: () => number },
+  { sent, now, onParked }: Answered,
 ): Promise<'adopted' | 'gap' | 'outdated'> {
   for (;;) {
     const before = mirror.state
@@ -45,7 +61,7 @@ export async function adoptAnswer(
       return next === 'gap' ? state : withoutOverdue(next, now())
     })
     if (taken.as === 'again') continue
-    if (taken.as === 'adopted') await unpark(mirror)
+    if (taken.as === 'adopted') await unpark(mirror, onParked)
     return taken.as
   }
 }
@@ -54,7 +70,7 @@ export async function adoptAnswer(
 export async function endAnswered(
   mirror: TabMirror,
   how: Ending,
-  { sent, now }: { readonly sent: Sent; readonly now: () => number },
+  { sent, now, onParked }: Answered,
 ): Promise<void> {
   for (;;) {
     const before = mirror.state
@@ -74,7 +90,7 @@ export async function endAnswered(
     })
     if (isDone) break
   }
-  await unpark(mirror)
+  await unpark(mirror, onParked)
 }
 
 /**
@@ -99,7 +115,7 @@ export function leave(
 }
 
 /** Gives back what was parked for who is here now. */
-async function unpark(mirror: TabMirror): Promise<void> {
+async function unpark(mirror: TabMirror, onParked: Answered['onParked']): Promise<void> {
   const parcel = parcelOf(mirror.state)
   if (parcel === undefined) return
   const parked = await openParcel(parcel, mirror.state.mirror.parking)
@@ -110,10 +126,17 @@ async function unpark(mirror: TabMirror): Promise<void> {
     const emptied = { ...state, parcels: without(state.parcels, parcel) }
     if (parked === undefined) return emptied
     if (state.outbox.sealed !== null) return state
-    const { sealed, open } = parked
+    const { sealed } = parked
+    const open = chosen(parked.open, onParked)
     const number = Math.max(state.outbox.number, sealed?.number ?? 0)
     return { ...emptied, outbox: changed(state.outbox, { sealed, number }), open: [...open, ...state.open] }
   })
+}
+
+function chosen(open: readonly OpenMutation[], onParked: Answered['onParked']): readonly OpenMutation[] {
+  if (onParked === undefined || open.length === 0) return open
+  const wanted = new Set(onParked(open.map((entry) => entry.mutation)).map(({ id }) => id))
+  return open.filter((entry) => wanted.has(entry.mutation.id))
 }
 
 /** Somebody else takes over, and there is something of who was here. */

@@ -42,7 +42,10 @@ export interface TabMirror {
 const onItsWay = 2000
 
 /** `next` is the state that begins with it. */
-type DurabilityListener = (durability: Durability, next: LocalState) => void
+type DurabilityListener = (
+  change: { readonly durability: Durability; readonly isOutdated: boolean },
+  next: LocalState,
+) => void
 
 export function createMirror(options: MirrorOptions): TabMirror {
   let { storage } = options
@@ -126,14 +129,15 @@ export function createMirror(options: MirrorOptions): TabMirror {
     heard.clear()
     storage = memoryStorage(kept, options.journal)
     const next = withUnsaved(kept)
-    for (const listener of durabilityListeners) listener('memory', next)
+    const isOutdated = error instanceof NewerFormatError
+    for (const listener of durabilityListeners) listener({ durability: 'memory', isOutdated }, next)
     become(next)
   }
 
   /** Storage failed for something else while this write got through: it is on disk, and only there. */
   function leaveOnDisk(kept: OpenMutation): void {
     const next = { ...state, open: state.open.filter((entry) => entry.stamp !== kept.stamp) }
-    for (const listener of durabilityListeners) listener('memory', next)
+    for (const listener of durabilityListeners) listener({ durability: 'memory', isOutdated: false }, next)
     become(next)
   }
 

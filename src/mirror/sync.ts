@@ -3,7 +3,7 @@
 import type { SessionErrorCode } from '../protocol/errors.ts'
 import type { MirrorMessage } from '../protocol/messages.ts'
 import type { Epoch } from '../protocol/state.ts'
-import { type Sent, adoptAnswer, endAnswered } from './handover.ts'
+import { type Answered, type Sent, adoptAnswer, endAnswered } from './handover.ts'
 import { anySession } from './leaving.ts'
 import { type Ending, type Sealed, pendingOf } from './local.ts'
 import { withLock } from './lock.ts'
@@ -23,6 +23,7 @@ export interface SyncOptions {
   readonly refresh: Refresh
   readonly lock: string
   readonly now: () => number
+  readonly onParked?: Answered['onParked']
   readonly onContact: (contact: Contact) => void
   /** A pass failed and wants to be repeated after so many milliseconds. */
   readonly onRetry: (milliseconds: number) => void
@@ -54,7 +55,7 @@ const patience = 4
 const longestRetryAfter = 3600
 
 export function createSync(options: SyncOptions): Sync {
-  const { mirror, transport, refresh, now } = options
+  const { mirror, transport, refresh, now, onParked } = options
 
   async function pass(wish: Wish): Promise<Contact> {
     await mirror.reload()
@@ -130,14 +131,14 @@ export function createSync(options: SyncOptions): Sync {
   }
 
   async function adopt(message: MirrorMessage, sent: Sent): Promise<Step> {
-    const result = await adoptAnswer(mirror, message, { sent, now })
+    const result = await adoptAnswer(mirror, message, { sent, now, onParked })
     if (result === 'gap') return { next: 'whole' }
     if (result === 'outdated') return { next: 'pull' }
     return { next: 'nothing', isProgress: sent.sealed !== null }
   }
 
   async function end(code: SessionErrorCode, sent: Sent): Promise<Step> {
-    await endAnswered(mirror, toEnding(code, Object.keys(sent.asked.keys)), { sent, now })
+    await endAnswered(mirror, toEnding(code, Object.keys(sent.asked.keys)), { sent, now, onParked })
     return { next: 'nothing' }
   }
 

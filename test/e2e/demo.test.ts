@@ -134,7 +134,7 @@ test('the list shows both browsers of one person, and one of them ends the other
   expect(await here.page.locator('.devices em').allInnerTexts()).toEqual(['this browser'])
   await here.page.click('#end-others')
   await here.page.locator('#banner', { hasText: 'Every other session was ended.' }).waitFor()
-  expect(await rows.count()).toBe(1)
+  await expect.poll(() => rows.count()).toBe(1)
   await there.page.reload()
   await there.page.locator('[data-person=grace]').waitFor()
   expect(await here.page.locator('.who').innerText()).toBe('Grace Hopper')

@@ -143,7 +143,7 @@ test('when storage fails, the session goes on in memory, says so, and keeps the 
   }
   const mirror = await tab(freshName(), broken)
   const told: string[] = []
-  mirror.onDurability((durability) => told.push(durability))
+  mirror.onDurability(({ durability }) => told.push(durability))
   expect(await mirror.write(set('a', '1'))).toBe('memory')
   expect(told).toEqual(['memory'])
   expect(mirror.durability).toBe('memory')
