@@ -53,57 +53,91 @@ const reruns = 20
 
 export function createWrites({ schema, mirror, read, onWrite }: Options): Writes {
   const waiting = new Map<string, Waiting>()
+  /** The write that is being made: what it replaces becomes its own to do again. */
+  let taker: Waiting | undefined
 
-  function write(mutation: Mutation): Write {
-    checkRoom(mirror.state, mutation)
-    const { owner } = mirror.state.mirror.mirror
-    const acknowledged = new Promise<WriteOutcome>((resolve) => waiting.set(mutation.id, { owner, resolve }))
-    const stored = mirror.write(mutation)
-    onWrite()
-    return { stored, acknowledged }
+  /** What a later write replaced may have been sealed in the same moment: storage knows. */
+  async function tellReplaced(ids: readonly string[]): Promise<void> {
+    const { outbox } = await mirror.reload()
+    for (const id of ids) {
+      const awaited = waiting.get(id)
+      if (awaited?.isReplaced !== true) continue
+      waiting.delete(id)
+      const outcome = outbox.settled[id]
+      awaited.isReplaced = outcome === undefined
+      awaited.resolve(outcome ?? { code: 'superseded' })
+    }
   }
 
-  function set(key: string, value: unknown, isUpdate: boolean): Write {
+  function write(mutation: Mutation, changes: readonly Change[]): Sent {
+    checkRoom(mirror.state, mutation)
+    const { owner } = mirror.state.mirror.mirror
+    const awaited: Waiting = { owner, resolve: () => undefined, isReplaced: false, changes, replaced: [] }
+    const acknowledged = new Promise<WriteOutcome>((resolve) => {
+      awaited.resolve = resolve
+    })
+    waiting.set(mutation.id, awaited)
+    taker = awaited
+    const stored = mirror.write(mutation)
+    taker = undefined
+    onWrite()
+    return { stored, acknowledged, awaited }
+  }
+
+  function set(key: string, value: unknown, changes?: readonly Change[]): Sent {
     const definition = writableOf(schema, key, 'value')
     const checked = checkValue(definition, value)
     const base =
-      isUpdate || definition.policy !== 'last-write-wins' ? { base: baseOf(mirror.state, key) } : {}
-    return write({ id: randomToken(), kind: 'set', key, value: checked, ...base })
+      changes !== undefined || definition.policy !== 'last-write-wins'
+        ? { base: baseOf(mirror.state, key) }
+        : {}
+    return write({ id: randomToken(), kind: 'set', key, value: checked, ...base }, changes ?? [() => checked])
   }
 
-  function updateOnce(key: string, change: (value: Json | undefined) => unknown): Write {
-    const value = change(read(key))
-    if (value !== undefined) return set(key, value, true)
-    writableOf(schema, key, 'value')
-    return write({ id: randomToken(), kind: 'remove', key, base: baseOf(mirror.state, key) })
+  function updateOnce(key: string, changes: readonly Change[]): Sent {
+    const definition = writableOf(schema, key, 'value')
+    const value = changes.reduce(
+      (before: unknown, change) => change((before === undefined ? definition.default : before) as Json), // Checked below.
+      read(key),
+    )
+    if (value !== undefined) return set(key, value, changes)
+    return write({ id: randomToken(), kind: 'remove', key, base: baseOf(mirror.state, key) }, changes)
   }
 
   return {
-    set: (key, value) => set(key, value, false),
+    set: (key, value) => set(key, value),
     remove(key) {
       writableOf(schema, key, 'any')
-      return write({ id: randomToken(), kind: 'remove', key })
+      return write({ id: randomToken(), kind: 'remove', key }, [() => undefined])
     },
     increment(key, by) {
       writableOf(schema, key, 'counter')
       if (!Number.isSafeInteger(by))
         throw new SessionError('invalid', 'A counter is incremented by whole numbers.')
-      return write({ id: randomToken(), kind: 'increment', key, by })
+      return write({ id: randomToken(), kind: 'increment', key, by }, [])
     },
     update(key, change) {
-      const first = updateOnce(key, change)
-      return { stored: first.stored, acknowledged: rerun(first, () => updateOnce(key, change)) }
+      const first = updateOnce(key, [change])
+      return { stored: first.stored, acknowledged: rerun(first, (changes) => updateOnce(key, changes)) }
     },
     follow(after, before) {
       if (waiting.size === 0) return
       const pending = new Set(pendingOf(after).map((mutation) => mutation.id))
+      const replaced: string[] = []
       for (const [id, awaited] of waiting) {
-        const outcome =
-          after.outbox.settled[id] ?? (pending.has(id) ? undefined : fateOf(awaited, after, before))
-        if (outcome === undefined) continue
+        if (pending.has(id)) awaited.isReplaced = false
+        if (pending.has(id) || awaited.isReplaced) continue
+        const outcome = after.outbox.settled[id] ?? fateOf(id, awaited, { after, before })
+        awaited.isReplaced = outcome.code === 'superseded'
+        if (awaited.isReplaced) {
+          replaced.push(id)
+          taker?.replaced.push(awaited)
+          continue
+        }
         waiting.delete(id)
         awaited.resolve(outcome)
       }
+      if (replaced.length > 0) void tellReplaced(replaced)
     },
     leaveOnDisk(state) {
       const pending = new Set(pendingOf(state).map((mutation) => mutation.id))
@@ -119,14 +153,31 @@ export function createWrites({ schema, mirror, read, onWrite }: Options): Writes
 interface Waiting {
   /** Who was here when it was written. */
   readonly owner: string | null
-  readonly resolve: (outcome: WriteOutcome) => void
+  resolve: (outcome: WriteOutcome) => void
+  /** Gone from the outbox because of a later write. */
+  isReplaced: boolean
+  /** What it does to the value. */
+  readonly changes: readonly Change[]
+  /** Writes of this tab whose place it took. */
+  readonly replaced: Waiting[]
+}
+interface Sent extends Write {
+  readonly awaited: Waiting
+}
+type Change = (value: Json | undefined) => unknown
+
+/** With those of the writes that were never sent because of it. */
+function changesOf({ changes, replaced }: Waiting): readonly Change[] {
+  return [...replaced.filter(({ isReplaced }) => isReplaced).flatMap(changesOf), ...changes]
 }
 
-async function rerun(first: Write, again: () => Write): Promise<WriteOutcome> {
+async function rerun(first: Sent, again: (changes: readonly Change[]) => Sent): Promise<WriteOutcome> {
+  let last = first
   let outcome = await first.acknowledged
   for (let count = 0; outcome.code === 'conflict' && count < reruns; count++) {
     try {
-      outcome = await again().acknowledged
+      last = again(changesOf(last.awaited))
+      outcome = await last.acknowledged
     } catch (error) {
       // The change cannot be made on the newest value: its own throw, or a value that the schema refuses.
       outcome = { code: 'invalid', message: error instanceof Error ? error.message : String(error) }
@@ -136,8 +187,14 @@ async function rerun(first: Write, again: () => Write): Promise<WriteOutcome> {
 }
 
 /** An unsent write is gone from the outbox: why? */
-function fateOf({ owner }: Waiting, after: LocalState, before: LocalState): WriteOutcome {
-  if (after.parcels.length > before.parcels.length) return { code: 'parked' }
+function fateOf(
+  id: string,
+  { owner }: Waiting,
+  { after, before }: { readonly after: LocalState; readonly before: LocalState },
+): WriteOutcome {
+  // Still there as somebody else's, who has left: it came too late for the parcel.
+  const isLate = after.open.some((entry) => entry.mutation.id === id)
+  if (!isLate && after.parcels.length > before.parcels.length) return { code: 'parked' }
   const isOver = after.mirror.life !== before.mirror.life || after.mirror.mirror.owner !== owner
   return { code: isOver ? 'discarded' : 'superseded' }
 }

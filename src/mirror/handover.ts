@@ -56,7 +56,9 @@ export async function adoptAnswer(
       // Something was written while the outbox was being encrypted: encrypt it again, with that.
       if (taken.as === 'adopted' && handsOver && !isSameOutbox(state, before)) taken.as = 'again'
       if (taken.as !== 'adopted') return state
-      const next = adoptMessage(handsOver ? clearOutbox(state, parcel) : state, message, now())
+      // Outcomes that are remembered, too: a conflict's holds a value of whoever was here.
+      const isOther = state.mirror.mirror.owner !== message.owner
+      const next = adoptMessage(isOther ? clearOutbox(state, parcel) : state, message, now())
       if (next === 'gap') taken.as = 'gap'
       return next === 'gap' ? state : withoutOverdue(next, now())
     })
@@ -82,8 +84,11 @@ export async function endAnswered(
       const handsOver = isHandover(state, null)
       if (handsOver && !isSameOutbox(state, before)) isDone = false
       if (!isDone) return state
+      const isOther = state.mirror.mirror.owner !== null
       const next =
-        sent.asked.epoch === null ? state : endSession(handsOver ? clearOutbox(state, parcel) : state, how)
+        sent.asked.epoch === null
+          ? told(state)
+          : endSession(isOther ? clearOutbox(state, parcel) : state, how)
       return how.state === 'lost'
         ? { ...next, mirror: changedMirror(next.mirror, { leaving: acknowledgement }) }
         : next
@@ -91,6 +96,11 @@ export async function endAnswered(
     if (isDone) break
   }
   await unpark(mirror, onParked)
+}
+
+/** Who had no mirror knows now that there is no session: asking again would find the same dead cookie for ever. */
+function told(state: LocalState): LocalState {
+  return state.mirror.version > 0 ? state : { ...state, mirror: changedMirror(state.mirror, {}) }
 }
 
 /**
@@ -130,7 +140,8 @@ async function unpark(mirror: TabMirror, onParked: Answered['onParked']): Promis
     const open = chosen(parked.open, onParked)
     const number = Math.max(state.outbox.number, sealed?.number ?? 0)
     return { ...emptied, outbox: changed(state.outbox, { sealed, number }), open: [...open, ...state.open] }
-  })
+    // Strict, as sealing: after a power cut the batch would come out of the parcel once more, behind later ones.
+  }, 'strict')
 }
 
 function chosen(open: readonly OpenMutation[], onParked: Answered['onParked']): readonly OpenMutation[] {

@@ -107,7 +107,9 @@ export function pendingOf(state: LocalState): readonly Mutation[] {
  * it is never sent and never shown. One whose writer had not been told yet joins whoever it turns out to be.
  */
 export function belongs(entry: OpenMutation, { mirror }: LocalState): boolean {
-  return entry.owner === undefined || entry.owner === mirror.mirror.owner
+  if (entry.owner === undefined) return true
+  // A page that has not been told who is here shows nobody's.
+  return mirror.version > 0 && entry.owner === mirror.mirror.owner
 }
 
 /**

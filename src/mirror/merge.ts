@@ -5,15 +5,24 @@ import { withOpen } from './outbox.ts'
 
 /** A notice from another tab on top of what this one knows; older documents are passed over. */
 export function merge(state: LocalState, { mirror, outbox, added = [], gone = [] }: Notice): LocalState {
+  const newest = mirror !== undefined && mirror.version > state.mirror.version ? mirror : state.mirror
+  // A batch of who was here before must not stay on screen, even if we have missed that it was parked.
+  const isOther = newest.mirror.owner !== state.mirror.mirror.owner
+  const known = isOther ? { ...state.outbox, sealed: null, settled: {} } : state.outbox
   const next = {
     ...state,
-    mirror: mirror !== undefined && mirror.version > state.mirror.version ? mirror : state.mirror,
-    outbox: outbox !== undefined && outbox.version > state.outbox.version ? outbox : state.outbox,
+    mirror: newest,
+    outbox: outbox !== undefined && outbox.version > known.version ? outbox : known,
   }
   let open: readonly OpenMutation[] = next.open.filter(
     (entry) => !gone.includes(entry.stamp) && !isKnown({ ...next, open: [] }, entry.mutation.id),
   )
-  for (const entry of added) if (!isKnown(next, entry.mutation.id)) open = withOpen(open, entry)
+  for (const entry of added) {
+    // One that we have may be on a new base by now.
+    if (open.some(({ stamp }) => stamp === entry.stamp))
+      open = open.map((other) => (other.stamp === entry.stamp ? entry : other))
+    else if (!isKnown(next, entry.mutation.id)) open = withOpen(open, entry)
+  }
   return { ...next, open }
 }
 
@@ -22,9 +31,10 @@ export function merge(state: LocalState, { mirror, outbox, added = [], gone = []
  * version of 0 is an empty database: the user has cleared it, and that is newer.
  */
 export function newer(loaded: LocalState, known: LocalState): LocalState {
-  const isOld = loaded.outbox.version < known.outbox.version && loaded.outbox.version > 0
-  const outboxAndOpen = isOld ? { outbox: known.outbox, open: known.open } : {}
   const isOldMirror = loaded.mirror.version < known.mirror.version && loaded.mirror.version > 0
+  const isOther = isOldMirror && loaded.mirror.mirror.owner !== known.mirror.mirror.owner
+  const isOld = isOther || (loaded.outbox.version < known.outbox.version && loaded.outbox.version > 0)
+  const outboxAndOpen = isOld ? { outbox: known.outbox, open: known.open } : {}
   return { ...loaded, ...outboxAndOpen, mirror: isOldMirror ? known.mirror : loaded.mirror }
 }
 
@@ -32,7 +42,8 @@ export function difference(before: LocalState, after: LocalState): Notice {
   const gone = before.open.filter((entry) => !after.open.includes(entry)).map((entry) => entry.stamp)
   const added = after.open.filter((entry) => !before.open.includes(entry))
   return {
-    mirror: after.mirror === before.mirror ? undefined : after.mirror,
+    // With the outbox goes whose it is: who has made the mirror theirs may have died before telling.
+    mirror: after.mirror === before.mirror && after.outbox === before.outbox ? undefined : after.mirror,
     outbox: after.outbox === before.outbox ? undefined : after.outbox,
     added,
     gone: gone.filter((stamp) => !added.some((entry) => entry.stamp === stamp)),

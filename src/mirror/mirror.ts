@@ -52,11 +52,15 @@ export function createMirror(options: MirrorOptions): TabMirror {
   let state = emptyLocalState()
   /** Writes of this tab that storage has not confirmed: they stay visible whatever else is loaded. */
   const unsaved = new Map<string, OpenMutation>()
-  /** Writes that other tabs told of and storage has not shown yet: a read that began before them must not hide them. */
-  const heard = new Map<string, { readonly entry: OpenMutation; readonly until: number }>()
+  /**
+   * Writes that other tabs told of and storage has not shown yet: a read that began before them must not hide them.
+   * Null: it is gone by now, and somebody may still tell of it late.
+   */
+  const heard = new Map<string, { readonly entry: OpenMutation | null; readonly until: number }>()
   const changeListeners = new Set<(after: LocalState, before: LocalState) => void>()
   const hintListeners: ((hint: Hint) => void)[] = []
   const durabilityListeners: DurabilityListener[] = []
+  let checking: ReturnType<typeof setTimeout> | undefined
   const nextStamp = stamps(options.now)
   const channel = openChannel(options.channel, receive)
 
@@ -68,16 +72,29 @@ export function createMirror(options: MirrorOptions): TabMirror {
   }
 
   function receive(notice: Notice): void {
-    const { mirror, hint, left, added = [], gone = [] } = notice
-    for (const stamp of gone) heard.delete(stamp)
-    if (storage.durability === 'disk') {
-      for (const entry of added) heard.set(entry.stamp, { entry, until: performance.now() + onItsWay })
-    }
+    const { mirror, hint, left, gone = [] } = notice
     // In memory mode the others' documents are not ours: their outbox would be sent twice.
-    if (storage.durability === 'disk') become(merge(state, notice))
-    else if (mirror !== undefined) hearFromDisk(mirror)
+    if (storage.durability === 'disk') {
+      forget(gone)
+      const added = notice.added?.filter(({ stamp }) => heard.get(stamp)?.entry !== null) ?? []
+      for (const entry of added) heard.set(entry.stamp, { entry, until: performance.now() + onItsWay })
+      if (added.length > 0) checkHeard()
+      become(merge(state, { ...notice, added }))
+    } else if (mirror !== undefined) hearFromDisk(mirror)
     if (left !== undefined && left === state.mirror.mirror.epoch) void end(left)
     if (hint !== undefined) for (const listener of hintListeners) listener(hint)
+  }
+
+  function forget(gone: readonly string[] = []): void {
+    for (const stamp of gone) heard.set(stamp, { entry: null, until: performance.now() + onItsWay })
+  }
+
+  /** A write whose tab never got it to the disk, or that was replaced before we heard of it, must not stay on screen. */
+  function checkHeard(): void {
+    checking ??= setTimeout(() => {
+      checking = undefined
+      if ([...heard.values()].some(({ entry }) => entry)) void mirror.reload().then(checkHeard)
+    }, onItsWay)
   }
 
   /** A tab in memory learns from the others that its session is over, or that there is another one. */
@@ -98,8 +115,8 @@ export function createMirror(options: MirrorOptions): TabMirror {
     let { open } = loaded
     for (const [stamp, { entry, until }] of heard) {
       // Storage has it now; or its tab never got it there.
-      if (isKnown(loaded, entry.mutation.id) || performance.now() > until) heard.delete(stamp)
-      else open = withOpen(open, entry)
+      if (performance.now() > until || (entry && isKnown(loaded, entry.mutation.id))) heard.delete(stamp)
+      else if (entry) open = withOpen(open, entry)
     }
     for (const entry of unsaved.values()) {
       if (!isKnown(loaded, entry.mutation.id)) open = withOpen(open, entry)
@@ -149,7 +166,9 @@ export function createMirror(options: MirrorOptions): TabMirror {
     }
     try {
       const after = await storage.transact(remembering, durability)
-      post(difference(before, after))
+      const notice = difference(before, after)
+      forget(notice.gone)
+      post(notice)
       return adopt(after)
     } catch (error) {
       if (storage.durability === 'memory') throw error
@@ -158,7 +177,7 @@ export function createMirror(options: MirrorOptions): TabMirror {
     }
   }
 
-  return {
+  const mirror: TabMirror = {
     get state() {
       return state
     },
@@ -177,6 +196,7 @@ export function createMirror(options: MirrorOptions): TabMirror {
       const added = toOpen(state, mutation, nextStamp(state))
       const gone = state.open.filter((entry) => replaces(added, entry)).map((entry) => entry.stamp)
       unsaved.set(added.stamp, added)
+      forget(gone)
       become({ ...state, open: withOpen(state.open, added) })
       post({ added: [added], gone })
       const target = storage
@@ -199,8 +219,10 @@ export function createMirror(options: MirrorOptions): TabMirror {
     onHint: (listener) => void hintListeners.push(listener),
     onDurability: (listener) => void durabilityListeners.push(listener),
     close() {
+      clearTimeout(checking)
       channel.close()
       storage.close()
     },
   }
+  return mirror
 }

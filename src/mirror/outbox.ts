@@ -26,13 +26,20 @@ export function withOpen(open: readonly OpenMutation[], added: OpenMutation): re
 
 /**
  * Whether a later `set` or `remove` makes an earlier mutation of its key pointless. One that was computed from
- * what its writer saw (it has a base) replaces only that: anything else it has to meet on the server.
+ * what its writer saw (it has a base) replaces only that: anything else it has to meet on the server. And only of
+ * its own tab, which does both again should the server refuse: nobody could do another tab's.
  */
 export function replaces(later: OpenMutation, earlier: OpenMutation): boolean {
   const { mutation } = later
   if (mutation.kind === 'increment' || mutation.key !== earlier.mutation.key) return false
   if (earlier.stamp >= later.stamp || earlier.owner !== later.owner) return false
-  return mutation.base === undefined || later.saw.includes(earlier.mutation.id)
+  return (
+    mutation.base === undefined || (later.saw.includes(earlier.mutation.id) && isOfOneTab(later, earlier))
+  )
+}
+
+function isOfOneTab(a: OpenMutation, b: OpenMutation): boolean {
+  return a.stamp.split('.')[1] === b.stamp.split('.')[1]
 }
 
 /**

@@ -94,7 +94,8 @@ export function valueWithPending(
   return value === undefined ? definition?.default : value
 }
 
-function isOtherThan(base: Base, current: Current): boolean {
+/** Whether a write was made on another value than the current one. */
+export function isOtherThan(base: Base, current: Omit<Current, 'value'>): boolean {
   // Nobody ever wrote the key: the same in every epoch, also in the one that this batch begins.
   if (base.revision === 0 && current.revision === 0) return false
   return base.revision !== current.revision || base.epoch !== current.epoch

@@ -24,6 +24,24 @@ describe('two tabs', () => {
     expect((await onServer((s) => s.get('list'))).toSorted()).toEqual(['a', 'b', 'c', 'd'])
   })
 
+  test('that update one key several times each lose none of it when the server is further', async () => {
+    const [a, b] = [await openLive(), await openLive()]
+    await a.set('list', []).acknowledged
+    await b.pull()
+    goOffline()
+    const add = (word: string) => (list: readonly string[]) => [...list, word]
+    const writes = ['a1', 'a2', 'a3'].map((word) => a.update('list', add(word)))
+    writes.push(...['b1', 'b2'].map((word) => b.update('list', add(word))))
+    await Promise.all(writes.map((write) => write.stored))
+    await server.change((s) => s.update('list', add('server')))
+    goOffline(false)
+    await a.flush()
+    const outcomes = await Promise.all(writes.map((write) => write.acknowledged))
+    expect(outcomes.map(({ code }) => code)).toEqual(['superseded', 'superseded', 'ok', 'superseded', 'ok'])
+    const list = await onServer((s) => s.get('list'))
+    expect(list.toSorted()).toEqual(['a1', 'a2', 'a3', 'b1', 'b2', 'server'])
+  })
+
   test('of which one is in memory mode both learn of a sign-out, on either side', async () => {
     const disk = await signedIn()
     const memory = await openLive({ storage: memoryStorage() })

@@ -23,10 +23,16 @@ const set = (key: string, value: string, base?: number): Mutation => ({
 })
 const increment = (key: string): Mutation => ({ id: `mutation-${++count}`, kind: 'increment', key, by: 1 })
 
+/** The state of a browser that knows that nobody is here. */
+function told(): LocalState {
+  const state = emptyLocalState()
+  return { ...state, mirror: { ...state.mirror, version: 1 } }
+}
+
 function withWrites(...mutations: Mutation[]): LocalState {
   return mutations.reduce(
     (state, mutation) => ({ ...state, open: withOpen(state.open, open(mutation)) }),
-    emptyLocalState(),
+    told(),
   )
 }
 

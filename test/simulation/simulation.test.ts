@@ -1,0 +1,74 @@
+// Whole stories of tabs, workers, two servers and a store, made up from a seed. All of it is checked by an oracle that
+// keeps its own books. With SIMULATION_SEEDS=10000 so many seeds are run instead of the usual few, from SIMULATION_FIRST
+// or a random one on; SIMULATION_SEED=1234 runs one, and prints its story.
+import { describe, expect, test } from 'vitest'
+import { runSeed } from './run.ts'
+import { runMany } from './threads.ts'
+import type { Outcome } from './thread.ts'
+import type { Broken } from './world.ts'
+
+const { SIMULATION_SEED: one, SIMULATION_SEEDS: many, SIMULATION_FIRST: given } = process.env
+/** Milliseconds: ten times what a seed needs on an idle machine. */
+const patience = 200
+const first = given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given)
+
+/** What is wrong, with what it takes to see it again. */
+function complaintsOf(outcomes: readonly Outcome[]): readonly string[] {
+  return outcomes
+    .filter(({ complaints }) => complaints.length > 0)
+    .map(({ seed, complaints }) => `SIMULATION_SEED=${seed}: ${complaints.slice(0, 3).join('; ')}`)
+}
+
+if (one === undefined) {
+  const fixed = many === undefined ? 500 : 0
+  const random = many === undefined ? 500 : Number(many)
+
+  test.runIf(fixed > 0)(
+    'in the same stories as always nothing is lost, doubled, leaked or stuck',
+    async () => {
+      expect(complaintsOf(await runMany({ first: 0, count: fixed }))).toEqual([])
+    },
+    fixed * patience,
+  )
+
+  test(
+    'nor in others',
+    async () => {
+      const started = performance.now()
+      const outcomes = await runMany({ first, count: random })
+      const seconds = (performance.now() - started) / 1000
+      console.log(`seeds ${first} to ${first + random - 1}: ${Math.round(random / seconds)} a second`)
+      expect(outcomes).toHaveLength(random)
+      expect(complaintsOf(outcomes)).toEqual([])
+    },
+    random * patience,
+  )
+
+  test('a seed is one story, to the byte', async () => {
+    expect(await runMany({ first: 0, count: 20 })).toEqual(await runMany({ first: 0, count: 20 }))
+  })
+
+  describe('a rule that is broken on purpose is noticed within 300 stories', () => {
+    test.each<{ broken: Broken; rule: string }>([
+      { broken: 'relaxed-seal', rule: 'a batch is sealed in a strict transaction before it is sent' },
+      { broken: 'no-hash', rule: 'the server compares the hash of a batch that comes again' },
+      { broken: 'early-delete', rule: 'a batch is kept until the server has answered' },
+    ])(
+      '$rule',
+      async ({ broken }) => {
+        const outcomes = await runMany({ first: 0, count: 300, broken, stopsAtFirst: true })
+        console.log(
+          `${broken}: found after ${outcomes.length} stories: ${complaintsOf(outcomes)[0] ?? 'never'}`,
+        )
+        expect(complaintsOf(outcomes)).not.toEqual([])
+      },
+      300 * patience,
+    )
+  })
+} else {
+  test(`the story of seed ${one}`, async () => {
+    const { lines, complaints } = await runSeed({ seed: Number(one), isVerbose: true })
+    console.log(lines.join('\n'))
+    expect(complaints).toEqual([])
+  })
+}

@@ -1,0 +1,38 @@
+// How often what happens.
+import type { ActionName } from './actions.ts'
+
+/** How often each happens, compared with the others. */
+export const weights: Readonly<Record<ActionName, number>> = {
+  set: 8,
+  setStrict: 4,
+  setPicky: 3,
+  setGone: 1,
+  list: 10,
+  tags: 6,
+  count: 10,
+  burst: 8,
+  remove: 2,
+  pull: 4,
+  flush: 3,
+  signIn: 5,
+  signInByForm: 1.5,
+  signOut: 2,
+  log: 4,
+  read: 1,
+  regenerate: 1,
+  signOutByApp: 0.7,
+  revokeAll: 0.5,
+  open: 6,
+  kill: 4,
+  killWorker: 2,
+  cutPower: 3,
+  stall: 4,
+  clone: 1,
+  offline: 2,
+  badNetwork: 4,
+  badStore: 3,
+  killServer: 2,
+  stallServer: 1,
+  evict: 1.5,
+  restartStore: 0.5,
+}
