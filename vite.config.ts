@@ -79,7 +79,7 @@ export default defineConfig({
           environment: 'node',
           // Each file drives its own browser, server and memcached; two at a time would share two cores.
           fileParallelism: false,
-          testTimeout: 120_000,
+          testTimeout: 300_000,
           hookTimeout: 60_000,
         },
       },
