@@ -55,6 +55,7 @@ export function createWrites({ schema, mirror, read, onWrite }: Options): Writes
   const waiting = new Map<string, Waiting>()
   /** The write that is being made: what it replaces becomes its own to do again. */
   let taker: Waiting | undefined
+  let onReplaced: (ids: readonly string[]) => unknown = tellReplaced
 
   /** What a later write replaced may have been sealed in the same moment: storage knows. */
   async function tellReplaced(ids: readonly string[]): Promise<void> {
@@ -78,8 +79,13 @@ export function createWrites({ schema, mirror, read, onWrite }: Options): Writes
     })
     waiting.set(mutation.id, awaited)
     taker = awaited
+    const replaced: string[] = []
+    onReplaced = (ids) => replaced.push(...ids)
     const stored = mirror.write(mutation)
     taker = undefined
+    onReplaced = tellReplaced
+    // Asked any earlier, storage would read first, and this write would wait for it.
+    if (replaced.length > 0) void stored.then(() => tellReplaced(replaced))
     onWrite()
     return { stored, acknowledged, awaited }
   }
@@ -137,7 +143,7 @@ export function createWrites({ schema, mirror, read, onWrite }: Options): Writes
         waiting.delete(id)
         awaited.resolve(outcome)
       }
-      if (replaced.length > 0) void tellReplaced(replaced)
+      if (replaced.length > 0) void onReplaced(replaced)
     },
     leaveOnDisk(state) {
       const pending = new Set(pendingOf(state).map((mutation) => mutation.id))

@@ -202,7 +202,9 @@ function watchTab({ profile, tab, session, complain, lost }: Watched): void {
   session.subscribe(() => {
     const view = visibleKeys.map((key) => session.get(key))
     // A tab that begins hears of the outbox before it has read whose it is: it is who is here all the same.
-    const owner = session.status.state === 'starting' ? ownerOnDisk(profile) : session.owner
+    // One that has heard whose it was, a moment ago, shows that: as every tab does until it hears the next thing.
+    const { version } = session.inspect().local.mirror
+    const owner = version === 0 ? ownerOnDisk(profile) : session.owner
     for (const text of wordsIn(view))
       if (isForeign(text, owner)) complain(`${name} shows ${text} to ${owner ?? 'nobody'}`)
   })
