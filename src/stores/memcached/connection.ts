@@ -45,6 +45,11 @@ export function createConnection(options: ConnectionOptions): Connection {
   let opaques = 0
   let isClosed = false
 
+  function settle(operation: Operation, outcome: Answer | Unavailable, at: number): void {
+    watch?.ended(outcome, at - operation.startedAt)
+    operation.resolve(outcome)
+  }
+
   /** Why an operation cannot be taken now, or undefined. */
   function refusal(bytes: number): MemcachedError | undefined {
     if (isClosed) return new MemcachedError('closed', 'The connection was closed.')
@@ -78,7 +83,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         cancelGreeting = undefined
         restUntil = 0
         watch?.connected(dialect.name)
-        link = createLink({ socket, dialect, onEnd })
+        link = createLink({ socket, dialect, settle, onEnd })
         waitingBytes = 0
         for (const operation of waiting.drain()) link.send(operation)
       },
@@ -110,26 +115,21 @@ export function createConnection(options: ConnectionOptions): Connection {
     const outcome: Unavailable = { kind: 'unavailable', cause: error }
     waitingBytes = 0
     const at = performance.now()
-    for (const { resolve } of waiting.drain()) resolve(outcome, at)
+    for (const operation of waiting.drain()) settle(operation, outcome, at)
   }
 
   return {
     ask: (command) =>
       new Promise((resolve) => {
         const startedAt = performance.now()
+        // Changes carry none: see `meta.ts`.
+        const opaque = command.kind === 'add' || command.kind === 'swap' ? '' : (++opaques).toString(36)
+        const operation = { command, opaque, startedAt, deadline: startedAt + timeoutMilliseconds, resolve }
         watch?.began()
-        const end: Operation['resolve'] = (outcome, at) => {
-          watch?.ended(outcome, at - startedAt)
-          resolve(outcome)
-        }
         const bytes = command.kind === 'get' ? 0 : command.value.byteLength
         const error = refusal(bytes)
-        if (error !== undefined) {
-          end({ kind: 'unavailable', cause: error }, startedAt)
-          return
-        }
-        const deadline = startedAt + timeoutMilliseconds
-        take({ command, opaque: (++opaques).toString(36), deadline, resolve: end }, bytes)
+        if (error === undefined) take(operation, bytes)
+        else settle(operation, { kind: 'unavailable', cause: error }, startedAt)
       }),
     close() {
       if (isClosed) return

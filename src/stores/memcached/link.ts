@@ -14,14 +14,16 @@ export interface Operation {
   /** Never used twice for one node: an answer to an old question cannot pass for that to a new one. */
   readonly opaque: string
   /** By `performance.now()`. */
+  readonly startedAt: number
   readonly deadline: number
-  /** `at`: when its answer came, by `performance.now()`. */
-  resolve(outcome: Answer | Unavailable, at: number): void
+  resolve(outcome: Answer | Unavailable): void
 }
 
 export interface LinkOptions {
   readonly socket: Socket
   readonly dialect: Dialect
+  /** Called once for each operation; `at` is by `performance.now()`. */
+  settle(operation: Operation, outcome: Answer | Unavailable, at: number): void
   /** Called once, before the operations in flight fail. `hasAnswered`: it gave at least one good answer. */
   onEnd(error: MemcachedError, hasAnswered: boolean): void
 }
@@ -35,7 +37,7 @@ export interface Link {
 }
 
 /** Takes over an open socket that nobody listens to. */
-export function createLink({ socket, dialect, onEnd }: LinkOptions): Link {
+export function createLink({ socket, dialect, settle, onEnd }: LinkOptions): Link {
   const parser = dialect.createParser()
   const operations = createQueue<Operation>()
   let hasAnswered = false
@@ -57,7 +59,7 @@ export function createLink({ socket, dialect, onEnd }: LinkOptions): Link {
     onEnd(error, hasAnswered)
     const outcome: Unavailable = { kind: 'unavailable', cause: error }
     const at = performance.now()
-    for (const { resolve } of operations.drain()) resolve(outcome, at)
+    for (const operation of operations.drain()) settle(operation, outcome, at)
   }
 
   function read(chunk: Buffer): void {
@@ -77,7 +79,7 @@ export function createLink({ socket, dialect, onEnd }: LinkOptions): Link {
       if (answer === undefined) return
       operations.shift()
       hasAnswered = true
-      oldest.resolve(answer, at)
+      settle(oldest, answer, at)
     }
     if (parser.unread > 0) throw new MemcachedError('protocol', 'An answer came that was not asked for.')
     socket.unref()

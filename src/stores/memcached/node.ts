@@ -47,17 +47,17 @@ export function createNode(options: NodeOptions): MemcachedNode {
     async get(key, exptime) {
       checkKey(key)
       if (exptime !== null) checkExptime(exptime)
-      return expect(await connection.ask({ kind: 'get', key, exptime }), 'hit', 'miss')
+      return expect(await connection.ask({ kind: 'get', key, exptime }), readKinds)
     },
     async add(key, value, exptime) {
-      return expect(await connection.ask(put('add', key, { value, exptime })), 'stored', 'exists')
+      return expect(await connection.ask(put('add', key, { value, exptime })), addKinds)
     },
     async swap(key, value, { token, exptime }) {
       const answer = await connection.ask(put('swap', key, { value, exptime, token }))
-      return expect(answer, 'stored', 'conflict', 'missing')
+      return expect(answer, swapKinds)
     },
     async set(key, value, exptime) {
-      return expect(await connection.ask(put('set', key, { value, exptime })), 'stored')
+      return expect(await connection.ask(put('set', key, { value, exptime })), setKinds)
     },
     close() {
       connection.close()
@@ -89,10 +89,15 @@ function checkExptime(exptime: number): void {
 
 type Outcome<Kind> = Extract<Answer, { readonly kind: Kind }> | Unavailable
 
+const readKinds = ['hit', 'miss'] as const
+const addKinds = ['stored', 'exists'] as const
+const swapKinds = ['stored', 'conflict', 'missing'] as const
+const setKinds = ['stored'] as const
+
 /** The dialects give only these kinds to each command; here the types learn it. */
 function expect<Kind extends Answer['kind']>(
   answer: Answer | Unavailable,
-  ...kinds: readonly Kind[]
+  kinds: readonly Kind[],
 ): Outcome<Kind> {
   if (answer.kind === 'unavailable' || isOneOf(answer, kinds)) return answer
   if (answer.kind === 'refused') return { kind: 'unavailable', cause: answer.error }
