@@ -1,4 +1,4 @@
-// Tabs that crash, workers and browsers that are killed, for real and often: what a write's promises said is true
+// Tabs that crash and browsers that are killed, for real and often (workers are in `worker.test.ts`): what a write's promises said is true
 // afterwards, and nothing is applied twice.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import { chromium, chromiumArguments } from '../../vite.config.ts'
 import { type Memcached, startMemcached } from '../support/memcached.ts'
 import { freePort, startProgram } from '../support/programs.ts'
 import { type App, after, startApp } from './app.ts'
-import { launch, openPage, stopWorkers } from './browser.ts'
+import { launch, openPage } from './browser.ts'
 
 let memcached: Memcached
 let app: App
@@ -99,27 +99,6 @@ describe('a tab that crashes', () => {
       total = check(total, visits, ledger)
     }
     expect(total).toBeGreaterThan(250)
-    await context.close()
-  })
-
-  test('or a worker that is ended in mid-flight, five hundred times, loses and doubles nothing', async () => {
-    const context = await browser.newContext()
-    await signIn(context)
-    const page = await openPage(context, app.origin)
-    app.delays.set('/session/sync', 5)
-    app.delays.set('/api/me', 30)
-    for (let round = 0; round < 500; round++) {
-      await page.evaluate(() => {
-        window.session.increment('visits')
-        void fetch('/api/me').catch(() => undefined)
-      })
-      await after((round % 5) * 8)
-      await stopWorkers(page)
-    }
-    app.delays.clear()
-    await page.waitForFunction(() => window.session.pending === 0)
-    const { owner, visits } = await page.evaluate(() => fetch('/api/me').then((response) => response.json()))
-    expect({ owner, visits }).toEqual({ owner: 'ada', visits: 500 })
     await context.close()
   })
 })
