@@ -14,6 +14,8 @@ export const session: Session<ShopSchema> = createSession({
   schema,
   worker: { url: '/session-worker.js', api: ['/api/'] },
   fetch: (request) => pageFetch(request),
+  boot: ['user'],
+  keepAlive: 'activity',
 })
 
 export function isOffline(): boolean {

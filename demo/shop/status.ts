@@ -22,5 +22,15 @@ export function watchStatus(): void {
   session.on('conflict', ({ key }) =>
     tell(`“${key}” was changed elsewhere; the server’s value stands.`, 'warning'),
   )
+  session.on('expiring', ({ secondsLeft }) => {
+    const minutes = Math.ceil(secondsLeft / 60)
+    tell(
+      `Your session ends in ${minutes === 1 ? 'a minute' : `${minutes} minutes`}: do something here to stay.`,
+      'warning',
+    )
+  })
+  session.on('outdated', () =>
+    tell('There is a newer version of this page: load it again when it suits you.'),
+  )
   session.on('parked', () => tell('Unsent changes are kept, encrypted, until their owner is back.'))
 }
