@@ -12,7 +12,7 @@ const increment = (): Mutation => ({ id: `mutation-${++count}`, kind: 'increment
 const entry = (): OpenMutation => ({
   stamp: String(++count).padStart(9, '0'),
   mutation: increment(),
-  owner: null,
+  owner: undefined,
   saw: [],
 })
 
