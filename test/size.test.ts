@@ -6,11 +6,11 @@ import { bundle, workerScript } from '../scripts/build.ts'
 
 const gzipped = (code: string): number => gzipSync(code).length
 
-test('the page’s core, with idb, stays below 17.6 kB', async () => {
+test('the page’s core, with idb, stays below 17.95 kB', async () => {
   const page = join(import.meta.dirname, '../src/index.ts')
   // Loaded after the page has its session: workbox-window with the worker, live with the event stream.
   const external = ['workbox-window', './live.ts']
-  expect(gzipped(await bundle(page, { minify: true, external }))).toBeLessThan(17_600)
+  expect(gzipped(await bundle(page, { minify: true, external }))).toBeLessThan(17_950)
 })
 
 test('what listens for live events stays below 1.5 kB', async () => {

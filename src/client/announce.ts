@@ -2,13 +2,14 @@
 // tells its own app, whichever tab did the work.
 import type { Mutation, Outcome } from '../protocol/mutation.ts'
 import type { LocalState } from '../mirror/local.ts'
+import { isParked } from '../mirror/parking.ts'
 import type { Emitter } from './events.ts'
 
 export function announce(emitter: Emitter, after: LocalState, before: LocalState): void {
   const owner = after.mirror.mirror.owner
   const previous = before.mirror.mirror.owner
   if (owner !== previous) emitter.emit('owner', { owner, previous })
-  if (after.parcels.length > before.parcels.length) emitter.emit('parked', { count: after.parcels.length })
+  if (isParked(after, before)) emitter.emit('parked', { count: after.parcels.length })
   if (after.outbox.settled === before.outbox.settled) return
   for (const mutation of before.outbox.sealed?.mutations ?? []) {
     const outcome = after.outbox.settled[mutation.id]

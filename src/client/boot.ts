@@ -18,20 +18,29 @@ export interface BootCopy {
 /** Characters of the copy: reading more than this at the start costs what it should save. */
 const mostCharacters = 32_768
 
-/** Does nothing where no key is to be copied, or where there is no localStorage. */
+/** Where there is no localStorage, nothing is copied. Without keys only what other pages copied is looked after. */
 export function createBootCopy(name: string, keys: readonly string[]): BootCopy {
-  const storage = keys.length === 0 ? undefined : storageOf()
+  const storage = storageOf()
   const item = `${name}:boot`
   /** Null: not known yet. */
   let kept: string | undefined | null = null
+  let seen = ''
+
+  function load(): string | null {
+    try {
+      return storage?.getItem(item) ?? null
+    } catch {
+      return null
+    }
+  }
 
   function store(text: string | undefined): void {
-    if (text === kept || storage === undefined) return
+    if (text === kept) return
     kept = text
     try {
       // First away with what was: where the new one does not fit, none is better than an old one.
-      storage.removeItem(item)
-      if (text !== undefined) storage.setItem(item, text)
+      storage?.removeItem(item)
+      if (text !== undefined) storage?.setItem(item, text)
     } catch {
       kept = null // Full: the page paints a few milliseconds later.
     }
@@ -39,12 +48,22 @@ export function createBootCopy(name: string, keys: readonly string[]): BootCopy 
 
   return {
     read() {
-      const mirror = parse(storage?.getItem(item) ?? null, keys)
-      if (mirror === undefined) storage?.removeItem(item)
+      const text = keys.length === 0 ? null : load()
+      const mirror = parse(text, keys)
+      if (text !== null && mirror === undefined) store(undefined)
       return mirror
     },
     keep({ durability, state }) {
-      const { mirror, persistent } = state.mirror
+      const { mirror, persistent, version } = state.mirror
+      // Every write comes by here; only the mirror counts.
+      if (seen === durability + version) return
+      seen = durability + version
+      if (keys.length === 0) {
+        // Another page's copy of a session that is no more: whoever signs out here must not leave it behind.
+        if (load()?.includes(JSON.stringify(mirror.epoch)) === true) return
+        kept = null
+        return store(undefined)
+      }
       // A session that ends with the browser leaves nothing behind; one in memory has nothing to come back to.
       const isKept = mirror.epoch !== null && persistent !== false && durability === 'disk'
       const text = isKept ? textOf(mirror, keys) : undefined
@@ -60,26 +79,28 @@ export function checkBootKeys(schema: SessionSchema, keys: readonly string[]): r
   throw new SessionError('invalid-option', `boot: "${wrong}" is no key that the browser may see.`)
 }
 
-/** What is shown first. */
+/** What is shown first: the copy, with what was written meanwhile, until there is a mirror. */
 export function withMirror(state: LocalState, mirror: Mirror | undefined): LocalState {
-  return mirror === undefined ? state : { ...state, mirror: { ...state.mirror, mirror } }
+  if (mirror === undefined || state.mirror.version > 0) return state
+  return { ...state, mirror: { ...state.mirror, mirror } }
 }
 
 function textOf(mirror: Mirror, keys: readonly string[]): string {
-  const { epoch, owner, revision } = mirror
+  const { epoch, owner } = mirror
   const entries = keys.flatMap((key): [string, Entry][] => {
     const entry = entryOf(mirror.keys, key)
     return entry === undefined ? [] : [[key, entry]]
   })
-  return JSON.stringify({ format, epoch, owner, revision, keys: Object.fromEntries(entries) })
+  // Without the session's own revision, which each change of other keys moves: it would be written every time.
+  return JSON.stringify({ format, epoch, owner, keys: Object.fromEntries(entries) })
 }
 
 function parse(text: string | null, keys: readonly string[]): Mirror | undefined {
   try {
     const value: unknown = JSON.parse(text ?? 'null')
     if (!isObject(value) || value['format'] !== format || !isObject(value['keys'])) return undefined
-    const { epoch, owner, revision } = value
-    if (!isEpoch(epoch) || typeof revision !== 'number') return undefined
+    const { epoch, owner } = value
+    if (!isEpoch(epoch)) return undefined
     const entries = Object.entries(value['keys']).filter(
       ([key, entry]) => keys.includes(key) && isEntry(entry),
     )
@@ -87,7 +108,7 @@ function parse(text: string | null, keys: readonly string[]): Mirror | undefined
     return {
       epoch,
       owner: typeof owner === 'string' ? owner : null,
-      revision,
+      revision: 0,
       keys: Object.fromEntries(entries),
     } as Mirror
   } catch {

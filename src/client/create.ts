@@ -46,7 +46,8 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   const storage = options.storage ?? databaseStorage(names.database)
   const mirror = createMirror({ storage, channel: names.channel, now, journal: tabJournal(names.database) })
   const boot = createBootCopy(names.database, checkBootKeys(schema, options.boot ?? []))
-  const view = createView({ schema, migrate: options.migrate }, withMirror(mirror.state, boot.read()))
+  let copy = boot.read()
+  const view = createView({ schema, migrate: options.migrate }, withMirror(mirror.state, copy))
   const transport = createTransport(base, {
     fetch,
     onExchange: (exchange) => emitter.emit('exchange', exchange),
@@ -60,10 +61,11 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     lock: names.syncLock,
     now,
     onParked: options.onParked,
+    onDiscarded: (discarded) => emitter.emit('discarded', discarded),
     onContact: setContact,
     onRetry: (milliseconds) => lifecycle.later(milliseconds),
   })
-  const lifecycle = createLifecycle({ mirror, sync, now })
+  const lifecycle = createLifecycle({ mirror, sync, now, onRestored: () => setContact('none') })
   const writes = createWrites({ schema, mirror, read: view.get, onWrite: lifecycle.soon })
   const pull = async (): Promise<void> => void (await sync.run(askForNews))
   const take = (hint: Hint): Promise<Contact> => sync.run(() => wantsAfter(hint, mirror.state.mirror.mirror))
@@ -95,7 +97,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     // Not before the start has looked for what an earlier run left.
     if (isReady) markRun(mirror)
     if (isReady) boot.keep(mirror)
-    view.update(after)
+    view.update(withMirror(after, copy))
     // A subscriber may have written meanwhile: what is pending is what is pending now.
     writes.follow(mirror.state, before)
     if (isReady) announce(emitter, after, before)
@@ -135,6 +137,8 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
 
   async function start(): Promise<void> {
     await mirror.reload()
+    copy = undefined
+    view.update(mirror.state)
     await endLeftover(mirror, now)
     isReady = true
     boot.keep(mirror)

@@ -2,6 +2,7 @@
 // page's error handler and stops nobody else.
 import type { Json } from '../protocol/json.ts'
 import type { Mutation, Outcome } from '../protocol/mutation.ts'
+import type { Discarded } from '../mirror/handover.ts'
 import type { Exchange } from '../mirror/send.ts'
 import type { Durability } from '../mirror/storage.ts'
 import type { Status } from './status.ts'
@@ -23,6 +24,8 @@ export interface SessionEvents {
   readonly expiring: { readonly secondsLeft: number }
   /** Unsent changes of an owner who left are kept, encrypted, until that owner is back. */
   readonly parked: { readonly count: number }
+  /** Changes that came back with their owner and are given up, and why. Told in the tab that found out. */
+  readonly discarded: Discarded
   /** Where writes are kept changed: `memory` means that they do not survive this tab. */
   readonly durability: Durability
   /**

@@ -22,11 +22,14 @@ export function createLifecycle({
   mirror,
   sync,
   now,
+  onRestored,
 }: {
   readonly mirror: TabMirror
   readonly sync: Sync
   /** The wall clock: the other one stands still while the machine sleeps. */
   readonly now: () => number
+  /** The page was in the back-forward cache: what it last heard of the server is old. */
+  readonly onRestored: () => void
 }): Lifecycle {
   const listening = new AbortController()
   let sending: ReturnType<typeof setTimeout> | undefined
@@ -46,7 +49,9 @@ export function createLifecycle({
 
   function onPageShow(event: PageTransitionEvent): void {
     // From the back-forward cache: what is on screen may be another user's by now. Storage first, then the server.
-    if (event.persisted) void mirror.reload().then(look)
+    if (!event.persisted) return
+    onRestored()
+    void mirror.reload().then(look)
   }
 
   if (typeof document !== 'undefined') {

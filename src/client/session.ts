@@ -36,8 +36,9 @@ export interface SessionOptions<S extends SessionSchema> {
    */
   readonly migrate?: (key: BrowserKey<S>, value: Json) => Json | undefined
   /**
-   * Which changes of somebody who left go out when that owner is back; the others are given up. Those that were on their
-   * way already are sent again in any case, because nobody knows whether they arrived. Pure: it may run twice.
+   * Which changes of somebody who left go out when that owner is back; the others are given up, and told with `discarded`.
+   * Those that were on their way already are sent again in any case, because nobody knows whether they arrived. Pure: it
+   * may run twice. All go out should it throw.
    * @default all of them; the server decides those that depend on a value
    */
   readonly onParked?: (changes: readonly Mutation[]) => readonly Mutation[]

@@ -198,9 +198,8 @@ function fateOf(
   { owner }: Waiting,
   { after, before }: { readonly after: LocalState; readonly before: LocalState },
 ): WriteOutcome {
-  // Still there as somebody else's, who has left: it came too late for the parcel.
-  const isLate = after.open.some((entry) => entry.mutation.id === id)
-  if (!isLate && after.parcels.length > before.parcels.length) return { code: 'parked' }
+  // One that came too late for the parcel is not in there.
+  if (after.parcels.some(({ ids }) => ids?.includes(id))) return { code: 'parked' }
   const isOver = after.mirror.life !== before.mirror.life || after.mirror.mirror.owner !== owner
   return { code: isOver ? 'discarded' : 'superseded' }
 }

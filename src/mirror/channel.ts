@@ -7,9 +7,11 @@ import {
   type MirrorDocument,
   type OpenMutation,
   type OutboxDocument,
+  type Parcel,
   parseMirrorDocument,
   parseOpenMutation,
   parseOutboxDocument,
+  parseParcel,
 } from './local.ts'
 
 /** What an answer of the server's said about its session: `epoch` null when it said that there is none. */
@@ -24,6 +26,8 @@ export interface Notice {
   readonly outbox?: OutboxDocument | undefined
   readonly added?: readonly OpenMutation[] | undefined
   readonly gone?: readonly string[] | undefined
+  /** Encrypted, as they are kept: a tab whose write was parked has to know that. */
+  readonly parcels?: readonly Parcel[] | undefined
   readonly hint?: Hint | undefined
   /** The session that a tab in memory mode has signed out of. */
   readonly left?: Epoch | undefined
@@ -59,7 +63,7 @@ export function openChannel(name: string, listener: (notice: Notice) => void): C
 
 function parseNotice(data: unknown): Notice | undefined {
   if (!isObject(data) || data['format'] !== format) return undefined
-  const { added, gone, hint, left } = data
+  const { added, gone, parcels, hint, left } = data
   return {
     mirror: parseMirrorDocument(data['mirror']),
     outbox: parseOutboxDocument(data['outbox']),
@@ -67,6 +71,9 @@ function parseNotice(data: unknown): Notice | undefined {
       ? added.map(parseOpenMutation).filter((entry) => entry !== undefined)
       : undefined,
     gone: Array.isArray(gone) ? gone.filter((stamp) => typeof stamp === 'string') : undefined,
+    parcels: Array.isArray(parcels)
+      ? parcels.map(parseParcel).filter((parcel) => parcel !== undefined)
+      : undefined,
     hint: parseHint(hint),
     left: isEpoch(left) ? left : undefined,
   }

@@ -14,7 +14,7 @@ import {
 } from './local.ts'
 import type { TabMirror } from './mirror.ts'
 import { changed, settle } from './outbox.ts'
-import { isOverdue, openParcel, parcelOf, toParcel } from './parking.ts'
+import { type Parked, isOverdue, openParcel, parcelOf, toParcel } from './parking.ts'
 import { acknowledgement } from './leaving.ts'
 import { adoptMessage, changedMirror, clearOutbox, endSession } from './snapshot.ts'
 
@@ -31,6 +31,17 @@ export interface Answered {
   readonly now: () => number
   /** Which of the changes that come back with their owner go out. */
   readonly onParked?: ((changes: readonly Mutation[]) => readonly Mutation[]) | undefined
+  /** Told of those that do not. */
+  readonly onDiscarded?: ((discarded: Discarded) => void) | undefined
+}
+
+/**
+ * Changes that came back with their owner and are given up: the app did not want them, they were parked for too long, or
+ * the server's secret is another one by now, so that nobody can say what they were.
+ */
+export interface Discarded {
+  readonly reason: 'unwanted' | 'overdue' | 'unreadable'
+  readonly changes: readonly Mutation[]
 }
 
 /**
@@ -40,8 +51,9 @@ export interface Answered {
 export async function adoptAnswer(
   mirror: TabMirror,
   message: MirrorMessage,
-  { sent, now, onParked }: Answered,
+  answered: Answered,
 ): Promise<'adopted' | 'gap' | 'outdated'> {
+  const { sent, now } = answered
   for (;;) {
     const before = mirror.state
     const parcel = isHandover(before, message.owner) ? await toParcel(before, now()) : undefined
@@ -63,17 +75,14 @@ export async function adoptAnswer(
       return next === 'gap' ? state : withoutOverdue(next, now())
     })
     if (taken.as === 'again') continue
-    if (taken.as === 'adopted') await unpark(mirror, onParked)
+    if (taken.as === 'adopted') await unpark(mirror, answered)
     return taken.as
   }
 }
 
 /** Ends the session that `asked` speaks of, unless this browser has moved on to another one. */
-export async function endAnswered(
-  mirror: TabMirror,
-  how: Ending,
-  { sent, now, onParked }: Answered,
-): Promise<void> {
+export async function endAnswered(mirror: TabMirror, how: Ending, answered: Answered): Promise<void> {
+  const { sent, now } = answered
   for (;;) {
     const before = mirror.state
     const parcel = isHandover(before, null) ? await toParcel(before, now()) : undefined
@@ -95,7 +104,7 @@ export async function endAnswered(
     })
     if (isDone) break
   }
-  await unpark(mirror, onParked)
+  await unpark(mirror, answered)
 }
 
 /** Who had no mirror knows now that there is no session: asking again would find the same dead cookie for ever. */
@@ -125,29 +134,58 @@ export function leave(
 }
 
 /** Gives back what was parked for who is here now. */
-async function unpark(mirror: TabMirror, onParked: Answered['onParked']): Promise<void> {
+async function unpark(mirror: TabMirror, { now, onParked, onDiscarded }: Answered): Promise<void> {
   const parcel = parcelOf(mirror.state)
   if (parcel === undefined) return
   const parked = await openParcel(parcel, mirror.state.mirror.parking)
+  const isLate = isOverdue(parcel, now())
+  // Before the transaction: an app's own code must not be able to break it.
+  const open = parked === undefined || isLate ? [] : chosen(parked.open, onParked)
+  let isTaken = false
   await mirror.transact((state) => {
+    isTaken = false
     // Another tab was quicker, or somebody else is here by now.
     if (!state.parcels.some((kept) => kept.key === parcel.key) || parcelOf(state)?.id !== parcel.id)
       return state
     const emptied = { ...state, parcels: without(state.parcels, parcel) }
-    if (parked === undefined) return emptied
-    if (state.outbox.sealed !== null) return state
+    const isLost = parked === undefined || isLate
+    if (!isLost && state.outbox.sealed !== null) return state
+    isTaken = true
+    if (isLost) return emptied
     const { sealed } = parked
-    const open = chosen(parked.open, onParked)
     const number = Math.max(state.outbox.number, sealed?.number ?? 0)
     return { ...emptied, outbox: changed(state.outbox, { sealed, number }), open: [...open, ...state.open] }
     // Strict, as sealing: after a power cut the batch would come out of the parcel once more, behind later ones.
   }, 'strict')
+  const discarded = isTaken ? discardedOf({ parked, isLate, open }) : undefined
+  if (discarded !== undefined) onDiscarded?.(discarded)
 }
 
+/** All of them, should the app's choice fail: what is not wanted is said in so many words. */
 function chosen(open: readonly OpenMutation[], onParked: Answered['onParked']): readonly OpenMutation[] {
   if (onParked === undefined || open.length === 0) return open
-  const wanted = new Set(onParked(open.map((entry) => entry.mutation)).map(({ id }) => id))
-  return open.filter((entry) => wanted.has(entry.mutation.id))
+  try {
+    const wanted = new Set(onParked(open.map((entry) => entry.mutation)).map(({ id }) => id))
+    return open.filter((entry) => wanted.has(entry.mutation.id))
+  } catch (error) {
+    reportError(error)
+    return open
+  }
+}
+
+function discardedOf({
+  parked,
+  isLate,
+  open,
+}: {
+  readonly parked: Parked | undefined
+  readonly isLate: boolean
+  readonly open: readonly OpenMutation[]
+}): Discarded | undefined {
+  if (parked === undefined) return { reason: isLate ? 'overdue' : 'unreadable', changes: [] }
+  const left = parked.open.filter((entry) => !open.includes(entry)).map((entry) => entry.mutation)
+  if (isLate) return { reason: 'overdue', changes: [...(parked.sealed?.mutations ?? []), ...left] }
+  return left.length === 0 ? undefined : { reason: 'unwanted', changes: left }
 }
 
 /** Somebody else takes over, and there is something of who was here. */
@@ -176,8 +214,10 @@ function isSameOutbox(stored: LocalState, encrypted: LocalState): boolean {
   return pendingOf(stored).every((mutation) => ids.has(mutation.id))
 }
 
+/** That of who is here stays for now: they are told. */
 function withoutOverdue(state: LocalState, now: number): LocalState {
-  const parcels = state.parcels.filter((parcel) => !isOverdue(parcel, now))
+  const own = parcelOf(state)
+  const parcels = state.parcels.filter((parcel) => parcel === own || !isOverdue(parcel, now))
   return parcels.length === state.parcels.length ? state : { ...state, parcels }
 }
 

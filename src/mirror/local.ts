@@ -67,6 +67,8 @@ export interface Parcel {
   /** Whose it is, in words that only the server can connect with a person. */
   readonly id: string
   readonly at: number
+  /** Of the mutations in it: random names, by which each tab knows which of its writes were parked. */
+  readonly ids?: readonly string[]
   readonly iv: Uint8Array<ArrayBuffer> | null
   readonly data: ArrayBuffer | string
 }

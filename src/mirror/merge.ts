@@ -4,7 +4,8 @@ import type { LocalState, OpenMutation } from './local.ts'
 import { withOpen } from './outbox.ts'
 
 /** A notice from another tab on top of what this one knows; older documents are passed over. */
-export function merge(state: LocalState, { mirror, outbox, added = [], gone = [] }: Notice): LocalState {
+export function merge(state: LocalState, notice: Notice): LocalState {
+  const { mirror, outbox, added = [], gone = [], parcels } = notice
   const newest = mirror !== undefined && mirror.version > state.mirror.version ? mirror : state.mirror
   // A batch of who was here before must not stay on screen, even if we have missed that it was parked.
   const isOther = newest.mirror.owner !== state.mirror.mirror.owner
@@ -14,6 +15,8 @@ export function merge(state: LocalState, { mirror, outbox, added = [], gone = []
     mirror: newest,
     outbox: outbox !== undefined && outbox.version > known.version ? outbox : known,
   }
+  // Parcels have no version: they come and go with the outbox.
+  if (parcels !== undefined && next.outbox === outbox) next.parcels = parcels
   let open: readonly OpenMutation[] = next.open.filter(
     (entry) => !gone.includes(entry.stamp) && !isKnown({ ...next, open: [] }, entry.mutation.id),
   )
@@ -45,6 +48,7 @@ export function difference(before: LocalState, after: LocalState): Notice {
     // With the outbox goes whose it is: who has made the mirror theirs may have died before telling.
     mirror: after.mirror === before.mirror && after.outbox === before.outbox ? undefined : after.mirror,
     outbox: after.outbox === before.outbox ? undefined : after.outbox,
+    parcels: after.parcels === before.parcels ? undefined : after.parcels,
     added,
     gone: gone.filter((stamp) => !added.some((entry) => entry.stamp === stamp)),
   }

@@ -31,7 +31,10 @@ export async function toParcel(state: LocalState, at: number): Promise<Parcel | 
   if (sealed === null && open.length === 0) return undefined
   const text = JSON.stringify({ sealed, open } satisfies Parked)
   const name = randomToken()
-  if (state.mirror.mirror.owner === null) return { key: name, id: anonymous, at, iv: null, data: text }
+  const ids = [...(sealed?.mutations ?? []), ...open.map((entry) => entry.mutation)].map(
+    (mutation) => mutation.id,
+  )
+  if (state.mirror.mirror.owner === null) return { key: name, id: anonymous, at, ids, iv: null, data: text }
   const { id, key } = splitParking(state.mirror.parking)
   if (key === undefined || globalThis.crypto?.subtle === undefined) return undefined
   const iv = crypto.getRandomValues(new Uint8Array(12))
@@ -40,7 +43,7 @@ export async function toParcel(state: LocalState, at: number): Promise<Parcel | 
     await importKey(key),
     new TextEncoder().encode(text),
   )
-  return { key: name, id, at, iv, data }
+  return { key: name, id, at, ids, iv, data }
 }
 
 /** The parcel that belongs to who is here now, or undefined. */
@@ -58,6 +61,12 @@ export async function openParcel(parcel: Parcel, parking: string | null): Promis
     // A rotated server secret gives another key: the parcel is unreadable for good, and the caller says so.
     return undefined
   }
+}
+
+/** Whether something was parked between two states. Counting would miss one that came as another one went. */
+export function isParked(after: LocalState, before: LocalState): boolean {
+  const known = new Set(before.parcels.map((parcel) => parcel.key))
+  return after.parcels.some((parcel) => !known.has(parcel.key))
 }
 
 export function isOverdue(parcel: Parcel, now: number): boolean {

@@ -24,6 +24,7 @@ export interface SyncOptions {
   readonly lock: string
   readonly now: () => number
   readonly onParked?: Answered['onParked']
+  readonly onDiscarded?: Answered['onDiscarded']
   readonly onContact: (contact: Contact) => void
   /** A pass failed and wants to be repeated after so many milliseconds. */
   readonly onRetry: (milliseconds: number) => void
@@ -55,7 +56,7 @@ const patience = 4
 const longestRetryAfter = 3600
 
 export function createSync(options: SyncOptions): Sync {
-  const { mirror, transport, refresh, now, onParked } = options
+  const { mirror, transport, refresh, now, onParked, onDiscarded } = options
 
   async function pass(wish: Wish): Promise<Contact> {
     await mirror.reload()
@@ -131,14 +132,15 @@ export function createSync(options: SyncOptions): Sync {
   }
 
   async function adopt(message: MirrorMessage, sent: Sent): Promise<Step> {
-    const result = await adoptAnswer(mirror, message, { sent, now, onParked })
+    const result = await adoptAnswer(mirror, message, { sent, now, onParked, onDiscarded })
     if (result === 'gap') return { next: 'whole' }
     if (result === 'outdated') return { next: 'pull' }
     return { next: 'nothing', isProgress: sent.sealed !== null }
   }
 
   async function end(code: SessionErrorCode, sent: Sent): Promise<Step> {
-    await endAnswered(mirror, toEnding(code, Object.keys(sent.asked.keys)), { sent, now, onParked })
+    const how = toEnding(code, Object.keys(sent.asked.keys))
+    await endAnswered(mirror, how, { sent, now, onParked, onDiscarded })
     return { next: 'nothing' }
   }
 

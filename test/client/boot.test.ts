@@ -29,9 +29,45 @@ test('a reload shows marked keys at once, and the others when storage has answer
   expect([second.get('user'), second.get('theme'), second.get('note')]).toEqual(['Ada', 'dark', 'not marked'])
 })
 
+test('what is written before storage has answered stands on top of the copy, and takes nothing else away', async () => {
+  const first = await signedIn({ boot })
+  first.close()
+  goOffline()
+  const second = create({ boot })
+  const changes: string[][] = []
+  second.subscribe((keys) => changes.push([...keys]))
+  second.set('theme', 'dark')
+  expect([second.get('user'), second.get('theme')]).toEqual(['Ada', 'dark'])
+  await second.ready
+  expect([second.get('user'), second.get('theme')]).toEqual(['Ada', 'dark'])
+  // What the copy had right is no change.
+  expect(changes).toEqual([['theme']])
+})
+
 test('without marked keys nothing is copied', async () => {
   await signedIn()
   expect(items.size).toBe(0)
+})
+
+test('a page without marked keys leaves the copy of another page alone, until the session is over', async () => {
+  const first = await signedIn({ boot })
+  first.close()
+  const other = await openLive()
+  expect(copies()).toContain('Ada')
+  await other.set('theme', 'dark').acknowledged
+  expect(copies()).toContain('Ada')
+  await other.signOut()
+  expect(items.size).toBe(0)
+})
+
+test('changes of other keys do not write the copy again', async () => {
+  const session = await signedIn({ boot })
+  const written = vi.spyOn(localStorage, 'setItem')
+  await session.set('note', 'not marked').acknowledged
+  await session.increment('visits').acknowledged
+  expect(written).not.toHaveBeenCalled()
+  await session.set('theme', 'dark').acknowledged
+  expect(written).toHaveBeenCalledTimes(1)
 })
 
 test('hidden keys, and those that the schema does not have, cannot be marked', () => {
@@ -50,6 +86,24 @@ test('signing out takes the copy away, in whichever tab', async () => {
   a.close()
   b.close()
   expect(create({ boot }).get('user')).toBeUndefined()
+})
+
+test('while a sign-out is queued a reload shows nothing', async () => {
+  const first = await signedIn({ boot })
+  goOffline()
+  expect(await first.signOut()).toEqual({ server: 'queued' })
+  first.close()
+  expect(items.size).toBe(0)
+  expect(create({ boot }).get('user')).toBeUndefined()
+})
+
+test('the end of the session takes the copy away', async () => {
+  const session = await signedIn({ boot })
+  expect(copies()).toContain('Ada')
+  server.clock.advance(3 * 86_400)
+  await session.pull()
+  expect(session.status).toMatchObject({ state: 'signed-out', reason: 'expired' })
+  expect(items.size).toBe(0)
 })
 
 test('another user’s sign-in takes the place of the first', async () => {
@@ -105,16 +159,26 @@ test('what is not a copy of ours is ignored, and a full or forbidden localStorag
     '{"format":99,"epoch":"abcdefgh","keys":{"user":[1,"Eve"]}}',
   ]) {
     items.set(name, text)
-    expect(create({ boot }).get('user')).toBeUndefined()
+    const session = create({ boot })
+    expect(session.get('user')).toBeUndefined()
+    expect(items.size).toBe(0)
+    session.close()
   }
-  vi.stubGlobal('localStorage', {
-    getItem: () => null,
-    setItem: () => {
-      throw new DOMException('full', 'QuotaExceededError')
-    },
-    removeItem: () => undefined,
-  })
-  const session = await openLive({ boot })
-  await session.set('theme', 'dark').acknowledged
-  expect(session.get('theme')).toBe('dark')
+  const full = (): never => {
+    throw new DOMException('full', 'QuotaExceededError')
+  }
+  const forbidden = (): never => {
+    throw new DOMException('forbidden', 'SecurityError')
+  }
+  for (const storage of [
+    { getItem: () => null, setItem: full, removeItem: () => undefined },
+    { getItem: forbidden, setItem: forbidden, removeItem: forbidden },
+    undefined,
+  ]) {
+    vi.stubGlobal('localStorage', storage)
+    const session = await openLive({ boot })
+    await session.set('theme', 'dark').acknowledged
+    expect([session.get('theme'), session.durability]).toEqual(['dark', 'disk'])
+    session.close()
+  }
 })

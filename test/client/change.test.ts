@@ -1,9 +1,11 @@
 // Code that changes: a page whose schema is another one than that of the page, or the server, that wrote a value.
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createSession } from 'session-mirror'
 import { defineSession, readable, writable } from 'session-mirror/schema'
 import * as v from 'valibot'
-import { goOffline, onServer, server, signedIn } from './harness.ts'
+import { goOffline, onServer, open, openLive, server, signedIn } from './harness.ts'
+
+afterEach(() => vi.unstubAllGlobals())
 
 const url = 'http://localhost/session'
 const later = defineSession({
@@ -52,6 +54,24 @@ describe('a newer schema', () => {
     session.close()
   })
 
+  test('may have keys that the server does not: a write of one is denied, and the others of its batch are not', async () => {
+    const newest = defineSession({
+      theme: writable<string>({ default: 'light' }),
+      brandNew: writable<string>({ default: '' }),
+    })
+    const session = createSession({ schema: newest, url, now: server.clock.now })
+    await session.ready
+    await session.pull()
+    const refused: unknown[] = []
+    session.on('refused', ({ mutation, outcome }) => refused.push([mutation.key, outcome.code]))
+    const [unknown, known] = [session.set('brandNew', 'x'), session.set('theme', 'dark')]
+    expect(await unknown.acknowledged).toEqual({ code: 'denied' })
+    expect(await known.acknowledged).toMatchObject({ code: 'ok' })
+    expect(refused).toEqual([['brandNew', 'denied']])
+    expect([session.get('brandNew'), session.get('theme')]).toEqual(['', 'dark'])
+    session.close()
+  })
+
   test('does not see keys that it does not have any more, and their unsent changes are answered by the server', async () => {
     const old = await signedIn()
     goOffline()
@@ -67,10 +87,43 @@ describe('a newer schema', () => {
   })
 })
 
+/** What newer code of this library does to the database: its documents have a higher format. */
+async function leaveNewerFormat(): Promise<void> {
+  const [{ name = '' } = {}] = await indexedDB.databases()
+  const database = await new Promise<IDBDatabase>((resolve) => {
+    const request = indexedDB.open(name)
+    request.addEventListener('success', () => resolve(request.result))
+  })
+  const transaction = database.transaction('mirror', 'readwrite')
+  transaction.objectStore('mirror').put({ format: 99, version: 1, ofTheFuture: true }, 'mirror')
+  await new Promise((resolve) => transaction.addEventListener('complete', resolve))
+  database.close()
+}
+
+describe('newer code beside this one', () => {
+  test('is told as “outdated”; this tab goes on in memory, with the server, and leaves the newer mirror alone', async () => {
+    const session = await signedIn()
+    const told: string[] = []
+    session.on('outdated', () => told.push('outdated'))
+    session.on('durability', (durability) => told.push(durability))
+    await leaveNewerFormat()
+    await session.pull()
+    expect(told).toEqual(['memory', 'outdated'])
+    expect([session.durability, session.get('user'), session.status.state]).toEqual(['memory', 'Ada', 'live'])
+    const write = session.set('theme', 'dark')
+    expect(await write.stored).toBe('memory')
+    expect(await write.acknowledged).toMatchObject({ code: 'ok' })
+    expect(await onServer((s) => s.get('theme'))).toBe('dark')
+    expect((await open()).durability).toBe('memory')
+  })
+})
+
 describe('parked changes', () => {
   /** One change was on its way, two were waiting, when somebody else signed in; then their owner is back. */
-  async function comeBack(options: Parameters<typeof signedIn>[0] = {}) {
+  async function comeBack(options: Parameters<typeof signedIn>[0] = {}, awaySeconds = 0) {
     const session = await signedIn(options)
+    const discarded: unknown[] = []
+    session.on('discarded', ({ reason, changes }) => discarded.push([reason, changes.map(({ key }) => key)]))
     goOffline()
     await session.set('note', 'on its way').stored
     await session.flush()
@@ -80,26 +133,90 @@ describe('parked changes', () => {
     goOffline(false)
     await session.pull()
     expect(session.pending).toBe(0)
+    server.clock.advance(awaySeconds)
     await server.change((s) => s.signIn('ada'))
     await session.pull()
     await session.flush()
     expect(session.pending).toBe(0)
-    return onServer((s) => [s.owner, s.get('note'), s.get('visits'), s.get('theme')])
+    return {
+      session,
+      discarded,
+      kept: await onServer((s) => [s.owner, s.get('note'), s.get('visits'), s.get('theme')]),
+    }
   }
 
   test('go out when their owner is back', async () => {
-    expect(await comeBack()).toEqual(['ada', 'on its way', 2, 'dark'])
+    const { kept, discarded } = await comeBack()
+    expect(kept).toEqual(['ada', 'on its way', 2, 'dark'])
+    expect(discarded).toEqual([])
   })
 
   test('go out as far as the app wants them; what was on its way may have arrived, and goes again', async () => {
     const asked = new Set<string>()
-    const result = await comeBack({
+    const { kept, discarded } = await comeBack({
       onParked(changes) {
         for (const { key } of changes) asked.add(key)
         return changes.filter(({ key }) => key === 'visits')
       },
     })
     expect(asked).toEqual(new Set(['visits', 'theme']))
-    expect(result).toEqual(['ada', 'on its way', 2, 'light'])
+    expect(kept).toEqual(['ada', 'on its way', 2, 'light'])
+    expect(discarded).toEqual([['unwanted', ['theme']]])
+  })
+
+  test('all go out when the app’s choice throws, and nothing else comes to harm', async () => {
+    const reported = vi.fn()
+    vi.stubGlobal('reportError', reported)
+    const { session, kept, discarded } = await comeBack({
+      onParked() {
+        throw new Error('of the app')
+      },
+    })
+    expect(reported).toHaveBeenCalled()
+    expect(session.durability).toBe('disk')
+    expect(kept).toEqual(['ada', 'on its way', 2, 'dark'])
+    expect(discarded).toEqual([])
+  })
+
+  test('are given up when their owner comes back after more than a week, who is told which', async () => {
+    const { session, kept, discarded } = await comeBack({}, 8 * 86_400)
+    expect(kept).toEqual(['ada', '', 0, 'light'])
+    expect(discarded).toEqual([['overdue', ['note', 'visits', 'theme']]])
+    expect(session.inspect().local.parcels).toEqual([])
+  })
+
+  test('wait while another owner is here, after a session that was idle for too long', async () => {
+    const session = await signedIn()
+    goOffline()
+    await session.set('note', 'of ada').stored
+    goOffline(false)
+    server.clock.advance(3 * 86_400)
+    await session.flush()
+    expect(session.status).toMatchObject({ state: 'signed-out', reason: 'expired' })
+    await server.change((s) => s.signIn('grace'))
+    await session.pull()
+    await session.flush()
+    expect([await onServer((s) => s.get('note')), session.inspect().local.parcels.length]).toEqual(['', 1])
+    await server.change((s) => s.signIn('ada'))
+    await session.pull()
+    await session.flush()
+    expect([await onServer((s) => s.get('note')), session.inspect().local.parcels.length]).toEqual([
+      'of ada',
+      0,
+    ])
+  })
+
+  test('are parked for every tab: the one that wrote hears so, whichever tab noticed', async () => {
+    const [writer, other] = [await signedIn(), await openLive()]
+    const told: number[] = []
+    writer.on('parked', ({ count }) => told.push(count))
+    goOffline()
+    const write = writer.set('note', 'of ada')
+    await write.stored
+    await server.change((s) => s.signIn('grace'))
+    goOffline(false)
+    await other.pull()
+    expect(await write.acknowledged).toEqual({ code: 'parked' })
+    expect(told).toEqual([1])
   })
 })

@@ -1,6 +1,6 @@
 // Real Chromium, with its back-forward cache, which Playwright switches off otherwise.
-import { type Browser, chromium } from 'playwright'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Browser, type BrowserContext, chromium } from 'playwright'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { memoryStore } from 'session-mirror/memory'
 import { chromiumArguments, chromium as executablePath } from '../../vite.config.ts'
 import { type App, startApp } from './app.ts'
@@ -8,6 +8,7 @@ import { openPage } from './browser.ts'
 
 let browser: Browser
 let app: App
+let context: BrowserContext
 beforeAll(async () => {
   const ignoreDefaultArgs = ['--disable-back-forward-cache']
   browser = await chromium.launch({ executablePath, args: chromiumArguments, ignoreDefaultArgs })
@@ -17,9 +18,12 @@ afterAll(async () => {
   await browser?.close()
   await app?.close()
 })
+beforeEach(async () => {
+  context = await browser.newContext()
+})
+afterEach(() => context.close())
 
 test('a page that comes back from the cache shows who is here now, not who was when it was left', async () => {
-  const context = await browser.newContext()
   const page = await openPage(context, app.origin, '/?no-worker')
   await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
   await page.waitForFunction(() => document.body.textContent?.includes('ada'))
@@ -45,5 +49,52 @@ test('a page that comes back from the cache shows who is here now, not who was w
   ])
   // Otherwise it was loaded anew, and this test shows nothing.
   expect(came).toEqual(['true', 'the same page'])
-  await context.close()
 })
+
+const signIn = (as: string): Promise<Response> => fetch(`/api/sign-in?as=${as}`, { method: 'POST' })
+
+test('a page that comes back from the cache says before it is painted that it is unchecked, then that it is live', async () => {
+  const page = await openPage(context, app.origin)
+  await page.evaluate(signIn, 'ada')
+  await page.waitForFunction(() => window.session.owner === 'ada')
+  await page.goto(`${app.origin}/api/me`)
+  await page.goBack({ waitUntil: 'commit' })
+  await page.waitForFunction(() => window.restored.length > 0 && window.session.status.state === 'live')
+  expect(await page.evaluate(() => window.restored)).toEqual([{ state: 'stale', reason: 'unchecked' }])
+  expect(await page.evaluate(() => window.session.get('user'))).toBe('ada')
+})
+
+// Chromium drops a cached page that has missed a broadcast, and loads it anew; one that it kept would have to be as quiet.
+test('a page that is come back to after another user signed in in another tab paints nothing of who was here', async () => {
+  const page = await openPage(context, app.origin, '/?boot')
+  await page.evaluate(signIn, 'ada')
+  await page.waitForFunction(() => window.session.owner === 'ada')
+  await page.addInitScript(watchFrames)
+  await page.evaluate(watchFrames)
+  await page.goto(`${app.origin}/api/me`)
+  const other = await openPage(context, app.origin, '/?boot')
+  await other.evaluate(signIn, 'grace')
+  await other.waitForFunction(() => window.session.owner === 'grace')
+  await page.goBack({ waitUntil: 'commit' })
+  await page.waitForFunction(() => window.painted.some((text) => text.includes('grace')))
+  expect(JSON.stringify(await page.evaluate(() => window.painted))).not.toContain('ada')
+})
+
+declare global {
+  interface Window {
+    painted: string[]
+  }
+}
+
+/** Notes what each frame since the page came up shows. */
+function watchFrames(): void {
+  const watch = (): void => {
+    window.painted.push(document.body?.textContent ?? '')
+    requestAnimationFrame(watch)
+  }
+  addEventListener('pageshow', (event) => {
+    if (event.persisted) window.painted = []
+  })
+  window.painted = []
+  requestAnimationFrame(watch)
+}

@@ -6,6 +6,10 @@ declare global {
   interface Window {
     session: Session<Schema>
     events: unknown[]
+    /** What could be read in the tick in which the session was created. */
+    atOnce: unknown
+    /** What the session said whenever this page came out of the back-forward cache, before anything was painted. */
+    restored: unknown[]
   }
 }
 
@@ -14,7 +18,13 @@ const script = query.has('shell') ? '/shell-worker.js' : '/session-worker.js'
 const worker: SessionOptions<Schema>['worker'] = query.has('no-worker')
   ? false
   : { url: script, api: ['/api/'] }
-window.session = createSession({ schema, worker })
+const boot: SessionOptions<Schema>['boot'] = query.has('boot') ? ['user', 'theme'] : []
+window.session = createSession({ schema, worker, boot })
+window.atOnce = [window.session.get('user'), window.session.get('theme')]
+window.restored = []
+addEventListener('pageshow', (event) => {
+  if (event.persisted) window.restored.push(window.session.status)
+})
 window.events = []
 for (const name of ['status', 'owner', 'conflict', 'refused', 'parked', 'durability', 'exchange'] as const) {
   window.session.on(name, (value) => window.events.push([name, value]))

@@ -124,6 +124,22 @@ describe('without a network', () => {
     await settled(b)
     expect((await get(b, '/api/me')).visits).toBe(7)
   })
+
+  test('a write made right before its page is left arrives once, on the way out or at the next start', async () => {
+    for (const milliseconds of [0, 5, 15, 30, 60]) {
+      const page = await openPage(context, app.origin, '/?no-worker')
+      await page.evaluate(() => window.session.set('theme', 'dark').acknowledged)
+      await page.evaluate((wait) => {
+        window.session.increment('visits', 1)
+        setTimeout(() => location.assign('/api/me'), wait)
+      }, milliseconds)
+      await page.waitForURL('**/api/me')
+      await page.close()
+    }
+    const next = await openPage(context, app.origin, '/?no-worker')
+    await settled(next)
+    expect((await get(next, '/api/me')).visits).toBe(5)
+  })
 })
 
 describe('servers that come and go', () => {

@@ -176,6 +176,25 @@ test('a parked write comes back to its owner, and only to that one', async () =>
   expect(mirror.state.parcels).toEqual([])
 })
 
+test('what cannot be read any more when its owner is back is given up, and told', async () => {
+  const mirror = await tab(freshName())
+  await take(mirror, ada)
+  await mirror.write(set('note', 'of ada'))
+  await take(mirror, grace)
+  const discarded: unknown[] = []
+  const { mirror: asked, life } = mirror.state.mirror
+  // The server's secret was changed: the same owner, another key.
+  const otherKey = { ...ada, epoch: 'epoch-ada-2' as Epoch, parking: `parkingid123.${'z'.repeat(43)}` }
+  await adoptAnswer(mirror, otherKey, {
+    sent: { asked, life, sealed: null },
+    now: Date.now,
+    onDiscarded: (what) => discarded.push(what),
+  })
+  expect(pendingOf(mirror.state)).toEqual([])
+  expect(mirror.state.parcels).toEqual([])
+  expect(discarded).toEqual([{ reason: 'unreadable', changes: [] }])
+})
+
 test('a sealed batch comes back from parking byte for byte', async () => {
   const mirror = await tab(freshName())
   await take(mirror, ada)
