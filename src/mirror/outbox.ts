@@ -42,6 +42,11 @@ function isOfOneTab(a: OpenMutation, b: OpenMutation): boolean {
   return a.stamp.split('.')[1] === b.stamp.split('.')[1]
 }
 
+/** Two tabs that write in the same moment both get to the disk. */
+export function withoutReplaced(open: readonly OpenMutation[]): readonly OpenMutation[] {
+  return open.filter((entry, index) => !open.slice(index + 1).some((later) => replaces(later, entry)))
+}
+
 /**
  * Seals the next batch unless one is already on its way. The text is fixed here and never made again:
  * the server knows a repeated batch by these very bytes. What is of somebody who left is given up.
@@ -51,9 +56,7 @@ export function seal(state: LocalState): LocalState {
   const { outbox } = state
   if (outbox.sealed !== null || open.length === 0)
     return open.length === state.open.length ? state : { ...state, open }
-  const taken = fitting(
-    open.filter((entry, index) => !open.slice(index + 1).some((later) => replaces(later, entry))),
-  )
+  const taken = fitting(withoutReplaced(open))
   const number = outbox.number + 1
   const sealed = toSealed(
     outbox.client,

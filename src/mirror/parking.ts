@@ -10,6 +10,7 @@ import {
   belongs,
   parseOpenMutation,
 } from './local.ts'
+import { withoutReplaced } from './outbox.ts'
 import { randomToken } from './token.ts'
 
 /** What a parcel holds. */
@@ -26,7 +27,9 @@ const anonymous = 'anonymous'
  * plain http): then the changes are given up, and the caller reports that.
  */
 export async function toParcel(state: LocalState, at: number): Promise<Parcel | undefined> {
-  const open = state.open.filter((entry) => belongs(entry, state) && entry.owner !== undefined)
+  const open = withoutReplaced(
+    state.open.filter((entry) => belongs(entry, state) && entry.owner !== undefined),
+  )
   const { sealed } = state.outbox
   if (sealed === null && open.length === 0) return undefined
   const text = JSON.stringify({ sealed, open } satisfies Parked)

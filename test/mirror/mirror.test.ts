@@ -6,9 +6,10 @@ import { type Epoch, emptyMirror } from '../../src/protocol/state.ts'
 import { databaseStorage } from '../../src/mirror/database.ts'
 import { memoryStorage } from '../../src/mirror/fallback.ts'
 import { adoptAnswer, endAnswered, leave } from '../../src/mirror/handover.ts'
-import { pendingOf } from '../../src/mirror/local.ts'
+import { type OpenMutation, pendingOf } from '../../src/mirror/local.ts'
 import { type TabMirror, createMirror } from '../../src/mirror/mirror.ts'
 import { seal } from '../../src/mirror/outbox.ts'
+import { toParcel } from '../../src/mirror/parking.ts'
 import type { Storage } from '../../src/mirror/storage.ts'
 
 let opened: TabMirror[] = []
@@ -174,6 +175,20 @@ test('a parked write comes back to its owner, and only to that one', async () =>
   await take(mirror, { ...ada, epoch: 'epoch-ada-2' as Epoch })
   expect(pendingOf(mirror.state)).toMatchObject([{ key: 'note', value: 'secret of ada' }])
   expect(mirror.state.parcels).toEqual([])
+})
+
+test('a parcel names what it holds: of two tabs’ writes of one key in the same moment only the later', async () => {
+  const mirror = await tab(freshName())
+  await take(mirror, ada)
+  const entry = (of: string): OpenMutation => ({
+    stamp: `000000001.${of}`,
+    mutation: set('note', of),
+    owner: 'ada',
+    saw: [],
+  })
+  const [earlier, later] = [entry('tab-a'), entry('tab-b')]
+  const parcel = await toParcel({ ...mirror.state, open: [earlier, later] }, Date.now())
+  expect(parcel?.ids).toEqual([later.mutation.id])
 })
 
 test('what cannot be read any more when its owner is back is given up, and told', async () => {
