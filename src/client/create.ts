@@ -7,6 +7,7 @@ import { attachedFetch } from '../mirror/attach.ts'
 import type { Hint } from '../mirror/channel.ts'
 import { databaseStorage } from '../mirror/database.ts'
 import { knownBy } from '../mirror/known.ts'
+import { leaveOf } from '../mirror/leaving.ts'
 import { pendingOf } from '../mirror/local.ts'
 import { createMirror } from '../mirror/mirror.ts'
 import { createRefresh } from '../mirror/refresh.ts'
@@ -20,12 +21,13 @@ import { createExpiry } from './expiry.ts'
 import { tabJournal } from './journal.ts'
 import { createLifecycle } from './lifecycle.ts'
 import type { Live } from './live.ts'
-import { type WorkerState, registerWorker } from './register.ts'
 import { endLeftover, markRun } from './run.ts'
 import type { Session, SessionOptions, SignOutOptions } from './session.ts'
 import { endOthers, signOut } from './signout.ts'
 import { type Status, isSameStatus, statusOf } from './status.ts'
 import { createView } from './view.ts'
+import { linkWorker } from './worker-link.ts'
+import { isListed, workerOptions } from './worker-options.ts'
 import { createWrites } from './writes.ts'
 
 /**
@@ -78,11 +80,18 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   let contact: Contact = 'none'
   let isReady = false
   let status: Status = { state: 'starting' }
-  let worker: WorkerState = 'none'
+  const worker = linkWorker({
+    options: workerOptions(options.worker),
+    base,
+    syncTag: names.syncTag,
+    hasRest: () => leaveOf(mirror.state) !== undefined || pendingOf(mirror.state).length > 0,
+    onNewer: () => emitter.emit('outdated', {}),
+  })
 
   function setContact(next: Contact): void {
     contact = next
     if (next === 'live') lifecycle.recovered()
+    else worker.leaveRest()
     tellStatus()
   }
 
@@ -144,11 +153,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     boot.keep(mirror)
     tellStatus()
     void pull().then(startLive)
-    if (options.worker === undefined || options.worker === false) return
-    const wanted = typeof options.worker === 'string' ? { url: options.worker } : options.worker
-    void registerWorker(wanted, base, (state) => {
-      worker = state
-    })
+    void worker.start()
   }
   const ready = start()
 
@@ -204,7 +209,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     pull,
     fetch(input: RequestInfo | URL, init?: RequestInit) {
       const request = new Request(input, init)
-      return isListed(request.url, options) ? attached(request) : fetch(request)
+      return isListed(request.url, base, options.worker) ? attached(request) : fetch(request)
     },
     signOut: (how: SignOutOptions = {}) => signOut(mirror, sync, how),
     endOthers: () => endOthers(mirror, transport),
@@ -213,9 +218,10 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
       return left === null ? null : new Date(now() + left)
     },
     extend,
-    inspect: () => ({ local: mirror.state, contact, worker }),
+    inspect: () => ({ local: mirror.state, contact, worker: worker.state }),
     close() {
       live?.close()
+      worker.close()
       isClosed = true
       expiry.close()
       lifecycle.close()
@@ -224,18 +230,6 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   }
   // The schema's types describe exactly what the methods above check at run time.
   return untyped as unknown as Session<S>
-}
-
-/** Our own origin, that of the session's server, and those that the worker was told to serve. */
-function isListed(
-  url: string,
-  { url: base = '/session', worker }: Pick<SessionOptions<SessionSchema>, 'url' | 'worker'>,
-): boolean {
-  const api = typeof worker === 'object' ? (worker.api ?? []) : []
-  const page = typeof location === 'undefined' ? base : location.href
-  return [page, new URL(base, page).href, ...api.map((entry) => new URL(entry, page).href)].some(
-    (listed) => new URL(listed).origin === new URL(url).origin,
-  )
 }
 
 /** Another epoch: whatever is unsent belongs to a session that is gone, so the whole mirror comes first. */

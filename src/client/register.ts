@@ -1,46 +1,82 @@
-// Registers the service worker, lazily and without ever reloading the page. A page without a worker does the
-// same work itself, so nothing here may fail loudly.
-import type { Workbox } from 'workbox-window'
+// Registers the service worker, without ever reloading the page, and sees whether both are of one version. A page
+// without a worker does the same work itself, so nothing here may fail loudly. Loaded when the page has started.
+import { Workbox } from 'workbox-window'
+import type { WorkerMessage } from '../protocol/worker-messages.ts'
+import { format } from '../protocol/names.ts'
+import { askWorker } from './ask-worker.ts'
+import type { WorkerOptions, WorkerState } from './worker-options.ts'
 
-export interface WorkerOptions {
-  /** Where the worker's script is served; its folder is its scope unless the server allows more. */
-  readonly url: string
-  /** Paths (`/api/`) and origins (`https://api.example`) whose requests get the session attached. @default ['/api/'] */
-  readonly api?: readonly string[]
-  readonly scope?: string
+export interface Registering {
+  readonly options: WorkerOptions & { readonly api: readonly string[] }
+  readonly base: string
+  /** The tag of Background Sync. */
+  readonly syncTag: string
+  /** Whether anything would be lost to the server if this page were closed now. */
+  readonly hasRest: () => boolean
+  readonly onState: (state: WorkerState) => void
 }
 
-export type WorkerState = 'none' | 'unsupported' | 'registering' | 'waiting' | 'controlling' | 'failed'
+export interface Registered {
+  /** The server could not be reached: should this page go, the worker sends the rest (Background Sync). */
+  leaveRest(): void
+  close(): void
+}
+
+/** Not in TypeScript's library: Background Sync (WICG), section 4.1. Chromium only. */
+interface WithSync {
+  readonly sync?: { register(tag: string): Promise<void> }
+}
 
 /** The script's url with its configuration behind it, so that a restarted worker knows it without asking. */
-export function workerUrl({ url, api = ['/api/'] }: WorkerOptions, base: string): string {
+export function workerUrl({ url, api }: Registering['options'], base: string): string {
   const query = new URLSearchParams({ session: base, api: api.join(',') })
   return `${url}?${query.toString()}`
 }
 
 /** Registers, and asks an active worker to take over a page that it does not control yet (a hard reload). */
-export async function registerWorker(
-  options: WorkerOptions,
-  base: string,
-  onState: (state: WorkerState) => void,
-): Promise<void> {
-  if (typeof navigator === 'undefined' || !('serviceWorker' in navigator)) return onState('unsupported')
-  onState('registering')
-  try {
-    const { Workbox } = await import('workbox-window')
+export function registerWorker(registering: Registering): Registered {
+  const { options, base, hasRest, onState, syncTag } = registering
+  const listening = new AbortController()
+  const { signal } = listening
+  let registration: (ServiceWorkerRegistration & WithSync) | undefined
+  let isUpdated = false
+
+  async function register(): Promise<void> {
+    onState('registering')
     const scope = options.scope === undefined ? {} : { scope: options.scope }
     const workbox = new Workbox(workerUrl(options, base), { updateViaCache: 'none', ...scope })
-    await takeOver(workbox, onState)
-  } catch {
-    // Refused, blocked, wrong content type, no network: the page goes on without a worker, and shows that.
-    onState('failed')
+    registration = await workbox.register({ immediate: true })
+    navigator.serviceWorker.addEventListener('controllerchange', () => void compare(), { signal })
+    registration?.active?.postMessage({ type: 'claim' } satisfies WorkerMessage)
+    await compare()
   }
-}
 
-async function takeOver(workbox: Workbox, onState: (state: WorkerState) => void): Promise<void> {
-  const registration = await workbox.register({ immediate: true })
-  const tell = (): void => onState(navigator.serviceWorker.controller === null ? 'waiting' : 'controlling')
-  navigator.serviceWorker.addEventListener('controllerchange', tell)
-  tell()
-  registration?.active?.postMessage({ type: 'claim' })
+  /** Two versions do not disturb each other: a document of another format is nobody's but its writer's. */
+  async function compare(): Promise<void> {
+    const { controller } = navigator.serviceWorker
+    onState(controller === null ? 'waiting' : 'controlling')
+    const report = controller === null ? undefined : await askWorker(controller)
+    if (signal.aborted || report === undefined || controller !== navigator.serviceWorker.controller) return
+    if (report.format > format) onState('newer')
+    if (report.format >= format) return
+    onState('older')
+    // Once for each page: where the server still has the older script, asking again and again would not help.
+    if (!isUpdated) await registration?.update()
+    isUpdated = true
+  }
+
+  function leaveRest(): void {
+    // Refused where the user has switched it off: then the next page sends the rest.
+    if (hasRest()) registration?.sync?.register(syncTag).catch(() => undefined)
+  }
+
+  if ('serviceWorker' in navigator) {
+    // Refused, blocked, wrong content type, no network: the page goes on without a worker, and shows that.
+    register().catch(() => onState('failed'))
+    const onHidden = (): void => {
+      if (document.visibilityState === 'hidden') leaveRest()
+    }
+    document.addEventListener('visibilitychange', onHidden, { signal })
+  } else onState('unsupported')
+  return { leaveRest, close: () => listening.abort() }
 }

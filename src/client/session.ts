@@ -13,7 +13,7 @@ import type { LocalState } from '../mirror/local.ts'
 import type { Durability, Storage } from '../mirror/storage.ts'
 import type { Contact } from '../mirror/sync.ts'
 import type { EventName, Listener, SessionEvents } from './events.ts'
-import type { WorkerOptions, WorkerState } from './register.ts'
+import type { WorkerOptions, WorkerState } from './worker-options.ts'
 import type { Status } from './status.ts'
 import type { Write } from './writes.ts'
 

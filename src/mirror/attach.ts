@@ -5,7 +5,7 @@ import type { SessionErrorCode } from '../protocol/errors.ts'
 import { type Problem, parseProblem, parseRevisionHeader } from '../protocol/messages.ts'
 import { headers } from '../protocol/names.ts'
 import type { Hint } from './channel.ts'
-import { acknowledgement } from './leaving.ts'
+import { acknowledgement, over } from './leaving.ts'
 import type { KnownSession } from './known.ts'
 import type { Refresh } from './refresh.ts'
 import type { Fetch } from './send.ts'
@@ -78,7 +78,7 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
 }
 
 /** The session that this browser believes in is not the cookie's, or is no more: only a pull knows what is. */
-const gone: readonly SessionErrorCode[] = ['epoch-mismatch', 'lost', 'expired', 'ended', 'reuse']
+const gone: readonly SessionErrorCode[] = ['epoch-mismatch', ...over]
 const unknown: Hint = { epoch: null, revision: 0 }
 
 /** An app that aborts its request need not wait for what is done before it. */

@@ -1,6 +1,7 @@
 // Refreshing the cookie: one at a time over all tabs and the worker. The lock makes it single; the stored
 // time of the last refresh tells a late one that there is nothing left to do.
 import type { SessionErrorCode } from '../protocol/errors.ts'
+import { over } from './leaving.ts'
 import { withLock } from './lock.ts'
 import type { KnownSession } from './known.ts'
 import { noteRefresh } from './snapshot.ts'
@@ -35,7 +36,6 @@ const margin = { milliseconds: 60_000, share: 0.1 }
 /** After a failure requests go out with the cookie as it is; the next try comes after this long. */
 const coolDown = 5000
 
-const over: readonly SessionErrorCode[] = ['expired', 'ended', 'reuse', 'lost']
 const fresh: Refreshed = { kind: 'fresh' }
 const failed: Refreshed = { kind: 'failed' }
 

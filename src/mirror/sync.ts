@@ -2,15 +2,13 @@
 // run it; the lock saves double work, exactly-once makes it harmless.
 import type { SessionErrorCode } from '../protocol/errors.ts'
 import type { MirrorMessage } from '../protocol/messages.ts'
-import type { Epoch } from '../protocol/state.ts'
 import { type Answered, type Sent, adoptAnswer, endAnswered } from './handover.ts'
-import { anySession } from './leaving.ts'
+import { type Leave, leaveOf, leftAfter, over } from './leaving.ts'
 import { type Ending, type Sealed, pendingOf } from './local.ts'
 import { withLock } from './lock.ts'
 import type { TabMirror } from './mirror.ts'
 import { fork, seal, settle } from './outbox.ts'
 import type { Refresh } from './refresh.ts'
-import { changedMirror } from './snapshot.ts'
 import type { Answer } from './send.ts'
 import type { Transport } from './transport.ts'
 
@@ -48,7 +46,6 @@ type Step =
   | { readonly next: 'done' | Wants; readonly isProgress?: boolean }
   | { readonly next: 'stop'; readonly contact: Contact; readonly retryAfterSeconds: number }
 
-const over: readonly SessionErrorCode[] = ['expired', 'ended', 'reuse', 'lost']
 const busy: readonly SessionErrorCode[] = ['store-unavailable', 'contention', 'clients-full']
 /** Rounds of one pass that get nowhere: more of them means a server that never agrees. */
 const patience = 4
@@ -73,12 +70,12 @@ export function createSync(options: SyncOptions): Sync {
 
   /** One request to the server, and what it means. */
   async function advance(wants: Wants): Promise<Step> {
-    const { leaving, version } = mirror.state.mirror
-    if (leaving !== null) return leave(leaving)
+    const leaving = leaveOf(mirror.state)
+    if (leaving !== undefined) return leave(leaving)
     const refreshed = await refresh.ahead()
     if (refreshed.kind === 'over') return confirm(refreshed.code)
     // A batch brings the news back with it; but who is here comes before anything is sent for them.
-    const isWhole = wants === 'whole' || version === 0
+    const isWhole = wants === 'whole' || mirror.state.mirror.version === 0
     const isPull = isWhole || (wants === 'pull' && pendingOf(mirror.state).length === 0)
     const sent = isPull ? speakOf(null) : await sealNext()
     if (!isPull && sent.sealed === null) return { next: 'done' }
@@ -144,21 +141,11 @@ export function createSync(options: SyncOptions): Sync {
     return { next: 'nothing' }
   }
 
-  async function leave(epoch: Epoch): Promise<Step> {
-    const wanted = mirror.state.mirror.everywhere
-    const answer = await transport.signOut(epoch === anySession ? null : epoch, wanted === 'wanted')
-    const isHeard =
-      answer.kind === 'message' ||
-      (answer.kind === 'problem' && (isGone(answer.code) || isBeyond(answer.code)))
-    if (!isHeard) return take(answer, speakOf(null))
-    // A session that is over already cannot say whose others to end; nor can a store that keeps no lists.
-    const everywhere = wanted && (answer.kind === 'message' ? 'done' : 'refused')
-    const isLeft = answer.kind === 'message' || !isBeyond(answer.code)
-    await mirror.transact((state) =>
-      state.mirror.leaving === epoch
-        ? { ...state, mirror: changedMirror(state.mirror, { leaving: isLeft ? null : epoch, everywhere }) }
-        : state,
-    )
+  async function leave(wanted: Leave): Promise<Step> {
+    const answer = await transport.signOut(wanted.epoch, wanted.isEverywhere)
+    const left = leftAfter(wanted, answer)
+    if (left === undefined) return take(answer, speakOf(null))
+    await mirror.transact(left)
     return { next: 'pull' }
   }
 
@@ -227,15 +214,6 @@ function strongest(all: readonly Wants[]): Wants {
 
 function isStale(answer: Answer<MirrorMessage>): boolean {
   return answer.kind === 'problem' && answer.code === 'stale'
-}
-
-function isGone(code: SessionErrorCode): boolean {
-  return over.includes(code) || code === 'epoch-mismatch'
-}
-
-/** It did not end any session: this one has to be ended alone. */
-function isBeyond(code: SessionErrorCode): boolean {
-  return code === 'unsupported'
 }
 
 function toEnding(code: SessionErrorCode, keys: readonly string[]): Ending {

@@ -26,17 +26,18 @@ export function routesOf(base: string): Routes {
   return { mirror: base, sync: `${base}/sync`, refresh: `${base}/refresh`, events: `${base}/events` }
 }
 
-/** Names of what a browser shares between tabs and worker: database, channel, and the locks. */
+/** Names of what a browser shares between tabs and worker: database, channel, the locks, and the tag of Background Sync. */
 export interface SharedNames {
   readonly database: string
   readonly channel: string
   readonly syncLock: string
   readonly refreshLock: string
   readonly liveLock: string
+  readonly syncTag: string
 }
 
 export function sharedNamesOf(base: string): SharedNames {
   const name = `session-mirror:${base}`
   const [syncLock, refreshLock, liveLock] = [`${name}:sync`, `${name}:refresh`, `${name}:live`]
-  return { database: name, channel: name, syncLock, refreshLock, liveLock }
+  return { database: name, channel: name, syncLock, refreshLock, liveLock, syncTag: name }
 }

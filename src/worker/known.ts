@@ -1,6 +1,6 @@
 // The worker's view of the session: the mirror document, read again before every decision, because a worker may
 // have slept for hours. Without storage it knows of no session, and then passes requests on as they are.
-import { openChannel, type Hint } from '../mirror/channel.ts'
+import { type Hint, type Notice, openChannel } from '../mirror/channel.ts'
 import { connect } from '../mirror/connection.ts'
 import type { KnownSession } from '../mirror/known.ts'
 import { type MirrorDocument, emptyMirrorDocument, parseMirrorDocument } from '../mirror/local.ts'
@@ -13,8 +13,8 @@ export interface WorkerSession extends KnownSession {
   /** The kill switch was used: kept on disk, because the browser starts a worker again that still has pages. */
   readonly isRetired: boolean
   retire(isRetired: boolean): Promise<void>
-  /** Tells the pages what an answer said. */
-  hint(hint: Hint): void
+  /** Tells the pages what is new. */
+  tell(notice: Notice): void
   /** Resolves when a page has changed what is known, or after `patience` milliseconds. */
   untilTold(hint: Hint, patience: number): Promise<void>
 }
@@ -78,7 +78,7 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
     },
     reload,
     change,
-    hint: (hint) => pages.post({ hint }),
+    tell: pages.post,
     get isRetired() {
       return isRetired
     },

@@ -1,22 +1,6 @@
 // What a page may say to the worker. Anything else, from anyone else, is ignored.
 import { isObject } from '../protocol/json.ts'
-
-export type WorkerMessage =
-  /** A page wants the worker: it takes over one that has no controller (a hard reload), and works again if it was retired. */
-  | { readonly type: 'claim' }
-  /** The kill switch: stop intercepting now, and unregister. */
-  | { readonly type: 'retire' }
-  /** Answered on the message's port with a `WorkerReport`. */
-  | { readonly type: 'report' }
-
-/** What a worker says of itself. Times are local milliseconds. */
-export interface WorkerReport {
-  readonly format: number
-  readonly startedAt: number
-  readonly attached: number
-  readonly retried: number
-  readonly isRetired: boolean
-}
+import type { WorkerMessage } from '../protocol/worker-messages.ts'
 
 const types: readonly unknown[] = ['claim', 'retire', 'report'] satisfies WorkerMessage['type'][]
 

@@ -1,14 +1,15 @@
 // The service worker: attaches and refreshes the session for the app's listed requests. Keeps nothing in
 // memory that it needs, because the browser ends it at will; stores nothing in Cache Storage; never answers
 // a navigation.
-import { format, routesOf, sharedNamesOf } from '../protocol/names.ts'
-import { parseSessionTimes } from '../protocol/messages.ts'
+import { format, sharedNamesOf } from '../protocol/names.ts'
+import type { WorkerMessage, WorkerReport } from '../protocol/worker-messages.ts'
 import { attachedFetch } from '../mirror/attach.ts'
 import { createRefresh } from '../mirror/refresh.ts'
-import { absolute, post } from '../mirror/send.ts'
+import { createTransport } from '../mirror/transport.ts'
 import { decide } from './intercept.ts'
 import { createWorkerSession } from './known.ts'
-import { type WorkerMessage, type WorkerReport, isPageOf, parseMessage } from './messages.ts'
+import { sendRest } from './last-resort.ts'
+import { isPageOf, parseMessage } from './messages.ts'
 
 /** Sends a request on; `event` is there when a page's request caused it, and names that page. */
 export type Upstream = (request: Request, event?: { readonly clientId: string }) => Promise<Response>
@@ -23,6 +24,11 @@ export interface SessionWorkerOptions {
 }
 
 declare const self: ServiceWorkerGlobalScope
+
+/** Not in TypeScript's library: Background Sync (WICG), section 4.3. Chromium only. */
+interface SyncEvent extends ExtendableEvent {
+  readonly tag: string
+}
 
 /** A page that signed in reads its new session right after that answer: so long the answer waits for it. */
 const patience = 500
@@ -41,14 +47,9 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
   const { origin } = self.location
   const names = sharedNamesOf(base)
   const session = createWorkerSession(names)
-  const refreshUrl = routesOf(absolute(base)).refresh
-  const refresh = createRefresh({
-    known: session,
-    request: (mirror) =>
-      post(refreshUrl, { mirror }, { fetch: (request) => upstream(request), parse: parseSessionTimes }),
-    lock: names.refreshLock,
-    now: Date.now,
-  })
+  const transport = createTransport(base, { fetch: (request) => upstream(request) })
+  const now = Date.now
+  const refresh = createRefresh({ known: session, request: transport.refresh, lock: names.refreshLock, now })
   const startedAt = Date.now()
   let attached = 0
   let retried = 0
@@ -62,11 +63,11 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
       {
         known: session,
         refresh,
-        now: Date.now,
+        now,
         // Pages sign out and pull, never the worker.
         onLeaving: untilLeft,
         onOther: (hint) => session.untilTold(hint, patience),
-        onNewer: session.hint,
+        onNewer: (hint) => session.tell({ hint }),
         onRetry: () => void retried++,
       },
       (request) => upstream(request, event),
@@ -80,6 +81,11 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
       // oxlint-disable-next-line no-await-in-loop -- each news may be the one that is waited for
       await session.untilTold({ epoch: null, revision: 0 }, end - Date.now())
     }
+  }
+
+  async function rest(): Promise<void> {
+    await session.reload()
+    if (!session.isRetired) await sendRest({ names, transport, refresh, now, tell: session.tell })
   }
 
   async function obey(message: WorkerMessage, port: MessagePort | undefined): Promise<void> {
@@ -98,6 +104,8 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
       attached,
       retried,
       isRetired: session.isRetired,
+      session: base,
+      api,
     } satisfies WorkerReport)
   }
 
@@ -112,6 +120,10 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
     )
       return
     event.respondWith(attach(event))
+  })
+  self.addEventListener('sync', (event) => {
+    const asked = event as SyncEvent // The only event of this name.
+    if (asked.tag === names.syncTag) asked.waitUntil(rest())
   })
   self.addEventListener('message', (event) => {
     const message = parseMessage(event.data, event.source, origin)

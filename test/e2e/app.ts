@@ -27,6 +27,8 @@ export interface App {
   count(method: string, path: string): number
   /** Milliseconds by which a path's answers are held back. */
   readonly delays: Map<string, number>
+  /** Breaks off each connection without an answer: a dead network, for every part of the browser alike. */
+  isDead: boolean
   /** Ends the server and starts another one on the same port: nothing in its memory survives. */
   restart(): Promise<void>
   close(): Promise<void>
@@ -38,6 +40,7 @@ export async function startApp(options: Options): Promise<App> {
   const assets = await bundles()
   const seen: Seen[] = []
   const delays = new Map<string, number>()
+  const state = { isDead: false }
   let server = await listen(0)
   const { port } = server.address() as AddressInfo
 
@@ -48,6 +51,7 @@ export async function startApp(options: Options): Promise<App> {
     async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
       const path = new URL(request.url ?? '/', 'http://localhost').pathname
       const { headers, method = 'GET' } = request
+      if (state.isDead) return void request.socket.destroy()
       seen.push({
         method,
         path,
@@ -77,6 +81,12 @@ export async function startApp(options: Options): Promise<App> {
     origin: `http://localhost:${port}`,
     seen,
     delays,
+    get isDead() {
+      return state.isDead
+    },
+    set isDead(value) {
+      state.isDead = value
+    },
     count: (method, path) => seen.filter((entry) => entry.method === method && entry.path === path).length,
     async restart() {
       await stop()

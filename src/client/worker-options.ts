@@ -1,0 +1,39 @@
+// What an app says about its service worker, and what becomes of it.
+
+export interface WorkerOptions {
+  /** Where the worker's script is served; its folder is its scope unless the server allows more. */
+  readonly url: string
+  /** Paths (`/api/`) and origins (`https://api.example`) whose requests get the session attached. @default ['/api/'] */
+  readonly api?: readonly string[]
+  readonly scope?: string
+}
+
+/**
+ * `waiting`: it does not control this page (yet); `older`, `newer`: it controls the page, and is of another version of
+ * this library than the page; each does its own work meanwhile. `failed`: `diagnose` says why.
+ */
+export type WorkerState =
+  | 'none'
+  | 'unsupported'
+  | 'registering'
+  | 'waiting'
+  | 'controlling'
+  | 'older'
+  | 'newer'
+  | 'failed'
+
+/** What was asked for, with its defaults; undefined for none. */
+export function workerOptions(
+  wanted: string | WorkerOptions | false | undefined,
+): (Required<Omit<WorkerOptions, 'scope'>> & Pick<WorkerOptions, 'scope'>) | undefined {
+  if (wanted === undefined || wanted === false) return undefined
+  const options = typeof wanted === 'string' ? { url: wanted } : wanted
+  return { ...options, api: options.api ?? ['/api/'] }
+}
+
+/** Whether a page's own `session.fetch` attaches: to our own origin, that of the session's server, and those that the worker was told to serve. */
+export function isListed(url: string, base: string, worker: Parameters<typeof workerOptions>[0]): boolean {
+  const api = workerOptions(worker)?.api ?? []
+  const page = typeof location === 'undefined' ? base : location.href
+  return [page, base, ...api].some((entry) => new URL(entry, page).origin === new URL(url).origin)
+}
