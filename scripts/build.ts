@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type InlineConfig, build } from 'vite'
+import { type InlineConfig, type Plugin, build } from 'vite'
 
 const root = join(import.meta.dirname, '..')
 const stores = ['cookie', 'memcached', 'memory', 'sqlite', 'file', 'unstorage']
@@ -22,13 +22,15 @@ export interface BundleOptions {
   readonly minify: boolean
   readonly format?: 'es' | 'iife'
   readonly external?: readonly string[]
+  readonly plugins?: readonly Plugin[]
 }
 
 /** One file of sources, with all that it imports, as one script: for the worker, the tests' pages and their sizes. */
 export async function bundle(entry: string, options: BundleOptions): Promise<string> {
-  const { minify, format = 'es', external: outside = [] } = options
+  const { minify, format = 'es', external: outside = [], plugins = [] } = options
   const result = await build({
     ...shared,
+    plugins: [...plugins],
     build: {
       write: false,
       minify,
@@ -67,9 +69,15 @@ async function buildDoors(): Promise<void> {
   })
 }
 
+/** What is served in the worker's place to take it back from every browser. */
+export function retiredScript(): Promise<string> {
+  return bundle(join(root, 'src/retired-worker.ts'), { minify: false, format: 'iife' })
+}
+
 async function buildWorker(): Promise<void> {
   const { writeFileSync } = await import('node:fs')
   writeFileSync(join(root, 'dist/session-worker.js'), await workerScript())
+  writeFileSync(join(root, 'dist/retired-worker.js'), await retiredScript())
 }
 
 /** The program `session-mirror`, for `npx`. */

@@ -17,7 +17,7 @@ export type Refreshed =
   | { readonly kind: 'over'; readonly code: SessionErrorCode }
 
 export interface Refresh {
-  /** Refreshes when the cookie is near its end. */
+  /** Refreshes when the cookie is near its end. One that is still good is waited for no longer than a second. */
   ahead(): Promise<Refreshed>
   /** Refreshes after a 401 `stale` to a request that was sent at `sentAt`, unless somebody has since then. */
   after(sentAt: number): Promise<Refreshed>
@@ -35,6 +35,8 @@ export interface RefreshOptions {
 const margin = { milliseconds: 60_000, share: 0.1 }
 /** After a failure requests go out with the cookie as it is; the next try comes after this long. */
 const coolDown = 5000
+/** A server that is slow with a refresh must not hold up requests that the present cookie still serves. */
+const holding = 1000
 
 const fresh: Refreshed = { kind: 'fresh' }
 const failed: Refreshed = { kind: 'failed' }
@@ -71,7 +73,9 @@ export function createRefresh({ known, request, lock, now }: RefreshOptions): Re
       const isFresh = (): boolean => !isNearEnd(known.document, now())
       if (isFresh()) return fresh
       if (now() - failedAt < coolDown) return failed
-      return once(isFresh)
+      const refreshing = once(isFresh)
+      // It goes on; should it rotate the id, the old one is good for a grace time.
+      return now() < known.document.freshUntil ? Promise.race([refreshing, later(holding)]) : refreshing
     },
     async after(sentAt) {
       // One that is under way may be for another reason, and find nothing to do.
@@ -79,6 +83,10 @@ export function createRefresh({ known, request, lock, now }: RefreshOptions): Re
       return once(() => known.document.refreshedAt > sentAt)
     },
   }
+}
+
+function later(milliseconds: number): Promise<Refreshed> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds, failed))
 }
 
 interface Times {

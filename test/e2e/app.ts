@@ -29,6 +29,8 @@ export interface App {
   readonly delays: Map<string, number>
   /** Breaks off each connection without an answer: a dead network, for every part of the browser alike. */
   isDead: boolean
+  /** What is served under a path: a test may put another version there. */
+  readonly assets: Record<string, string>
   /** Ends the server and starts another one on the same port: nothing in its memory survives. */
   restart(): Promise<void>
   close(): Promise<void>
@@ -37,7 +39,7 @@ export interface App {
 type Options = Omit<SessionsOptions<Schema>, 'schema' | 'secrets'>
 
 export async function startApp(options: Options): Promise<App> {
-  const assets = await bundles()
+  const assets = { ...(await bundles()) }
   const seen: Seen[] = []
   const delays = new Map<string, number>()
   const state = { isDead: false }
@@ -81,6 +83,7 @@ export async function startApp(options: Options): Promise<App> {
     origin: `http://localhost:${port}`,
     seen,
     delays,
+    assets,
     get isDead() {
       return state.isDead
     },

@@ -30,6 +30,26 @@ export async function stopWorkers(page: Page): Promise<void> {
   await cdp.detach()
 }
 
+/** Makes the browser believe other times of its cookie, in milliseconds from now; only the server knows better. */
+export function setTimes(
+  page: Page,
+  times: { readonly notedAt: number; readonly freshUntil: number },
+): Promise<void> {
+  return page.evaluate(async ({ notedAt, freshUntil }) => {
+    const database = await new Promise<IDBDatabase>((resolve) => {
+      const opening = indexedDB.open('session-mirror:/session')
+      opening.addEventListener('success', () => resolve(opening.result))
+    })
+    const objects = database.transaction('mirror', 'readwrite').objectStore('mirror')
+    const reading = objects.get('mirror')
+    await new Promise((resolve) => reading.addEventListener('success', resolve))
+    const now = Date.now()
+    objects.put({ ...reading.result, notedAt: now + notedAt, freshUntil: now + freshUntil }, 'mirror')
+    await new Promise((resolve) => objects.transaction.addEventListener('complete', resolve))
+    database.close()
+  }, times)
+}
+
 /** Everything in this origin's IndexedDB as one text, with binary values as characters. */
 export function dumpStorage(page: Page): Promise<string> {
   return page.evaluate(async () => {

@@ -26,7 +26,16 @@ addEventListener('pageshow', (event) => {
   if (event.persisted) window.restored.push(window.session.status)
 })
 window.events = []
-for (const name of ['status', 'owner', 'conflict', 'refused', 'parked', 'durability', 'exchange'] as const) {
+for (const name of [
+  'status',
+  'owner',
+  'conflict',
+  'refused',
+  'parked',
+  'durability',
+  'exchange',
+  'outdated',
+] as const) {
   window.session.on(name, (value) => window.events.push([name, value]))
 }
 window.session.subscribe(() => show())

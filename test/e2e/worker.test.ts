@@ -5,10 +5,11 @@ import type { AddressInfo } from 'node:net'
 import type { Browser, BrowserContext, Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { memcachedStore } from 'session-mirror/memcached'
+import { memoryStore } from 'session-mirror/memory'
 import type { Store } from 'session-mirror/server'
 import { type Memcached, startMemcached } from '../support/memcached.ts'
 import { type App, after, startApp } from './app.ts'
-import { launch, openPage, stopWorkers } from './browser.ts'
+import { launch, openPage, setTimes, stopWorkers } from './browser.ts'
 
 /** Seconds for which a cookie serves here: short, so that its end comes within a test. */
 const freshSeconds = 2
@@ -62,12 +63,12 @@ describe('a cookie at its end', () => {
     expect(refreshes() - before).toBe(1)
   })
 
-  test('twenty requests at once in each of two tabs get 200, and one refresh happened', async () => {
-    const pages = await signedIn(2)
+  test('twenty requests at once in each of three tabs get 200, and one refresh happened', async () => {
+    const pages = await signedIn(3)
     await after(freshSeconds * 1000 + 200)
     const before = refreshes()
     const answers = await Promise.all(pages.map((page) => fetchMany(page, 20)))
-    expect(answers.flat()).toEqual(Array.from({ length: 40 }, () => ({ status: 200, owner: 'ada' })))
+    expect(answers.flat()).toEqual(Array.from({ length: 60 }, () => ({ status: 200, owner: 'ada' })))
     expect(refreshes() - before).toBe(1)
   })
 
@@ -77,20 +78,7 @@ describe('a cookie at its end', () => {
     // The mirror is told that all is well for an hour: only the server knows better.
     await page.route('**/session', (route) => route.abort())
     await after(freshSeconds * 1000 + 200)
-    await page.evaluate(async () => {
-      const name = 'session-mirror:/session'
-      const database = await new Promise<IDBDatabase>((resolve) => {
-        const opening = indexedDB.open(name)
-        opening.addEventListener('success', () => resolve(opening.result))
-      })
-      const objects = database.transaction('mirror', 'readwrite').objectStore('mirror')
-      const reading = objects.get('mirror')
-      await new Promise((resolve) => reading.addEventListener('success', resolve))
-      const hour = 3_600_000
-      objects.put({ ...reading.result, notedAt: Date.now(), freshUntil: Date.now() + hour }, 'mirror')
-      await new Promise((resolve) => objects.transaction.addEventListener('complete', resolve))
-      database.close()
-    })
+    await setTimes(page, { notedAt: 0, freshUntil: 3_600_000 })
     const before = refreshes()
     const status = await page.evaluate(async () => {
       const response = await fetch('/api/order', {
@@ -306,34 +294,127 @@ describe('signing out', () => {
 })
 
 describe('another site', () => {
-  const attacks = {
-    'a form that posts': '<form method="post" action="TARGET"><input name="a" value="b"></form>',
-    'a form that posts multipart':
-      '<form method="post" enctype="multipart/form-data" action="TARGET"><input name="a" value="b"></form>',
-  }
-  test.each(Object.entries(attacks))(
-    '%s reaches the server as cross-site and without the cookie, with our worker installed',
-    async (_what, form) => {
-      await signedIn()
+  const form = (enctype: string): string =>
+    `<form method="post" enctype="${enctype}" action="TARGET"><input name="a" value="b"></form><script>document.forms[0].submit()</script>`
+  const attacks = [
+    ['a form that posts', 'POST', form('application/x-www-form-urlencoded')],
+    ['a form that posts multipart', 'POST', form('multipart/form-data')],
+    // A page of the top level: Lax cookies come along by design, Strict ones do not.
+    ['a link of the top level', 'GET', '<script>location.href = "TARGET"</script>'],
+  ] as const
+  let strict: App
+  beforeAll(async () => {
+    strict = await startApp({ store: memoryStore(), cookie: { sameSite: 'Strict' } })
+  })
+  afterAll(() => strict.close())
+
+  test.each(attacks)(
+    '%s reaches the server as cross-site and without the cookie, with our worker in control',
+    async (_what, method, html) => {
+      const page = await openPage(context, strict.origin)
+      await page.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
+      await page.waitForFunction(() => window.session.owner === 'ada')
+      // The page's own request has it, so that the cookie is there to be stolen.
+      expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'ada' }])
       const evil = createServer((_request, response) => {
         response.setHeader('content-type', 'text/html')
-        response.end(
-          form.replace('TARGET', `${app.origin}/api/order`) + '<script>document.forms[0].submit()</script>',
-        )
+        response.end(html.replace('TARGET', `${strict.origin}/api/order`))
       }).listen(0, '127.0.0.1')
       await once(evil, 'listening')
-      const before = app.seen.length
-      const page = await context.newPage()
+      const before = strict.seen.length
+      const attacker = await context.newPage()
       // localhost and 127.0.0.1 are two sites.
-      await page.goto(`http://127.0.0.1:${(evil.address() as AddressInfo).port}/`)
-      await page.waitForURL(`${app.origin}/api/order`)
+      await attacker.goto(`http://127.0.0.1:${(evil.address() as AddressInfo).port}/`)
+      await attacker.waitForURL(`${strict.origin}/api/order`)
       evil.close()
-      const reached = app.seen
-        .slice(before)
-        .filter((seen) => seen.method === 'POST' && seen.path === '/api/order')
+      const reached = strict.seen.slice(before).filter((seen) => seen.path === '/api/order')
       expect(reached).toMatchObject([
-        { method: 'POST', path: '/api/order', site: 'cross-site', cookie: undefined },
+        { method, path: '/api/order', site: 'cross-site', cookie: undefined, epoch: undefined },
       ])
     },
   )
+
+  test.each(attacks)(
+    '%s with a Lax cookie, as we set it by default: only the link brings it',
+    async (_what, method, html) => {
+      await signedIn()
+      const evil = createServer((_request, response) => {
+        response.setHeader('content-type', 'text/html')
+        response.end(html.replace('TARGET', `${app.origin}/api/order`))
+      }).listen(0, '127.0.0.1')
+      await once(evil, 'listening')
+      const before = app.seen.length
+      const attacker = await context.newPage()
+      await attacker.goto(`http://127.0.0.1:${(evil.address() as AddressInfo).port}/`)
+      await attacker.waitForURL(`${app.origin}/api/order`)
+      evil.close()
+      const [reached] = app.seen.slice(before).filter((seen) => seen.path === '/api/order')
+      expect(reached).toMatchObject({ method, site: 'cross-site', epoch: undefined })
+      expect(reached?.cookie !== undefined).toBe(method === 'GET')
+    },
+  )
+})
+
+test('ten thousand hostile messages to the worker, and to the channel of the tabs, change nothing', async () => {
+  const [page] = await signedIn()
+  if (page === undefined) throw new Error('no page')
+  const thrown: unknown[] = []
+  context.on('weberror', (error) => thrown.push(error.error()))
+  const known = await page.evaluate(() => JSON.stringify(window.session.inspect().local.mirror.mirror))
+  await page.evaluate(async () => {
+    const { controller } = navigator.serviceWorker
+    const channel = new BroadcastChannel('session-mirror:/session')
+    const words = [
+      'type',
+      'claim',
+      'retire',
+      'report',
+      'mirror',
+      'outbox',
+      'format',
+      'hint',
+      'gone',
+      'added',
+      '__proto__',
+      'epoch',
+      'version',
+    ]
+    let seed = 7
+    const random = (below: number): number => {
+      seed = (seed * 1103515245 + 12345) % 2147483648
+      return Math.floor((seed / 2147483648) * below)
+    }
+    function junk(depth: number): unknown {
+      const kind = random(depth > 3 ? 7 : 10)
+      if (kind < 7)
+        return [
+          null,
+          undefined,
+          random(1e9),
+          -1,
+          words[random(words.length)],
+          new Date(),
+          new Uint8Array(random(9)),
+        ][kind]
+      if (kind === 7) return Array.from({ length: random(4) }, () => junk(depth + 1))
+      return Object.fromEntries(
+        Array.from({ length: random(5) }, () => [words[random(words.length)], junk(depth + 1)]),
+      )
+    }
+    // Never a message that means something: those are the page's to send.
+    const isOurs = (data: unknown): boolean =>
+      ['claim', 'retire', 'report'].includes((data as { type?: string } | null)?.type ?? '')
+    for (let count = 0; count < 10_000; count++) {
+      const data = junk(0)
+      if (!isOurs(data)) controller?.postMessage(data, count % 7 === 0 ? [new MessageChannel().port2] : [])
+      const notice = junk(0)
+      channel.postMessage(count % 3 === 0 && typeof notice === 'object' ? { format: 1, ...notice } : notice)
+      if (count % 500 === 0) await new Promise((resolve) => setTimeout(resolve))
+    }
+    channel.close()
+  })
+  expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'ada' }])
+  expect(await page.evaluate(() => JSON.stringify(window.session.inspect().local.mirror.mirror))).toBe(known)
+  expect(await page.evaluate(() => window.session.inspect().worker)).toBe('controlling')
+  expect(thrown).toEqual([])
 })

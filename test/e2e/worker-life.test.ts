@@ -1,0 +1,258 @@
+// Real Chromium: the worker's life. Updates, other versions, kill switches, being stopped, a network that comes and goes.
+import { join } from 'node:path'
+import type { Browser, BrowserContext, Page } from 'playwright'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { memoryStore } from 'session-mirror/memory'
+import { bundle, retiredScript } from '../../scripts/build.ts'
+import { type App, after, startApp } from './app.ts'
+import { launch, openPage, setTimes, stopWorkers } from './browser.ts'
+
+const path = '/session-worker.js'
+const freshSeconds = 2
+
+let browser: Browser
+let app: App
+let context: BrowserContext
+let current: string
+let loads: number
+
+beforeAll(async () => {
+  browser = await launch()
+  app = await startApp({ store: memoryStore(), freshSeconds, rotateSeconds: 1 })
+  current = app.assets[path] ?? ''
+})
+afterAll(async () => {
+  await browser?.close()
+  await app?.close()
+})
+beforeEach(async () => {
+  app.assets[path] = current
+  app.isDead = false
+  app.delays.clear()
+  context = await browser.newContext()
+  loads = 0
+  context.on('page', (page) => {
+    page.on('framenavigated', (frame) => {
+      if (frame === page.mainFrame() && frame.url() !== 'about:blank') loads++
+    })
+  })
+})
+afterEach(() => context.close())
+
+async function signedIn(open: () => Promise<Page> = () => openPage(context, app.origin)): Promise<Page> {
+  const page = await open()
+  await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
+  await page.waitForFunction(() => window.session.owner === 'ada')
+  return page
+}
+const ownerBy = (page: Page): Promise<{ status: number; owner: string | null }> =>
+  page.evaluate(async () => {
+    const response = await fetch('/api/me')
+    return { status: response.status, owner: (await response.json()).owner }
+  })
+const registrations = (page: Page): Promise<number> =>
+  page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length)
+const stateOf = (page: Page): Promise<string> => page.evaluate(() => window.session.inspect().worker)
+
+/** Our worker as another version of this library would have it. */
+function workerOfFormat(number: number): Promise<string> {
+  const other = {
+    name: 'another-format',
+    transform: (code: string, id: string) =>
+      id.endsWith('protocol/names.ts') ? code.replace('format = 1', `format = ${number}`) : undefined,
+  }
+  const entry = join(import.meta.dirname, '../../src/session-worker.ts')
+  return bundle(entry, { minify: false, format: 'iife', plugins: [other] })
+}
+
+describe('another version', () => {
+  test('of the worker, older than the page: the page says so, works, and has the update without a reload', async () => {
+    app.assets[path] = await workerOfFormat(0)
+    const page = await signedIn()
+    await page.waitForFunction(() => window.session.inspect().worker === 'older')
+    const asked = app.count('GET', path)
+    await after(500)
+    // It asked for the newer script once, not in a loop.
+    expect(app.count('GET', path) - asked).toBe(0)
+    expect(await ownerBy(page)).toEqual({ status: 200, owner: 'ada' })
+    // The worker passes the request by; the page does its own refreshing.
+    await after(freshSeconds * 1000 + 200)
+    const status = await page.evaluate(async () => (await window.session.fetch('/api/me')).status)
+    expect(status).toBe(200)
+
+    app.assets[path] = current
+    const next = await openPage(context, app.origin)
+    await Promise.all(
+      [page, next].map((one) => one.waitForFunction(() => window.session.inspect().worker === 'controlling')),
+    )
+    expect(await ownerBy(page)).toEqual({ status: 200, owner: 'ada' })
+    expect(loads).toBe(2)
+  })
+
+  test('of the worker, newer than the page: the page is told that it is outdated, and goes on', async () => {
+    app.assets[path] = await workerOfFormat(2)
+    const page = await signedIn()
+    await page.waitForFunction(() => window.session.inspect().worker === 'newer')
+    await page.waitForFunction(() => window.events.some((event) => (event as [string])[0] === 'outdated'))
+    expect(await ownerBy(page)).toEqual({ status: 200, owner: 'ada' })
+    await after(freshSeconds * 1000 + 200)
+    const status = await page.evaluate(async () => (await window.session.fetch('/api/me')).status)
+    expect([status, loads]).toEqual([200, 1])
+  })
+
+  test('of the script, ten times while pages are open: no reload, no failed request, nobody signed out', async () => {
+    const pages = [await signedIn(), await openPage(context, app.origin)]
+    const bad: unknown[] = []
+    for (let version = 0; version < 10; version++) {
+      app.assets[path] = `${current}\n// version ${version}`
+      const [page] = pages
+      const answers = await Promise.all([
+        page?.evaluate(async () => void (await (await navigator.serviceWorker.getRegistration())?.update())),
+        ...pages.flatMap((one) => Array.from({ length: 5 }, () => ownerBy(one))),
+      ])
+      bad.push(...answers.slice(1).filter((answer) => answer?.owner !== 'ada'))
+    }
+    expect(bad).toEqual([])
+    expect(loads).toBe(2)
+  })
+})
+
+describe('taking the worker back', () => {
+  test('by serving the retired script in its place: gone at the next load, also from a page that stays open', async () => {
+    const page = await signedIn()
+    app.assets[path] = await retiredScript()
+    const next = await context.newPage()
+    await next.goto(`${app.origin}/?no-worker`)
+    // The browser looks for a new script after each navigation, when the page has settled down.
+    await vi.waitFor(async () => expect(await registrations(next)).toBe(0), { timeout: 20_000 })
+    // The page that is still open: its plain requests pass by, its own `session.fetch` goes on as before.
+    const old = app.seen.length
+    await ownerBy(page)
+    expect(app.seen.slice(old).find((seen) => seen.path === '/api/me')?.epoch).toBeUndefined()
+    expect(await page.evaluate(async () => (await window.session.fetch('/api/me')).status)).toBe(200)
+    await next.reload()
+    expect(await next.evaluate(() => navigator.serviceWorker.controller)).toBeNull()
+    await next.waitForFunction(() => window.session?.status.state === 'live')
+    expect(await next.evaluate(() => window.session.owner)).toBe('ada')
+  })
+
+  test('leaves nothing in Cache Storage, and a page without a worker that works', async () => {
+    const page = await signedIn()
+    await ownerBy(page)
+    await page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.unregister())
+    await page.goto(`${app.origin}/?no-worker`)
+    await page.waitForFunction(() => window.session?.status.state === 'live')
+    const left = await page.evaluate(async () => [
+      navigator.serviceWorker.controller,
+      (await navigator.serviceWorker.getRegistrations()).length,
+      await caches.keys(),
+    ])
+    expect(left).toEqual([null, 0, []])
+    expect(await page.evaluate(async () => (await window.session.fetch('/api/me')).status)).toBe(200)
+  })
+})
+
+test('a worker that is stopped two hundred times, between and during requests, serves the next one', async () => {
+  const page = await signedIn()
+  const bad: unknown[] = []
+  for (let round = 0; round < 200; round++) {
+    if (round % 2 === 0) {
+      // During: what becomes of this one is the browser's affair.
+      app.delays.set('/api/me', 10)
+      await page.evaluate(() => void fetch('/api/me').catch(() => undefined))
+      await after(round % 13)
+    }
+    await stopWorkers(page)
+    app.delays.clear()
+    const answer = await ownerBy(page)
+    if (answer.status !== 200 || answer.owner !== 'ada') bad.push([round, answer])
+  }
+  expect(bad).toEqual([])
+})
+
+describe('a network', () => {
+  test('that is dead signs nobody out, and all is well when it is back', async () => {
+    const page = await signedIn()
+    app.isDead = true
+    await after(freshSeconds * 1000 + 200)
+    const failed = await page.evaluate(async () => {
+      const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => fetch('/api/me')))
+      return outcomes.map(({ status }) => status)
+    })
+    expect(new Set(failed)).toEqual(new Set(['rejected']))
+    expect(await page.evaluate(() => window.session.owner)).toBe('ada')
+    app.isDead = false
+    // The cool-down after the failed refresh is no reason to meet an expired session.
+    expect(await ownerBy(page)).toEqual({ status: 200, owner: 'ada' })
+  })
+
+  test('on which only the refresh fails: a cookie that is still good goes on serving', async () => {
+    const page = await signedIn()
+    await context.route('**/session/refresh', (route) => route.abort())
+    // What the browser believes: near its end, and not over yet. What the server says: good for a second at least.
+    await setTimes(page, { notedAt: -600_000, freshUntil: 500 })
+    expect(await ownerBy(page)).toEqual({ status: 200, owner: 'ada' })
+    await after(freshSeconds * 1000)
+    expect((await ownerBy(page)).status).toBe(401)
+    await context.unroute('**/session/refresh')
+    expect(await page.evaluate(() => window.session.owner)).toBe('ada')
+    expect(await ownerBy(page)).toEqual({ status: 200, owner: 'ada' })
+  })
+
+  test('that is slow: requests wait for one refresh, and a cookie that is still good does not wait for long', async () => {
+    const page = await signedIn()
+    await after(freshSeconds * 1000 + 200)
+    app.delays.set('/session/refresh', 3000)
+    const before = app.count('POST', '/session/refresh')
+    const answers = await Promise.all(Array.from({ length: 10 }, () => ownerBy(page)))
+    expect(answers.every(({ owner }) => owner === 'ada')).toBe(true)
+    expect(app.count('POST', '/session/refresh') - before).toBe(1)
+  })
+
+  test('that comes and goes for ten seconds while the page writes: each write once, nobody signed out', async () => {
+    const page = await signedIn()
+    const end = Date.now() + 10_000
+    const endings: string[] = []
+    let written = 0
+    while (Date.now() < end) {
+      app.isDead = !app.isDead
+      await after(30 + ((written * 37) % 170))
+      written++
+      const state = await page.evaluate(() => {
+        window.session.increment('visits')
+        void fetch('/api/me').catch(() => undefined)
+        return window.session.status.state
+      })
+      endings.push(state)
+    }
+    app.isDead = false
+    await page.waitForFunction(() => window.session.pending === 0)
+    expect(endings.filter((state) => state === 'signed-out' || state === 'lost')).toEqual([])
+    const seen = await page.evaluate(() =>
+      window.session.fetch('/api/me').then((response) => response.json()),
+    )
+    expect(seen).toMatchObject({ owner: 'ada', visits: written })
+  })
+
+  test('on which the refresh hangs: what a good cookie still serves waits for it no longer than a second', async () => {
+    const page = await signedIn()
+    await setTimes(page, { notedAt: -600_000, freshUntil: 30_000 })
+    app.delays.set('/session/refresh', 8000)
+    const started = Date.now()
+    expect(await page.evaluate(async () => (await fetch('/api/me')).status)).toBe(200)
+    expect(Date.now() - started).toBeLessThan(4000)
+  })
+})
+
+test('a request is not held by a lock that another page never gives back', async () => {
+  const [page, other] = [await signedIn(), await openPage(context, app.origin)]
+  await other.evaluate(() => {
+    void navigator.locks.request('session-mirror:/session:refresh', () => new Promise(() => undefined))
+    void navigator.locks.request('session-mirror:/session:sync', () => new Promise(() => undefined))
+  })
+  await after(freshSeconds * 1000 + 200)
+  const started = Date.now()
+  expect(await ownerBy(page)).toEqual({ status: 200, owner: 'ada' })
+  expect(Date.now() - started).toBeLessThan(9000)
+  expect(await stateOf(page)).toBe('controlling')
+})
