@@ -1,6 +1,7 @@
 // The door `session-mirror`: the browser SDK.
 export { createSession } from './client/create.ts'
 export type { Inspection, Session, SessionOptions, SignOutOptions, SignedOut } from './client/session.ts'
+export type { Finding, FindingCode } from './client/doctor/findings.ts'
 export type { EventName, SessionEvents } from './client/events.ts'
 export type { WorkerOptions, WorkerState } from './client/worker-options.ts'
 export type { Status } from './client/status.ts'

@@ -3,7 +3,7 @@ import { SessionError } from '../protocol/errors.ts'
 import type { Json } from '../protocol/json.ts'
 import { routesOf, sharedNamesOf } from '../protocol/names.ts'
 import { type SessionSchema, definitionOf } from '../protocol/schema.ts'
-import { attachedFetch } from '../mirror/attach.ts'
+import { attachedFetch, createSilent } from '../mirror/attach.ts'
 import type { Hint } from '../mirror/channel.ts'
 import { databaseStorage } from '../mirror/database.ts'
 import { knownBy } from '../mirror/known.ts'
@@ -12,7 +12,7 @@ import { pendingOf } from '../mirror/local.ts'
 import { createMirror } from '../mirror/mirror.ts'
 import { createRefresh } from '../mirror/refresh.ts'
 import { absolute } from '../mirror/send.ts'
-import { type Contact, type Wants, askForNews, createSync, sendOnly } from '../mirror/sync.ts'
+import { type Contact, askForNews, createSync, sendOnly, wantsAfter } from '../mirror/sync.ts'
 import { createTransport } from '../mirror/transport.ts'
 import { announce } from './announce.ts'
 import { checkBootKeys, createBootCopy, withMirror } from './boot.ts'
@@ -72,16 +72,26 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   const pull = async (): Promise<void> => void (await sync.run(askForNews))
   const take = (hint: Hint): Promise<Contact> => sync.run(() => wantsAfter(hint, mirror.state.mirror.mirror))
   const flush = (): Promise<Contact> => sync.run(sendOnly)
+  const silent = createSilent()
   const attached = attachedFetch(
-    { known, refresh, now, onLeaving: flush, onOther: take, onNewer: (hint) => void take(hint) },
+    {
+      known,
+      refresh,
+      now,
+      onLeaving: flush,
+      onOther: take,
+      onNewer: (hint) => void take(hint),
+      onSilent: silent.note,
+    },
     fetch,
   )
 
   let contact: Contact = 'none'
   let isReady = false
   let status: Status = { state: 'starting' }
+  const wantedWorker = workerOptions(options.worker)
   const worker = linkWorker({
-    options: workerOptions(options.worker),
+    options: wantedWorker,
     base,
     syncTag: names.syncTag,
     hasRest: () => leaveOf(mirror.state) !== undefined || pendingOf(mirror.state).length > 0,
@@ -218,6 +228,11 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
       return left === null ? null : new Date(now() + left)
     },
     extend,
+    async diagnose() {
+      const { diagnose } = await import('./doctor/diagnose.ts')
+      const told = { mirror, workerState: worker.state, silent: silent.urls() }
+      return diagnose({ ...told, base, worker: wantedWorker, now, fetch })
+    },
     inspect: () => ({ local: mirror.state, contact, worker: worker.state }),
     close() {
       live?.close()
@@ -230,10 +245,4 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   }
   // The schema's types describe exactly what the methods above check at run time.
   return untyped as unknown as Session<S>
-}
-
-/** Another epoch: whatever is unsent belongs to a session that is gone, so the whole mirror comes first. */
-function wantsAfter(hint: Hint, { epoch, revision }: Hint): Wants {
-  if (hint.epoch !== epoch) return 'whole'
-  return hint.revision > revision ? 'pull' : 'nothing'
 }

@@ -12,6 +12,7 @@ import type { Mutation } from '../protocol/mutation.ts'
 import type { LocalState } from '../mirror/local.ts'
 import type { Durability, Storage } from '../mirror/storage.ts'
 import type { Contact } from '../mirror/sync.ts'
+import type { Finding } from './doctor/findings.ts'
 import type { EventName, Listener, SessionEvents } from './events.ts'
 import type { WorkerOptions, WorkerState } from './worker-options.ts'
 import type { Status } from './status.ts'
@@ -135,6 +136,12 @@ export interface Session<S extends SessionSchema> {
    * @throws SessionError with the server's code; `store-unavailable` when it cannot be reached
    */
   endOthers(): Promise<void>
+  /**
+   * Looks for the mistakes that people make: worker, CORS, cookie, clock, versions, storage. Errors first, each with what to
+   * do; empty when all is well. Loaded when it is asked for. Rejects only where that cannot be loaded.
+   * @example for (const { code, message, advice } of await session.diagnose()) console.warn(code, message, advice)
+   */
+  diagnose(): Promise<readonly Finding[]>
   inspect(): Inspection
   /** Stops timers and listeners. What was written stays and is sent at the next start. */
   close(): void

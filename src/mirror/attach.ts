@@ -21,6 +21,8 @@ export interface AttachOptions {
   /** Called when an answer tells of a newer revision of the same session. */
   readonly onNewer: (hint: Hint) => void
   readonly onRetry?: () => void
+  /** Called when an answer says nothing of the session: the server has none there, or another origin does not expose it. */
+  readonly onSilent: (response: Response) => void
 }
 
 /** `fetch` for a request of this origin's own page. Throws only what `upstream` throws, or the request's abort. */
@@ -46,7 +48,7 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
   async function listen(response: Response, problem: Problem | undefined): Promise<void> {
     if (problem !== undefined && gone.includes(problem.code)) return void (await options.onOther(unknown))
     const value = response.headers.get(headers.revision)
-    if (value === null) return
+    if (value === null) return options.onSilent(response)
     const { epoch, revision } = known.document.mirror
     const said = parseRevisionHeader(value) ?? unknown
     if (said.epoch !== epoch) await options.onOther(said)
@@ -112,5 +114,16 @@ async function problemOf(response: Response): Promise<Problem | undefined> {
     return parseProblem(await response.clone().json())
   } catch {
     return undefined // An answer that broke off is the app's to read, not ours to judge.
+  }
+}
+
+/** Remembers, for people who look for mistakes, a few answers that said nothing of the session. */
+export function createSilent(): { note(response: Response): void; urls(): readonly string[] } {
+  const urls = new Set<string>()
+  return {
+    note({ ok, url }) {
+      if (ok && urls.size < 5) urls.add(url.split('?')[0] ?? '')
+    },
+    urls: () => [...urls],
   }
 }

@@ -2,6 +2,7 @@
 // run it; the lock saves double work, exactly-once makes it harmless.
 import type { SessionErrorCode } from '../protocol/errors.ts'
 import type { MirrorMessage } from '../protocol/messages.ts'
+import type { Hint } from './channel.ts'
 import { type Answered, type Sent, adoptAnswer, endAnswered } from './handover.ts'
 import { type Leave, leaveOf, leftAfter, over } from './leaving.ts'
 import { type Ending, type Sealed, pendingOf } from './local.ts'
@@ -41,6 +42,12 @@ export type Wants = 'nothing' | 'pull' | 'whole'
 export type Wish = () => Wants
 export const sendOnly: Wish = () => 'nothing'
 export const askForNews: Wish = () => 'pull'
+
+/** Another epoch: whatever is unsent belongs to a session that is gone, so the whole mirror comes first. */
+export function wantsAfter(hint: Hint, { epoch, revision }: Hint): Wants {
+  if (hint.epoch !== epoch) return 'whole'
+  return hint.revision > revision ? 'pull' : 'nothing'
+}
 
 type Step =
   | { readonly next: 'done' | Wants; readonly isProgress?: boolean }

@@ -19,11 +19,13 @@ export interface Routes {
   readonly sync: string
   readonly refresh: string
   readonly events: string
+  readonly diagnosis: string
 }
 
 /** The session's routes below `base`, for example `/session`. */
 export function routesOf(base: string): Routes {
-  return { mirror: base, sync: `${base}/sync`, refresh: `${base}/refresh`, events: `${base}/events` }
+  const [sync, refresh, events] = [`${base}/sync`, `${base}/refresh`, `${base}/events`]
+  return { mirror: base, sync, refresh, events, diagnosis: `${base}/diagnosis` }
 }
 
 /** Names of what a browser shares between tabs and worker: database, channel, the locks, and the tag of Background Sync. */

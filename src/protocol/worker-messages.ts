@@ -20,6 +20,8 @@ export interface WorkerReport {
   /** The base of the session routes, and what is listed, as this worker was told. */
   readonly session: string
   readonly api: readonly string[]
+  /** Urls of listed requests whose answers said nothing of the session, a few of them. */
+  readonly silent: readonly string[]
 }
 
 /** A worker's answer, or undefined when it is none. Of another format only the number counts. */

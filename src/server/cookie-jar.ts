@@ -27,7 +27,16 @@ export interface CookieJar {
   line(request: CoreRequest, value: string, isPersistent: boolean): string
   /** The Set-Cookie line that takes the cookie away. */
   clearing(request: CoreRequest): string
+  /** The Set-Cookie line of a cookie like it, for the diagnosis: for a minute, or taken away. */
+  probe(request: CoreRequest, value: string | undefined): string
   isSecure(request: CoreRequest): boolean
+  /** As it would be set. */
+  describe(request: CoreRequest): {
+    readonly name: string
+    readonly secure: boolean
+    readonly sameSite: string
+    readonly partitioned: boolean
+  }
 }
 
 /** Browsers cut a longer Max-Age to 400 days (RFC 6265bis, 5.6). */
@@ -46,8 +55,12 @@ export function createCookieJar(options: CookieOptions, maxAgeSeconds: number): 
   const nameFor = (request: CoreRequest): string => (isSecure(request) ? `__Host-Http-${name}` : name)
 
   function line(request: CoreRequest, value: string, age: number | undefined): string {
+    return withAttributes(request, `${nameFor(request)}=${value}`, age)
+  }
+
+  function withAttributes(request: CoreRequest, pair: string, age: number | undefined): string {
     const parts = [
-      `${nameFor(request)}=${value}`,
+      pair,
       'Path=/',
       ...(age === undefined ? [] : [`Max-Age=${age}`]),
       'HttpOnly',
@@ -64,6 +77,9 @@ export function createCookieJar(options: CookieOptions, maxAgeSeconds: number): 
     // Without Max-Age and Expires a browser forgets the cookie when it is closed.
     line: (request, value, isPersistent) => line(request, value, isPersistent ? maxAge : undefined),
     clearing: (request) => line(request, '', 0),
+    probe: (request, value) =>
+      withAttributes(request, `${nameFor(request)}-probe=${value ?? ''}`, value === undefined ? 0 : 60),
+    describe: (request) => ({ name: nameFor(request), secure: isSecure(request), sameSite, partitioned }),
   }
 }
 

@@ -25,7 +25,11 @@ const ofSessionRoutes: readonly Header[] = [
 ]
 
 export function messageAnswer(message: MirrorMessage, extra: readonly Header[] = []): CoreAnswer {
-  const body = JSON.stringify(message)
+  return jsonAnswer(message, extra)
+}
+
+export function jsonAnswer(value: object, extra: readonly Header[]): CoreAnswer {
+  const body = JSON.stringify(value)
   return { status: 200, headers: [...ofSessionRoutes, ['content-type', 'application/json'], ...extra], body }
 }
 

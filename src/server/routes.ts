@@ -7,6 +7,7 @@ import { type BatchContext, applyBatch } from './batch.ts'
 import { createRecord, isEmpty } from './change.ts'
 import { type Core, now } from './core.ts'
 import { corsHeaders, preflightAnswer } from './cors.ts'
+import { diagnose } from './diagnosis.ts'
 import type { OpenEvents } from './events.ts'
 import { checkType, guard, guardReading } from './guard.ts'
 import { type DeadSession, type LiveSession, type Loaded, type Loading, loadSession } from './load.ts'
@@ -45,7 +46,7 @@ export function createRoutes({
   enter,
 }: Entrance): (request: CoreRequest) => Promise<CoreAnswer | undefined> {
   const { base } = core
-  const { mirror, sync, refresh, events } = routesOf(base)
+  const { mirror, sync, refresh, events, diagnosis } = routesOf(base)
   // Maps, so that no path or method finds a member of Object.prototype.
   const reading = { GET: getMirror, HEAD: getMirror }
   const routes = new Map<string, ReadonlyMap<string, Route>>([
@@ -53,6 +54,7 @@ export function createRoutes({
     [sync, new Map([['POST', postSync]])],
     [refresh, new Map([['POST', postRefresh]])],
     [events, new Map<string, Route>([['GET', getEvents]])],
+    [diagnosis, new Map<string, Route>([['GET', getDiagnosis]])],
   ])
 
   async function answer(path: string, request: CoreRequest): Promise<CoreAnswer> {
@@ -71,7 +73,7 @@ export function createRoutes({
   }
 
   function answerRoute(request: CoreRequest, route: Route): Promise<CoreAnswer> {
-    if (route === getEvents) guardReading(core, request)
+    if (route === getEvents || route === getDiagnosis) guardReading(core, request)
     else if (route !== getMirror) {
       guard(core, request)
       checkType(request)
@@ -92,6 +94,10 @@ export function createRoutes({
     if (path !== base && !path.startsWith(`${base}/`)) return undefined
     return withHeaders(await answer(path, request), corsHeaders(core, request))
   }
+}
+
+async function getDiagnosis({ core }: Loading, request: CoreRequest): Promise<CoreAnswer> {
+  return diagnose(core, request)
 }
 
 async function getMirror(tools: Loading, request: CoreRequest): Promise<CoreAnswer> {

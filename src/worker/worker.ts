@@ -3,7 +3,7 @@
 // a navigation.
 import { format, sharedNamesOf } from '../protocol/names.ts'
 import type { WorkerMessage, WorkerReport } from '../protocol/worker-messages.ts'
-import { attachedFetch } from '../mirror/attach.ts'
+import { attachedFetch, createSilent } from '../mirror/attach.ts'
 import { createRefresh } from '../mirror/refresh.ts'
 import { createTransport } from '../mirror/transport.ts'
 import { decide } from './intercept.ts'
@@ -53,6 +53,7 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
   const startedAt = Date.now()
   let attached = 0
   let retried = 0
+  const silent = createSilent()
 
   async function attach(event: FetchEvent): Promise<Response> {
     if (!isPageOf(await self.clients.get(event.clientId), origin)) return upstream(event.request, event)
@@ -69,6 +70,7 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
         onOther: (hint) => session.untilTold(hint, patience),
         onNewer: (hint) => session.tell({ hint }),
         onRetry: () => void retried++,
+        onSilent: silent.note,
       },
       (request) => upstream(request, event),
     )
@@ -106,6 +108,7 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
       isRetired: session.isRetired,
       session: base,
       api,
+      silent: silent.urls(),
     } satisfies WorkerReport)
   }
 

@@ -31,6 +31,8 @@ export interface App {
   isDead: boolean
   /** What is served under a path: a test may put another version there. */
   readonly assets: Record<string, string>
+  /** Answers of somebody else under a path: a proxy, a wrong configuration, another program. */
+  readonly others: Map<string, (request: IncomingMessage, response: ServerResponse) => void>
   /** Ends the server and starts another one on the same port: nothing in its memory survives. */
   restart(): Promise<void>
   close(): Promise<void>
@@ -42,6 +44,7 @@ export async function startApp(options: Options): Promise<App> {
   const assets = { ...(await bundles()) }
   const seen: Seen[] = []
   const delays = new Map<string, number>()
+  const others: App['others'] = new Map()
   const state = { isDead: false }
   let server = await listen(0)
   const { port } = server.address() as AddressInfo
@@ -63,6 +66,8 @@ export async function startApp(options: Options): Promise<App> {
         epoch: headers['session-epoch'] as string | undefined,
       })
       await after(delays.get(path) ?? 0)
+      const other = others.get(path)
+      if (other !== undefined) return other(request, response)
       if (path in assets) return serve(response, path, assets[path] ?? '')
       middleware(request, response, (error?: unknown) => {
         if (error !== undefined) return void response.writeHead(500).end(String(error))
@@ -84,6 +89,7 @@ export async function startApp(options: Options): Promise<App> {
     seen,
     delays,
     assets,
+    others,
     get isDead() {
       return state.isDead
     },

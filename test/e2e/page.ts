@@ -15,11 +15,15 @@ declare global {
 
 const query = new URLSearchParams(location.search)
 const script = query.has('shell') ? '/shell-worker.js' : '/session-worker.js'
+const given = (name: string): string | undefined => query.get(name) ?? undefined
+const api = given('api')?.split(',') ?? ['/api/']
+const scope = given('scope')
 const worker: SessionOptions<Schema>['worker'] = query.has('no-worker')
   ? false
-  : { url: script, api: ['/api/'] }
+  : { url: given('worker') ?? script, api, ...(scope === undefined ? {} : { scope }) }
 const boot: SessionOptions<Schema>['boot'] = query.has('boot') ? ['user', 'theme'] : []
-window.session = createSession({ schema, worker, boot })
+const url = given('url') ?? '/session'
+window.session = createSession({ schema, url, worker, boot })
 window.atOnce = [window.session.get('user'), window.session.get('theme')]
 window.restored = []
 addEventListener('pageshow', (event) => {

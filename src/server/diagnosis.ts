@@ -1,0 +1,29 @@
+// The diagnosis route: says how a request of this browser arrives. Reads no session, changes nothing but a cookie of its own.
+import type { Diagnosis } from '../protocol/diagnosis.ts'
+import { SessionError } from '../protocol/errors.ts'
+import { headers } from '../protocol/names.ts'
+import { type Core, now } from './core.ts'
+import { cookieOf } from './load.ts'
+import type { CoreRequest } from './request.ts'
+import { type CoreAnswer, jsonAnswer } from './respond.ts'
+
+/** @throws SessionError `malformed` without a probe of 16 characters; `ambiguous-cookie` */
+export function diagnose(core: Core, request: CoreRequest): CoreAnswer {
+  const [, probe] = /[?&]probe=([\w-]{16})(?:&|$)/.exec(request.url) ?? []
+  if (probe === undefined) throw new SessionError('malformed', 'The probe is missing: 16 characters.')
+  const { name, ...attributes } = core.jar.describe(request)
+  const pair = `${name}-probe=${probe}`
+  const isThere = (request.header('cookie') ?? '').split(/;\s*/).includes(pair)
+  const diagnosis: Diagnosis = {
+    at: now(core),
+    secure: request.secure,
+    cookie: { name, ...attributes },
+    probe: isThere ? 'arrived' : 'missing',
+    session: cookieOf(core, request) === undefined ? 'none' : 'sent',
+  }
+  return jsonAnswer(diagnosis, [
+    // As on an answer without a session: a page of another origin that cannot read it knows why.
+    [headers.revision, 'none'],
+    ['set-cookie', core.jar.probe(request, isThere ? undefined : probe)],
+  ])
+}

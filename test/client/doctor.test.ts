@@ -1,0 +1,21 @@
+// What no browser here can show: a page by https whose server believes that it was plain.
+import { afterEach, expect, test, vi } from 'vitest'
+import { examineServer } from '../../src/client/doctor/server.ts'
+import type { Patient } from '../../src/client/doctor/patient.ts'
+
+afterEach(() => vi.unstubAllGlobals())
+
+const emptyState = { mirror: { mirror: { epoch: null } } }
+
+test('a server that trusts no proxy is found by a page that came by https', async () => {
+  vi.stubGlobal('location', new URL('https://shop.example/'))
+  const answer = (secure: boolean): Partial<Patient> => ({
+    base: '/session',
+    mirror: { state: emptyState } as never,
+    now: () => 1_800_000_000_000,
+    fetch: async () =>
+      Response.json({ at: 1_800_000_000, secure, cookie: {}, probe: 'arrived', session: 'sent' }),
+  })
+  expect(await examineServer(answer(true) as Patient)).toEqual([])
+  expect((await examineServer(answer(false) as Patient)).map(({ code }) => code)).toEqual(['proxy-untrusted'])
+})

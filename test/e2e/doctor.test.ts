@@ -1,0 +1,289 @@
+// Real Chromium: `session.diagnose()` at the bedside of every mistake that it knows.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Browser, type BrowserContext, type Page, chromium } from 'playwright'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Finding } from 'session-mirror'
+import { memoryStore } from 'session-mirror/memory'
+import { chromium as executablePath, chromiumArguments } from '../../vite.config.ts'
+import { workerScript } from '../../scripts/build.ts'
+import { type App, startApp } from './app.ts'
+import { openPage } from './browser.ts'
+
+const path = '/session-worker.js'
+let browser: Browser
+let app: App
+let foreign: App
+let context: BrowserContext
+let current: string
+
+beforeAll(async () => {
+  // A name that is not the machine's own, for what browsers do on plain http.
+  const args = [...chromiumArguments, '--host-resolver-rules=MAP shop.test 127.0.0.1']
+  browser = await chromium.launch({ executablePath, args })
+  app = await startApp({ store: memoryStore(), allowedOrigins: ['http://127.0.0.1:1'] })
+  current = app.assets[path] ?? ''
+  foreign = await startApp({ store: memoryStore(), allowedOrigins: [app.origin] })
+})
+afterAll(async () => {
+  await browser?.close()
+  await Promise.all([app?.close(), foreign?.close()])
+})
+beforeEach(async () => {
+  app.assets[path] = current
+  app.isDead = false
+  for (const one of [app, foreign]) one.others.clear()
+  context = await browser.newContext()
+})
+afterEach(() => context.close())
+
+/** Opens the test page and does not expect anything of it. */
+async function open(query = '', origin = app.origin): Promise<Page> {
+  const page = await context.newPage()
+  await page.goto(`${origin}/${query}`)
+  await page.evaluate(() => window.session.ready)
+  return page
+}
+const diagnose = (page: Page): Promise<readonly Finding[]> => page.evaluate(() => window.session.diagnose())
+async function codes(page: Page): Promise<string[]> {
+  const findings = await diagnose(page)
+  // Each says what was found and what to do about it.
+  for (const { message, advice } of findings)
+    expect([message.length > 10, advice.length > 20]).toEqual([true, true])
+  return findings.map(({ code }) => code)
+}
+const settled = (page: Page): Promise<unknown> =>
+  page.waitForFunction(() => !['none', 'registering'].includes(window.session.inspect().worker))
+const script =
+  (body: string, headers: Record<string, string> = {}) =>
+  (_request: IncomingMessage, response: ServerResponse): void =>
+    void response
+      .writeHead(200, { 'content-type': 'text/javascript', 'service-worker-allowed': '/', ...headers })
+      .end(body)
+const html = script('<!doctype html>', { 'content-type': 'text/html; charset=utf-8' })
+
+test('nothing, where all is well, with and without a worker, signed in and not', async () => {
+  const page = await openPage(context, app.origin)
+  expect(await diagnose(page)).toEqual([])
+  await page.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
+  await page.waitForFunction(() => window.session.owner === 'ada')
+  await page.evaluate(() => fetch('/api/me'))
+  expect(await diagnose(page)).toEqual([])
+  expect(await diagnose(await open('?no-worker'))).toEqual([])
+  // It leaves nothing behind.
+  expect((await context.cookies()).filter(({ name }) => name.includes('probe'))).toEqual([])
+})
+
+describe('the worker’s script', () => {
+  test('that is not there', async () => {
+    delete app.assets[path]
+    expect(await codes(await open())).toEqual(['worker-missing'])
+  })
+  test('that is the single-page fallback', async () => {
+    app.others.set(path, html)
+    expect(await codes(await open())).toEqual(['worker-type'])
+  })
+  test('that is redirected', async () => {
+    app.others.set(path, (_request, response) => response.writeHead(302, { location: '/elsewhere.js' }).end())
+    expect(await codes(await open())).toEqual(['worker-redirected'])
+  })
+  test('of another origin that does not answer', async () => {
+    expect(await codes(await open('?worker=http://localhost:1/session-worker.js'))).toEqual([
+      'worker-unreachable',
+    ])
+  })
+  test('whose scope is refused, because Service-Worker-Allowed is missing', async () => {
+    app.others.set('/assets/worker.js', (_request, response) =>
+      response.writeHead(200, { 'content-type': 'text/javascript' }).end(current),
+    )
+    expect(await codes(await open('?worker=/assets/worker.js&scope=/'))).toEqual(['worker-scope'])
+  })
+  test('whose scope leaves this page out', async () => {
+    app.others.set('/assets/worker.js', script(current))
+    const page = await open('?worker=/assets/worker.js')
+    const [finding] = await diagnose(page)
+    expect(finding?.code).toBe('worker-scope')
+    expect(finding?.advice).toContain('The server allows /: give `worker.scope`.')
+  })
+  test('that caches may keep', async () => {
+    app.others.set(path, script(current, { 'cache-control': 'public, max-age=31536000' }))
+    expect(await codes(await openPage(context, app.origin))).toEqual(['worker-cached'])
+  })
+  test('that throws', async () => {
+    app.others.set(path, script('throw new Error("broken")', { 'cache-control': 'no-cache' }))
+    const page = await open()
+    await settled(page)
+    expect(await codes(page)).toEqual(['worker-failed'])
+  })
+})
+
+describe('the worker in control', () => {
+  const claiming = 'onactivate = (event) => event.waitUntil(clients.claim());'
+  test('is another script', async () => {
+    const other = `oninstall = () => skipWaiting(); ${claiming}`
+    app.others.set('/other.js', script(other, { 'cache-control': 'no-cache' }))
+    const page = await openPage(context, app.origin)
+    await page.evaluate(() => navigator.serviceWorker.register('/other.js'))
+    await page.waitForFunction(() => navigator.serviceWorker.controller?.scriptURL.endsWith('other.js'))
+    expect(await codes(page)).toEqual(['worker-other'])
+  })
+  test('has no session in it', async () => {
+    app.others.set(path, script(`onfetch = () => undefined; ${claiming}`, { 'cache-control': 'no-cache' }))
+    const page = await openPage(context, app.origin)
+    expect(await codes(page)).toEqual(['worker-silent'])
+  })
+  test('is none, and the one that is there does not take over', async () => {
+    app.others.set(path, script('onfetch = () => undefined', { 'cache-control': 'no-cache' }))
+    const page = await open()
+    await page.evaluate(() => navigator.serviceWorker.ready)
+    expect(await codes(page)).toEqual(['worker-not-controlling'])
+  })
+  test('lists other paths than the page', async () => {
+    const page = await openPage(context, app.origin, '/?shell&api=/v1/')
+    const [finding] = await diagnose(page)
+    expect(finding).toMatchObject({ code: 'worker-api', message: 'The worker lists /api/, the page /v1/.' })
+  })
+  test('was told another base of the session routes', async () => {
+    app.others.set('/two', (_request, response) => response.writeHead(204).end())
+    const page = await open('?shell&url=/two')
+    await page.waitForFunction(() => navigator.serviceWorker.controller !== null)
+    expect(await codes(page)).toContain('worker-session')
+  })
+  test('is of another version', async () => {
+    app.others.set(
+      path,
+      script((await workerScript(false)).replaceAll('format: 1', 'format: 7'), {
+        'cache-control': 'no-cache',
+      }),
+    )
+    expect(await codes(await openPage(context, app.origin))).toEqual(['worker-version'])
+  })
+  test('is retired', async () => {
+    const page = await openPage(context, app.origin)
+    await page.evaluate(() => navigator.serviceWorker.controller?.postMessage({ type: 'retire' }))
+    expect(await codes(page)).toEqual(['worker-retired'])
+  })
+  test('saw answers that say nothing of the session', async () => {
+    app.others.set('/api/plain', (_request, response) => response.writeHead(200).end('{}'))
+    const page = await openPage(context, app.origin)
+    await page.evaluate(() => fetch('/api/plain?a=1'))
+    expect(await diagnose(page)).toMatchObject([
+      { code: 'api-silent', message: `The answer of ${app.origin}/api/plain has no Session-Revision.` },
+    ])
+    await page.evaluate(() => window.session.fetch('/api/plain?a=1'))
+    expect(await codes(page)).toContain('api-silent')
+  })
+  test('cannot be: no service workers here', async () => {
+    await context.addInitScript(
+      () => void delete (Navigator.prototype as { serviceWorker?: unknown }).serviceWorker,
+    )
+    expect(await codes(await open())).toEqual(['worker-unsupported'])
+  })
+})
+
+describe('the server', () => {
+  test('cannot be reached', async () => {
+    const page = await openPage(context, app.origin, '/?no-worker')
+    // What looks for mistakes is loaded by then, as it would be in a page that offers it.
+    await diagnose(page)
+    app.isDead = true
+    expect(await codes(page)).toEqual(['server-unreachable'])
+  })
+  test('answers with the single-page fallback', async () => {
+    app.others.set('/nowhere', html)
+    app.others.set('/nowhere/diagnosis', html)
+    expect(await codes(await open('?no-worker&url=/nowhere'))).toEqual(['routes-missing'])
+  })
+  test('has other routes there', async () => {
+    app.others.set('/nowhere', script('{}', { 'content-type': 'application/json' }))
+    app.others.set('/nowhere/diagnosis', script('{}', { 'content-type': 'application/json' }))
+    expect(await codes(await open('?no-worker&url=/nowhere'))).toEqual(['routes-missing'])
+  })
+  test('does not know the question', async () => {
+    app.others.set('/session/diagnosis', (_request, response) =>
+      response.writeHead(404, { 'content-type': 'application/problem+json' }).end('{"code":"not-found"}'),
+    )
+    expect(await codes(await open('?no-worker'))).toEqual(['server-other'])
+  })
+  test('of another origin does not allow this one', async () => {
+    const other = await startApp({ store: memoryStore() })
+    try {
+      expect(await codes(await open(`?no-worker&url=${other.origin}/session`))).toEqual(['cors-refused'])
+    } finally {
+      await other.close()
+    }
+  })
+  test('of another origin allows it: all is well', async () => {
+    expect(await diagnose(await open(`?no-worker&url=${foreign.origin}/session`))).toEqual([])
+  })
+  test('of another origin, behind a proxy that takes the exposed headers away', async () => {
+    foreign.others.set('/session/diagnosis', (_request, response) =>
+      response
+        .writeHead(200, {
+          'content-type': 'application/json',
+          'access-control-allow-origin': app.origin,
+          'access-control-allow-credentials': 'true',
+          'session-revision': 'none',
+        })
+        .end(
+          JSON.stringify({
+            at: Date.now() / 1000,
+            secure: false,
+            cookie: {},
+            probe: 'arrived',
+            session: 'none',
+          }),
+        ),
+    )
+    expect(await codes(await open(`?no-worker&url=${foreign.origin}/session`))).toEqual(['headers-hidden'])
+  })
+})
+
+describe('the cookie', () => {
+  test('that is Secure is not stored on plain http', async () => {
+    const origin = app.origin.replace('localhost', 'shop.test')
+    const findings = await diagnose(await open('?no-worker', origin))
+    expect(findings.map(({ code }) => code)).toEqual(['insecure-context', 'cookie-not-stored'])
+    expect(findings[1]?.advice).toContain('It is Secure, and this is plain http')
+  })
+  test('of another site is not stored without SameSite None', async () => {
+    const other = await startApp({ store: memoryStore(), allowedOrigins: [app.origin] })
+    try {
+      const url = `${other.origin.replace('localhost', '127.0.0.1')}/session`
+      const [finding] = await diagnose(await open(`?no-worker&url=${url}`))
+      expect(finding?.code).toBe('cookie-not-stored')
+      expect(finding?.advice).toContain('It is SameSite=Lax')
+    } finally {
+      await other.close()
+    }
+  })
+  test('that was deleted under the page', async () => {
+    const page = await openPage(context, app.origin, '/?no-worker')
+    await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
+    await context.clearCookies()
+    expect(await codes(page)).toEqual(['cookie-gone'])
+  })
+  test('cannot be, because cookies are off', async () => {
+    await context.addInitScript(() =>
+      Object.defineProperty(Navigator.prototype, 'cookieEnabled', { get: () => false }),
+    )
+    expect(await codes(await open('?no-worker'))).toEqual(['cookies-off'])
+  })
+})
+
+test('a device’s clock that is an hour behind', async () => {
+  const page = await context.newPage()
+  await page.clock.install({ time: Date.now() - 3_600_000 })
+  await page.goto(`${app.origin}/?no-worker`)
+  const [finding] = await diagnose(page)
+  expect(finding?.code).toBe('clock-skew')
+  expect(finding?.message).toMatch(/^This device’s clock is 3(59|60)\d s behind the server’s\.$/)
+})
+
+test('storage that cannot be used', async () => {
+  await context.addInitScript(() => {
+    IDBFactory.prototype.open = () => {
+      throw new DOMException('no', 'UnknownError')
+    }
+  })
+  expect(await codes(await open('?no-worker'))).toEqual(['storage-memory'])
+})
