@@ -74,10 +74,16 @@ export function retiredScript(): Promise<string> {
   return bundle(join(root, 'src/retired-worker.ts'), { minify: false, format: 'iife' })
 }
 
+/** The session's half of a worker for tests with msw, as text. */
+export function mockedScript(): Promise<string> {
+  return bundle(join(root, 'src/mocked-worker.ts'), { minify: false, format: 'iife' })
+}
+
 async function buildWorker(): Promise<void> {
   const { writeFileSync } = await import('node:fs')
   writeFileSync(join(root, 'dist/session-worker.js'), await workerScript())
   writeFileSync(join(root, 'dist/retired-worker.js'), await retiredScript())
+  writeFileSync(join(root, 'dist/mocked-worker.js'), await mockedScript())
 }
 
 /** The program `session-mirror`, for `npx`. */

@@ -4,10 +4,10 @@ import { Workbox } from 'workbox-window'
 import type { WorkerMessage } from '../protocol/worker-messages.ts'
 import { format } from '../protocol/names.ts'
 import { askWorker } from './ask-worker.ts'
-import type { WorkerOptions, WorkerState } from './worker-options.ts'
+import { type ResolvedWorker, type WorkerState, workerUrl } from './worker-options.ts'
 
 export interface Registering {
-  readonly options: WorkerOptions & { readonly api: readonly string[] }
+  readonly options: ResolvedWorker
   readonly base: string
   /** The tag of Background Sync. */
   readonly syncTag: string
@@ -25,12 +25,6 @@ export interface Registered {
 /** Not in TypeScript's library: Background Sync (WICG), section 4.1. Chromium only. */
 interface WithSync {
   readonly sync?: { register(tag: string): Promise<void> }
-}
-
-/** The script's url with its configuration behind it, so that a restarted worker knows it without asking. */
-export function workerUrl({ url, api }: Registering['options'], base: string): string {
-  const query = new URLSearchParams({ session: base, api: api.join(',') })
-  return `${url}?${query.toString()}`
 }
 
 /** Registers, and asks an active worker to take over a page that it does not control yet (a hard reload). */

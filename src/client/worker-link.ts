@@ -1,6 +1,6 @@
 // The page's side of its service worker: loads what registers it, when the page has started, and says how that stands.
 import type { Registered, Registering } from './register.ts'
-import type { WorkerState } from './worker-options.ts'
+import type { ResolvedWorker, WorkerState } from './worker-options.ts'
 
 export interface WorkerLink {
   readonly state: WorkerState
@@ -11,7 +11,7 @@ export interface WorkerLink {
 }
 
 export interface LinkOptions extends Omit<Registering, 'options' | 'onState'> {
-  readonly options: Registering['options'] | undefined
+  readonly options: ResolvedWorker | undefined
   /** The worker is newer than this page. */
   readonly onNewer: () => void
 }

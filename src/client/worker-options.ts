@@ -22,13 +22,23 @@ export type WorkerState =
   | 'newer'
   | 'failed'
 
+export interface ResolvedWorker extends WorkerOptions {
+  readonly api: readonly string[]
+}
+
 /** What was asked for, with its defaults; undefined for none. */
 export function workerOptions(
   wanted: string | WorkerOptions | false | undefined,
-): (Required<Omit<WorkerOptions, 'scope'>> & Pick<WorkerOptions, 'scope'>) | undefined {
+): ResolvedWorker | undefined {
   if (wanted === undefined || wanted === false) return undefined
   const options = typeof wanted === 'string' ? { url: wanted } : wanted
   return { ...options, api: options.api ?? ['/api/'] }
+}
+
+/** The script's url with its configuration behind it, so that a restarted worker knows it without asking. */
+export function workerUrl({ url, api }: ResolvedWorker, base: string): string {
+  const query = new URLSearchParams({ session: base, api: api.join(',') })
+  return `${url}?${query.toString()}`
 }
 
 /** Whether a page's own `session.fetch` attaches: to our own origin, that of the session's server, and those that the worker was told to serve. */

@@ -1,6 +1,6 @@
 // The ready-made worker script: configured by its own url, so that a restart needs nobody to tell it again.
 import { patternsOf } from './intercept.ts'
-import { installSessionWorker } from './worker.ts'
+import { type Upstream, installSessionWorker } from './worker.ts'
 
 declare const self: ServiceWorkerGlobalScope
 
@@ -10,7 +10,7 @@ interface RoutingEvent extends ExtendableEvent {
 }
 
 /** Reads `?session=/session&api=/api/,https://api.example` and installs. */
-export function installReadyMade(): void {
+export function installReadyMade(upstream?: Upstream): void {
   const query = new URL(self.location.href).searchParams
   const session = query.get('session') ?? '/session'
   const api = (query.get('api') ?? '/api/').split(',').filter((entry) => entry !== '')
@@ -20,7 +20,7 @@ export function installReadyMade(): void {
     event.waitUntil(routePast(event, api))
   })
   self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()))
-  installSessionWorker({ session, api })
+  installSessionWorker({ session, api, ...(upstream === undefined ? {} : { fetch: upstream }) })
 }
 
 /** Requests that are not listed do not even start the worker, where the browser can do that. */

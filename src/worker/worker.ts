@@ -77,6 +77,18 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
     return send(event.request)
   }
 
+  /** One request has one answer: whoever listens after us does not hear of it, and whoever has answered already goes before. */
+  function answer(event: FetchEvent): void {
+    const { promise, resolve } = Promise.withResolvers<Response>()
+    try {
+      event.respondWith(promise)
+    } catch {
+      return
+    }
+    event.stopImmediatePropagation()
+    resolve(attach(event))
+  }
+
   async function untilLeft(): Promise<void> {
     const end = Date.now() + leavingPatience
     while (session.document.leaving !== null && Date.now() < end) {
@@ -122,7 +134,7 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
       decide({ url, mode, clientId: event.clientId }, { api, origin, session: base }) === 'pass'
     )
       return
-    event.respondWith(attach(event))
+    answer(event)
   })
   self.addEventListener('sync', (event) => {
     const asked = event as SyncEvent // The only event of this name.

@@ -1,13 +1,12 @@
 // What the doctor may know of a session.
 import type { TabMirror } from '../../mirror/mirror.ts'
-import type { Registering } from '../register.ts'
-import type { WorkerState } from '../worker-options.ts'
+import type { ResolvedWorker, WorkerState } from '../worker-options.ts'
 
 export interface Patient {
   /** The base of the session routes. */
   readonly base: string
   /** Undefined when the app wants no worker. */
-  readonly worker: Registering['options'] | undefined
+  readonly worker: ResolvedWorker | undefined
   readonly workerState: WorkerState
   readonly mirror: TabMirror
   /** Urls of listed requests whose answers said nothing of the session. */

@@ -1,11 +1,9 @@
 // What can be wrong with the service worker: its script, its scope, who controls the page, and what that says of itself.
 import { format } from '../../protocol/names.ts'
 import { type AnyReport, askWorker } from '../ask-worker.ts'
-import { workerUrl } from '../register.ts'
+import { type ResolvedWorker, workerUrl } from '../worker-options.ts'
 import { type Finding, found } from './findings.ts'
 import type { Patient } from './patient.ts'
-
-type Wanted = NonNullable<Patient['worker']>
 
 export async function examineWorker(patient: Patient): Promise<readonly Finding[]> {
   const { worker: wanted, base } = patient
@@ -19,7 +17,7 @@ export async function examineWorker(patient: Patient): Promise<readonly Finding[
   return [...ofScript, ...(await examineControl(script, wanted, patient))]
 }
 
-async function examineScript(script: URL, { scope }: Wanted): Promise<readonly Finding[]> {
+async function examineScript(script: URL, { scope }: ResolvedWorker): Promise<readonly Finding[]> {
   const { pathname } = script
   let response: Response
   try {
@@ -61,7 +59,11 @@ function examineCaching(pathname: string, { headers }: Response): readonly Findi
   return isKept ? [found('worker-cached', `${pathname} is served with Cache-Control: ${caching}.`)] : []
 }
 
-async function examineControl(script: URL, wanted: Wanted, patient: Patient): Promise<readonly Finding[]> {
+async function examineControl(
+  script: URL,
+  wanted: ResolvedWorker,
+  patient: Patient,
+): Promise<readonly Finding[]> {
   const { controller } = navigator.serviceWorker
   if (controller === null) {
     if (patient.workerState === 'failed')
@@ -79,7 +81,7 @@ async function examineControl(script: URL, wanted: Wanted, patient: Patient): Pr
     : examineReport(report, wanted, patient.base)
 }
 
-function examineReport(report: AnyReport, wanted: Wanted, base: string): readonly Finding[] {
+function examineReport(report: AnyReport, wanted: ResolvedWorker, base: string): readonly Finding[] {
   if (report.format !== format)
     return [found('worker-version', `The worker speaks format ${report.format}, this page ${format}.`)]
   const { session = base, api = wanted.api, silent = [], isRetired = false } = report
