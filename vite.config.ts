@@ -1,13 +1,10 @@
 // The demo's page, the tests of all rooms, and one condition: `session-mirror` means this checkout's sources.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { playwright } from '@vitest/browser-playwright'
 import { msw } from 'msw/vite'
-import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
-import { mockedScript } from './scripts/build.ts'
-import { mockWorkerScript } from './src/testing/mock-worker.ts'
+import { sessionMirror } from './src/vite.ts'
 
 const conditions = ['session-mirror-source', 'module', 'browser', 'development|production']
 const sources = {
@@ -34,29 +31,11 @@ export const chromiumArguments = [
   '--disable-sync',
 ]
 
-/** Workers of the browser tests, as a server would send them. */
-const testWorkers: Plugin = {
-  name: 'test-workers',
-  configureServer({ middlewares }) {
-    middlewares.use('/mocked/worker.js', (_request, response) => {
-      void mockedWorkerText().then((text) =>
-        response
-          .writeHead(200, { 'content-type': 'text/javascript', 'service-worker-allowed': '/' })
-          .end(text),
-      )
-    })
-  },
-}
-
-async function mockedWorkerText(): Promise<string> {
-  const ofMsw = readFileSync(fileURLToPath(import.meta.resolve('msw/mockServiceWorker.js')), 'utf8')
-  return mockWorkerScript(await mockedScript(), ofMsw)
-}
-
 export default defineConfig({
   ...sources,
   root: 'demo',
   publicDir: false,
+  plugins: [sessionMirror()],
   build: { outDir: join(import.meta.dirname, 'dist/demo'), emptyOutDir: true },
   test: {
     root: import.meta.dirname,
@@ -76,8 +55,8 @@ export default defineConfig({
       },
       {
         ...sources,
-        // Serves msw's worker, for the tests of the testing door.
-        plugins: [msw({ mode: 'worker-only' }), testWorkers],
+        // Serves msw's worker, alone and together with ours, for the tests of the testing door.
+        plugins: [msw({ mode: 'worker-only' }), sessionMirror({ msw: true, path: '/mocked/worker.js' })],
         // The dependency optimizer would find these late and reload the page under a running test.
         optimizeDeps: { include: ['idb', 'workbox-window', 'msw', 'msw/browser', 'valibot'] },
         test: {

@@ -8,7 +8,6 @@ import process from 'node:process'
 import { createServer as createVite } from 'vite'
 import { type SessionRequest, sessionErrors, sessionMiddleware } from 'session-mirror/node'
 import { createSessions } from 'session-mirror/server'
-import { workerScript } from '../scripts/build.ts'
 import { type ShopSchema, schema } from './schema.ts'
 import { answerApi } from './server/api.ts'
 import { openBackend } from './server/backend.ts'
@@ -20,7 +19,6 @@ const secrets = [demoSecret()]
 const sessions = createSessions({ schema, secrets, store: backend.store })
 const withSession = sessionMiddleware(sessions)
 const stage = createStage({ sessions, backend, secrets })
-const worker = await workerScript(false)
 
 const server = createServer((request, response) => void answer(request, response))
 const vite = await createVite({
@@ -34,7 +32,6 @@ const vite = await createVite({
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = (request.url ?? '/').split('?')[0] ?? '/'
-  if (path === '/session-worker.js') return sendWorker(response)
   if (await stage(request, response)) return
   if (!path.startsWith('/api/') && path !== '/session' && !path.startsWith('/session/'))
     return vite.middlewares(request, response)
@@ -51,13 +48,6 @@ async function serveApi(request: IncomingMessage, response: ServerResponse, erro
       response.writeHead(500).end()
     })
   }
-}
-
-function sendWorker(response: ServerResponse): void {
-  response.setHeader('content-type', 'text/javascript')
-  response.setHeader('cache-control', 'no-cache')
-  response.setHeader('service-worker-allowed', '/')
-  response.end(worker)
 }
 
 /** Kept beside the installed packages, so that a restart of the demo ends nobody's session. */

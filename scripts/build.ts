@@ -7,9 +7,9 @@ import { type InlineConfig, type Plugin, build } from 'vite'
 
 const root = join(import.meta.dirname, '..')
 const stores = ['cookie', 'memcached', 'memory', 'sqlite', 'file', 'unstorage']
-const doors = ['index', 'schema', 'worker', 'server', 'node', 'fastify', ...stores, 'testing']
+const doors = ['index', 'schema', 'worker', 'server', 'node', 'fastify', ...stores, 'vite', 'testing']
 /** What users install, or what their platform brings. Everything else is in the bundle. */
-const external = [/^node:/, 'idb', 'workbox-window', /^msw(\/|$)/]
+const external = [/^node:/, 'idb', 'workbox-window', 'vite', /^msw(\/|$)/]
 
 const shared: InlineConfig = {
   root,

@@ -25,6 +25,8 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
   ],
   server: ['fastify', 'node:crypto', 'node:diagnostics_channel', 'node:http', 'node:stream'],
   testing: ['@noble/hashes', 'msw'],
+  // It writes an entry that imports the app's own session-mirror.
+  vite: ['session-mirror', 'node:fs', 'node:http', 'node:module', 'node:path', 'vite'],
 }
 /** The only files of the server's core that may import Node: all others also run inside msw, in a browser. */
 const nodeFiles = [

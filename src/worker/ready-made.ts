@@ -9,7 +9,11 @@ interface RoutingEvent extends ExtendableEvent {
   addRoutes?(rule: { readonly condition: unknown; readonly source: 'network' }): Promise<void>
 }
 
-/** Reads `?session=/session&api=/api/,https://api.example` and installs. */
+/**
+ * Installs what the script's own url says, `?session=/session&api=/api/,https://api.example`: a whole worker, which takes
+ * over at once. `upstream` as in `installSessionWorker`.
+ * @example installReadyMade()
+ */
 export function installReadyMade(upstream?: Upstream): void {
   const query = new URL(self.location.href).searchParams
   const session = query.get('session') ?? '/session'
@@ -17,7 +21,8 @@ export function installReadyMade(upstream?: Upstream): void {
 
   self.addEventListener('install', (event) => {
     void self.skipWaiting()
-    event.waitUntil(routePast(event, api))
+    // Who gives another upstream (msw) wants to see all the rest as well.
+    if (upstream === undefined) event.waitUntil(routePast(event, api))
   })
   self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()))
   installSessionWorker({ session, api, ...(upstream === undefined ? {} : { fetch: upstream }) })

@@ -1,0 +1,230 @@
+// The Vite plugin with real Vite: its dev server, its build in a process of its own, its preview.
+import { execFileSync } from 'node:child_process'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type InlineConfig, type Logger, createLogger, createServer, preview } from 'vite'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type SessionMirrorOptions, sessionMirror } from 'session-mirror/vite'
+
+const checkout = join(import.meta.dirname, '../..')
+const conditions = ['session-mirror-source', 'module', 'browser', 'development|production']
+let root: string
+let closing: (() => Promise<unknown>)[]
+
+beforeEach(() => {
+  closing = []
+  root = mkdtempSync(join(tmpdir(), 'session-mirror-vite-'))
+  mkdirSync(join(root, 'node_modules'))
+  // An app that has installed us, and msw.
+  for (const name of ['session-mirror', 'msw'])
+    symlinkSync(
+      name === 'msw' ? join(checkout, 'node_modules/msw') : checkout,
+      join(root, 'node_modules', name),
+    )
+  write('package.json', '{ "type": "module" }')
+  write('index.html', '<!doctype html><title>app</title><script type="module" src="/main.js"></script>')
+  write('main.js', 'document.title = "started"')
+})
+afterEach(async () => {
+  await Promise.all(closing.map((close) => close()))
+  rmSync(root, { recursive: true, force: true })
+})
+
+function write(name: string, text: string): void {
+  mkdirSync(join(root, name, '..'), { recursive: true })
+  writeFileSync(join(root, name), text)
+}
+
+interface Served {
+  get(path: string): Promise<{
+    status: number
+    type: string | null
+    caching: string | null
+    scope: string | null
+    text: string
+  }>
+  readonly errors: string[]
+}
+
+async function ask(port: number, path: string): ReturnType<Served['get']> {
+  const response = await fetch(`http://localhost:${port}${path}`)
+  const { headers, status } = response
+  const [type, caching, scope] = ['content-type', 'cache-control', 'service-worker-allowed'].map((name) =>
+    headers.get(name),
+  )
+  return {
+    status,
+    type: type ?? null,
+    caching: caching ?? null,
+    scope: scope ?? null,
+    text: await response.text(),
+  }
+}
+
+async function serve(options: SessionMirrorOptions = {}, config: InlineConfig = {}): Promise<Served> {
+  const errors: string[] = []
+  const logger: Logger = { ...createLogger('silent'), error: (message) => void errors.push(message) }
+  const server = await createServer({
+    root,
+    configFile: false,
+    customLogger: logger,
+    resolve: { conditions },
+    server: { port: 0, host: 'localhost', hmr: false, ws: false },
+    plugins: [sessionMirror(options)],
+    ...config,
+  })
+  closing.push(() => server.close())
+  await server.listen()
+  const address = server.httpServer?.address() as AddressInfo | undefined
+  return { get: (path) => ask(address?.port ?? 0, path), errors }
+}
+
+/** In a process of its own: a dev server in this one leaves NODE_ENV behind. */
+function build(config: string): string[] {
+  write(
+    'vite.config.js',
+    `import { sessionMirror } from ${JSON.stringify(join(checkout, 'src/vite.ts'))}
+     export default { logLevel: 'error', resolve: { conditions: ${JSON.stringify(conditions)} }, ${config} }`,
+  )
+  const { NODE_ENV: _, VITEST: __, ...env } = process.env
+  execFileSync(
+    process.execPath,
+    [join(checkout, 'node_modules/vite/bin/vite.js'), 'build', '--configLoader', 'native'],
+    {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
+  return readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' }).toSorted()
+}
+const emitted = (name = 'session-worker.js'): string => readFileSync(join(root, 'dist', name), 'utf8')
+
+describe('in development', () => {
+  test('the ready-made worker is at its url, with the headers that a worker needs', async () => {
+    const { get } = await serve()
+    const script = await get('/session-worker.js?session=%2Fsession&api=%2Fapi%2F')
+    expect(script).toMatchObject({ status: 200, type: 'text/javascript', caching: 'no-cache', scope: '/' })
+    expect(script.text).toContain('skipWaiting')
+    expect(script.text).not.toMatch(/^\s*(import|export)\b/m)
+    // What is not ours is Vite's.
+    expect((await get('/main.js')).text).toContain('started')
+  })
+
+  test('below another base, and by another name', async () => {
+    const { get } = await serve({ path: '/workers/mine.js' }, { base: '/shop/' })
+    expect(await get('/shop/workers/mine.js')).toMatchObject({ status: 200, scope: '/shop/' })
+    expect((await get('/workers/mine.js')).type).not.toBe('text/javascript')
+  })
+
+  test('a worker of your own is one script, and made anew when a file of it has changed', async () => {
+    write('src/name.ts', `export const name: string = 'first'`)
+    write(
+      'src/worker.ts',
+      `import { installSessionWorker } from 'session-mirror/worker'\nimport { name } from './name'\ninstallSessionWorker()\nself.appName = name + DEFINED + import.meta.env.MODE + import.meta.env.VITE_THING`,
+    )
+    write('.env', 'VITE_THING=thing')
+    const { get } = await serve({ worker: 'src/worker.ts' }, { define: { DEFINED: '"defined"' } })
+    const { text } = await get('/session-worker.js')
+    for (const part of ['first', 'defined', 'thing', 'test', 'respondWith']) expect(text).toContain(part)
+    write('src/name.ts', `export const name: string = 'second'`)
+    await vi.waitFor(async () => expect((await get('/session-worker.js')).text).toContain('second'), {
+      timeout: 10_000,
+    })
+  })
+
+  test('a mistake in it is an answer that says so, and is forgotten when it is mended', async () => {
+    write('src/worker.ts', 'const = 1')
+    const { get, errors } = await serve({ worker: 'src/worker.ts' })
+    const answer = await get('/session-worker.js')
+    expect(answer).toMatchObject({ status: 500, type: 'text/plain; charset=utf-8' })
+    expect(answer.text).toContain('worker.ts')
+    expect(errors).toEqual([answer.text])
+    write('src/worker.ts', 'self.mended = 1')
+    expect(await get('/session-worker.js')).toMatchObject({ status: 200 })
+  })
+
+  test('for tests it holds msw’s worker, too', async () => {
+    const { get } = await serve({ msw: true })
+    const { text } = await get('/session-worker.js')
+    expect(text.indexOf('skipWaiting')).toBeLessThan(text.indexOf('INTEGRITY_CHECKSUM'))
+    expect(text).toMatch(/handleRequest\(\{\s*request/)
+  })
+})
+
+describe('in the build', () => {
+  test('the worker is one file by its very name, minified, that imports nothing and knows it is a build', () => {
+    write(
+      'src/worker.ts',
+      `import { installSessionWorker } from 'session-mirror/worker'\ninstallSessionWorker()\nself.dev = import.meta.env.DEV ? 'in development' : 'in production'`,
+    )
+    const files = build(`base: '/shop/', plugins: [sessionMirror({ worker: 'src/worker.ts' })]`)
+    expect(files.filter((name) => name.includes('worker'))).toEqual(['session-worker.js'])
+    const text = emitted()
+    expect(text).not.toMatch(/\bimport\b|\bexport\b/)
+    expect(text).toContain('in production')
+    expect(text).not.toContain('in development')
+    expect(text.split('\n').length).toBeLessThan(10)
+  })
+
+  test('the ready-made one, and its headers in the preview', async () => {
+    build('plugins: [sessionMirror()]')
+    expect(emitted()).toContain('skipWaiting')
+    const server = await preview({
+      root,
+      configFile: false,
+      logLevel: 'silent',
+      preview: { port: 0, host: 'localhost' },
+      plugins: [sessionMirror()],
+    })
+    closing.push(() => server.close())
+    const { port } = server.httpServer.address() as AddressInfo
+    expect(await ask(port, '/session-worker.js')).toMatchObject({
+      status: 200,
+      type: expect.stringContaining('text/javascript'),
+      caching: 'no-cache',
+      scope: '/',
+    })
+  })
+
+  test('plugins of the worker are run, those of the page are not', () => {
+    write('src/worker.ts', 'self.of = NAME')
+    const naming = (name: string): string =>
+      `{ name: '${name}', transform: (code) => code.replaceAll('NAME', '"${name}"') }`
+    build(
+      `plugins: [${naming('page')}, sessionMirror({ worker: 'src/worker.ts', plugins: () => [${naming('worker')}] })]`,
+    )
+    expect(emitted()).toMatch(/["'`]worker["'`]/)
+    expect(emitted()).not.toMatch(/["'`]page["'`]/)
+  })
+})
+
+describe('what cannot be', () => {
+  const invalid = expect.objectContaining({ code: 'invalid-option' })
+  test.each(['session-worker.js', '/worker.mjs', '/../worker.js', '/worker.js?x', '/.js', ''])(
+    'the path %j',
+    (path) => {
+      expect(() => sessionMirror({ path })).toThrow(invalid)
+    },
+  )
+  test('msw together with a worker of your own', () => {
+    expect(() => sessionMirror({ msw: true, worker: 'src/worker.ts' })).toThrow(invalid)
+  })
+  test('a worker that is not there', async () => {
+    await expect(serve({ worker: 'src/nowhere.ts' })).rejects.toThrow(/nowhere\.ts/)
+  })
+  test('a file of the same name in the public folder', async () => {
+    write('public/session-worker.js', '// an old copy')
+    await expect(serve()).rejects.toThrow(invalid)
+  })
+})
