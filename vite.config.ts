@@ -3,8 +3,10 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { playwright } from '@vitest/browser-playwright'
 import { msw } from 'msw/vite'
-import { defineConfig } from 'vitest/config'
+import { type TestProjectInlineConfiguration, defineConfig } from 'vitest/config'
+import type { BrowserConfigOptions } from 'vitest/node'
 import { sessionMirror } from './src/vite.ts'
+import { testBackend } from './test/browser/backend.ts'
 
 const conditions = ['session-mirror-source', 'module', 'browser', 'development|production']
 const sources = {
@@ -31,6 +33,38 @@ export const chromiumArguments = [
   '--disable-sync',
 ]
 
+/** The tests that run in a browser's page, for one engine. */
+export function browserProject(
+  name: string,
+  engine: Partial<BrowserConfigOptions>,
+): TestProjectInlineConfiguration {
+  return {
+    ...sources,
+    extends: false,
+    root: import.meta.dirname,
+    // Serves msw's worker, alone and together with ours, for the tests of the testing door; and a session server.
+    plugins: [
+      msw({ mode: 'worker-only' }),
+      sessionMirror({ msw: true, path: '/mocked/worker.js' }),
+      testBackend(),
+    ],
+    // The dependency optimizer would find these late and reload the page under a running test.
+    optimizeDeps: { include: ['idb', 'workbox-window', 'msw', 'msw/browser', 'valibot'] },
+    test: {
+      name,
+      include: ['test/**/*.browser.test.ts'],
+      // Storage, workers and cookies belong to the origin, not to a test file.
+      fileParallelism: false,
+      browser: {
+        enabled: true,
+        screenshotFailures: false,
+        instances: [{ browser: name === 'browser' ? 'chromium' : name }],
+        ...engine,
+      } as BrowserConfigOptions,
+    },
+  }
+}
+
 export default defineConfig({
   ...sources,
   root: 'demo',
@@ -42,6 +76,9 @@ export default defineConfig({
     projects: [
       {
         ...sources,
+        // The demo's page is no part of the tests.
+        extends: false,
+        root: import.meta.dirname,
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
@@ -53,28 +90,14 @@ export default defineConfig({
           maxConcurrency: 80,
         },
       },
+      browserProject('browser', {
+        headless: true,
+        provider: playwright({ launchOptions: { executablePath: chromium, args: chromiumArguments } }),
+      }),
       {
         ...sources,
-        // Serves msw's worker, alone and together with ours, for the tests of the testing door.
-        plugins: [msw({ mode: 'worker-only' }), sessionMirror({ msw: true, path: '/mocked/worker.js' })],
-        // The dependency optimizer would find these late and reload the page under a running test.
-        optimizeDeps: { include: ['idb', 'workbox-window', 'msw', 'msw/browser', 'valibot'] },
-        test: {
-          name: 'browser',
-          include: ['test/**/*.browser.test.ts'],
-          // Storage, workers and cookies belong to the origin, not to a test file.
-          fileParallelism: false,
-          browser: {
-            enabled: true,
-            headless: true,
-            screenshotFailures: false,
-            instances: [{ browser: 'chromium' }],
-            provider: playwright({ launchOptions: { executablePath: chromium, args: chromiumArguments } }),
-          },
-        },
-      },
-      {
-        ...sources,
+        extends: false,
+        root: import.meta.dirname,
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],

@@ -1,5 +1,5 @@
 // Makes a fresh clone ready: npm packages when they are missing or stale, then each program named on
-// the command line (chromium, memcached, nutcracker, yrmcds). Runs on any Node from 18 and imports no package, because it
+// the command line (chromium, firefox, webkit, memcached, nutcracker, yrmcds). Runs on any Node from 18 and imports no package, because it
 // runs before there are any.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -21,6 +21,15 @@ const programs = {
     names: ['chromium', 'chromium-browser', 'google-chrome'],
     variable: 'CHROMIUM_PATH',
     apt: 'chromium',
+  },
+  firefox: { names: ['firefox-esr', 'firefox'], variable: 'FIREFOX_PATH', apt: 'firefox-esr' },
+  // WebKitGTK with its small browser, which stands beside the library, and a display that nobody sees.
+  webkit: {
+    names: ['webkit2gtk-4.1/MiniBrowser'],
+    libraries: '/usr/lib',
+    variable: 'WEBKIT_PATH',
+    apt: 'webkit2gtk-driver',
+    with: ['xvfb', 'xauth'],
   },
   memcached: { names: ['memcached'], variable: 'MEMCACHED_PATH', apt: 'memcached' },
   nutcracker: {
@@ -77,7 +86,7 @@ function installPrograms(wanted) {
 
 function installPackaged(missing) {
   if (missing.length === 0) return
-  const packages = missing.map((name) => programs[name].apt)
+  const packages = missing.flatMap((name) => [programs[name].apt, ...(programs[name].with ?? [])])
   const help = `install ${missing.join(' and ')} (on Debian: apt-get install ${packages.join(' ')})`
   if (!onPath('apt-get')) fail(`this needs ${missing.join(' and ')}, and there is no apt-get here: ${help}`)
 
@@ -132,9 +141,10 @@ function updateLists(help) {
   run([...asRoot('apt-get'), ...aptOptions, 'update'], help)
 }
 
-function isInstalled({ names, variable, apt, unpack }) {
+function isInstalled({ names, variable, apt, unpack, libraries }) {
   const named = process.env[variable]
   if (named) return existsSync(named)
+  if (libraries) return readdirSync(libraries).some((folder) => existsSync(join(libraries, folder, names[0])))
   return names.some(onPath) || (unpack !== undefined && existsSync(join(cache, apt, names[0])))
 }
 

@@ -1,0 +1,78 @@
+// What a browser test asks of its backend, and the pages that it opens.
+import { type Session, type SessionOptions, createSession } from 'session-mirror'
+import type { Control, Seen } from './backend.ts'
+import { type Schema, schema } from './schema.ts'
+import type { Tab } from './tab.ts'
+
+type Options = Partial<Omit<SessionOptions<Schema>, 'schema' | 'url'>>
+
+export interface App {
+  readonly base: string
+  open(options?: Options): Promise<Session<Schema>>
+  /** The same session in another page of the app. */
+  openTab(options?: Options): Promise<Session<Schema>>
+  fetch(path: string, init?: RequestInit): Promise<Response>
+  json(path: string, init?: RequestInit): Promise<Record<string, unknown>>
+  signIn(owner: string): Promise<void>
+  control(control: Control): Promise<void>
+  seen(path?: string): Promise<readonly Seen[]>
+  /** Closes what was opened. */
+  close(): void
+}
+
+/** The app of that name; give each test file its own. */
+export function createApp(name: string): App {
+  const base = `/backend/${name}`
+  const url = `${base}/session`
+  const sessions: Session<Schema>[] = []
+  const frames: HTMLIFrameElement[] = []
+  const keep = async (session: Session<Schema>): Promise<Session<Schema>> => {
+    sessions.push(session)
+    await session.ready
+    return session
+  }
+  const app: App = {
+    base,
+    open: (options) => keep(createSession({ schema, url, live: false, ...options })),
+    async openTab(options) {
+      const frame = document.createElement('iframe')
+      frame.src = `${base}/tab`
+      frames.push(frame)
+      document.body.append(frame)
+      const tab = (): Partial<Tab> => frame.contentWindow as unknown as Partial<Tab>
+      await until(() => tab().openSession !== undefined)
+      return keep((tab() as Tab).openSession({ url, live: false, ...options }))
+    },
+    fetch: (path, init) => fetch(base + path, init),
+    json: async (path, init) => (await app.fetch(path, init)).json(),
+    async signIn(owner) {
+      await app.fetch(`/api/sign-in?as=${owner}`, { method: 'POST' })
+    },
+    async control(control) {
+      await fetch(`${base}/control`, { method: 'POST', body: JSON.stringify(control) })
+    },
+    async seen(path) {
+      const all = (await (await fetch(`${base}/seen`)).json()) as Seen[] // The backend wrote it.
+      return path === undefined ? all : all.filter((entry) => entry.path === path)
+    },
+    close() {
+      for (const session of sessions) session.close()
+      for (const frame of frames) frame.remove()
+    },
+  }
+  return app
+}
+
+export async function until(holds: () => boolean | Promise<boolean>, patience = 10_000): Promise<void> {
+  const end = Date.now() + patience
+  // oxlint-disable-next-line no-await-in-loop -- it is asked again until it holds
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`It did not become true: ${holds.toString()}`)
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    await after(20)
+  }
+}
+
+export function after(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+}
