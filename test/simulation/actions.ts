@@ -76,6 +76,7 @@ const actions = {
   },
   kill: (_world, profile, tab) => profile.kill(tab),
   killWorker: (_world, profile) => profile.worker.kill(),
+  callWorker: (_world, profile) => profile.worker.sync(),
   cutPower(world, profile) {
     world.ledger.excuse(profile, 'power cut')
     world.ledger.revive(profile)

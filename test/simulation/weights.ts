@@ -25,6 +25,7 @@ export const weights: Readonly<Record<ActionName, number>> = {
   open: 6,
   kill: 4,
   killWorker: 2,
+  callWorker: 3,
   cutPower: 3,
   stall: 4,
   clone: 1,

@@ -12,6 +12,8 @@ export const base = 'http://localhost/session'
 export interface WorkerHost {
   /** A page's request, as the browser hands it to the worker. */
   fetch(request: SimFetchRequest): Promise<SimFetchResponse>
+  /** Background Sync: the browser calls at any time, whether anybody asked or not. */
+  sync(): void
   kill(): void
 }
 
@@ -27,7 +29,7 @@ interface Tools {
 interface Running {
   readonly context: Context
   readonly underWay: Set<() => void>
-  dispatch(event: object): void
+  dispatch(type: 'fetch' | 'sync', event: object): void
 }
 
 export function createWorkerHost(tools: Tools): WorkerHost {
@@ -37,12 +39,12 @@ export function createWorkerHost(tools: Tools): WorkerHost {
 
   function start(): Running {
     const context: Context = { name: `${name}.w${++starts}`, realm, isAlive: true, stalledUntil: 0 }
-    const listeners: ((event: object) => void)[] = []
+    const listeners: { readonly type: string; readonly listener: (event: object) => void }[] = []
     tools.scopes.set(context, {
       location: { origin },
       clients: { get: async () => ({ url: `${origin}/`, type: 'window' }) },
       addEventListener: (type: string, listener: (event: object) => void) => {
-        if (type === 'fetch') listeners.push(listener)
+        listeners.push({ type, listener })
       },
     })
     const run = (): void =>
@@ -51,8 +53,8 @@ export function createWorkerHost(tools: Tools): WorkerHost {
     return {
       context,
       underWay: new Set(),
-      dispatch: (event) => {
-        for (const listener of listeners) listener(event)
+      dispatch: (wanted, event) => {
+        for (const { type, listener } of listeners) if (type === wanted) listener(event)
       },
     }
   }
@@ -79,7 +81,8 @@ export function createWorkerHost(tools: Tools): WorkerHost {
             (value) => settle(() => resolve(value)),
             (error: unknown) => settle(() => reject(error)),
           )
-        worker.dispatch({ request, clientId: 'page', respondWith })
+        const stopImmediatePropagation = (): void => undefined
+        worker.dispatch('fetch', { request, clientId: 'page', respondWith, stopImmediatePropagation })
       }
       // After it has started.
       scheduler.after(31, worker.context, { label: 'fetch event', run })
@@ -88,6 +91,13 @@ export function createWorkerHost(tools: Tools): WorkerHost {
 
   return {
     fetch,
+    sync() {
+      const worker = (running ??= start())
+      // A run that fails is tried again by the browser: here at some later call.
+      const waitUntil = (work: Promise<unknown>): void => void work.catch(() => undefined)
+      const run = (): void => worker.dispatch('sync', { tag: `session-mirror:${base}`, waitUntil })
+      scheduler.after(31, worker.context, { label: 'sync event', run })
+    },
     kill() {
       if (running === undefined) return
       const { context, underWay } = running
