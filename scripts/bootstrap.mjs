@@ -1,5 +1,5 @@
 // Makes a fresh clone ready: npm packages when they are missing or stale, then each program named on
-// the command line (chromium, firefox, webkit, memcached, nutcracker, yrmcds). Runs on any Node from 18 and imports no package, because it
+// the command line (chromium, firefox, webkit, memcached, nutcracker, yrmcds), and what the `examples` need. Runs on any Node from 18 and imports no package, because it
 // runs before there are any.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -49,8 +49,10 @@ const programs = {
   },
 }
 
+const asked = process.argv.slice(2)
 installPackages()
-installPrograms(process.argv.slice(2))
+if (asked.includes('examples')) installExamples()
+installPrograms(asked.filter((name) => name !== 'examples'))
 
 function installPackages() {
   const stamp = createHash('sha256')
@@ -71,10 +73,25 @@ function installPackages() {
   writeFileSync(stampFile, stamp)
 }
 
+/** What the example apps need that nobody else does, Workbox's build tools: from a lockfile of their own. */
+function installExamples() {
+  const folder = join(root, 'test/examples')
+  const stamp = join(folder, 'node_modules/.bootstrap')
+  const lock = readFileSync(join(folder, 'package-lock.json'), 'utf8')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
+  console.log('bootstrap: installing what the examples need')
+  npmIn(folder, 'ci', '--no-audit', '--no-fund', '--loglevel=error')
+  writeFileSync(stamp, lock)
+}
+
 function npm(...args) {
+  npmIn(root, ...args)
+}
+
+function npmIn(cwd, ...args) {
   const cli = process.env.npm_execpath
   const [command, rest] = cli ? [process.execPath, [cli, ...args]] : ['npm', args]
-  const { status } = spawnSync(command, rest, { cwd: root, stdio: 'inherit' })
+  const { status } = spawnSync(command, rest, { cwd, stdio: 'inherit' })
   if (status !== 0) fail(`npm ${args[0]} ended with status ${status}`)
 }
 

@@ -1,13 +1,14 @@
 // Builds dist/: one ES module for each door of package.json, the ready-made worker as one self-contained
 // classic script, and the types. `workerScript` is also what the demo and the tests serve.
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type InlineConfig, type Plugin, build } from 'vite'
 
 const root = join(import.meta.dirname, '..')
 const stores = ['cookie', 'memcached', 'memory', 'sqlite', 'file', 'unstorage']
 const doors = ['index', 'schema', 'worker', 'server', 'node', 'fastify', ...stores, 'vite', 'testing']
+const workers = ['session', 'imported', 'mocked', 'retired'] as const
 /** What users install, or what their platform brings. Everything else is in the bundle. */
 const external = [/^node:/, 'idb', 'workbox-window', 'vite', /^msw(\/|$)/]
 
@@ -51,15 +52,21 @@ export async function bundle(entry: string, options: BundleOptions): Promise<str
 
 /** The ready-made worker as text: an IIFE, which registers as a classic and as a module script. */
 export function workerScript(minify = true): Promise<string> {
-  return bundle(join(root, 'src/session-worker.ts'), { minify, format: 'iife' })
+  return script('session', minify)
 }
 
-async function buildDoors(): Promise<void> {
+/** One of the worker scripts, each one file: `session`, `imported` (our part for importScripts), `mocked`, `retired`. */
+export function script(name: WorkerName, minify = false): Promise<string> {
+  return bundle(join(root, `src/${name}-worker.ts`), { minify, format: 'iife' })
+}
+type WorkerName = (typeof workers)[number]
+
+async function buildDoors(dist: string): Promise<void> {
   const input = Object.fromEntries(doors.map((door) => [door, join(root, `src/${door}.ts`)]))
   await build({
     ...shared,
     build: {
-      outDir: join(root, 'dist'),
+      outDir: dist,
       emptyOutDir: false,
       minify: false,
       target: 'es2023',
@@ -69,36 +76,33 @@ async function buildDoors(): Promise<void> {
   })
 }
 
-/** What is served in the worker's place to take it back from every browser. */
-export function retiredScript(): Promise<string> {
-  return bundle(join(root, 'src/retired-worker.ts'), { minify: false, format: 'iife' })
-}
-
-/** The session's half of a worker for tests with msw, as text. */
-export function mockedScript(): Promise<string> {
-  return bundle(join(root, 'src/mocked-worker.ts'), { minify: false, format: 'iife' })
-}
-
-async function buildWorker(): Promise<void> {
-  const { writeFileSync } = await import('node:fs')
-  writeFileSync(join(root, 'dist/session-worker.js'), await workerScript())
-  writeFileSync(join(root, 'dist/retired-worker.js'), await retiredScript())
-  writeFileSync(join(root, 'dist/mocked-worker.js'), await mockedScript())
+async function buildWorkers(dist: string): Promise<void> {
+  for (const name of workers) {
+    // oxlint-disable-next-line no-await-in-loop -- four
+    writeFileSync(
+      join(dist, `${name}-worker.js`),
+      await script(name, name !== 'mocked' && name !== 'retired'),
+    )
+  }
 }
 
 /** The program `session-mirror`, for `npx`. */
-async function buildProgram(): Promise<void> {
-  const { chmodSync, writeFileSync } = await import('node:fs')
-  const file = join(root, 'dist/session-mirror.js')
+async function buildProgram(dist: string): Promise<void> {
+  const file = join(dist, 'session-mirror.js')
   const options = { minify: false, external: ['node:crypto', 'node:process'] }
   writeFileSync(file, await bundle(join(root, 'src/bin/session-mirror.ts'), options))
   chmodSync(file, 0o755)
 }
 
+/** All scripts, without types, into the folder `dist`, which is made anew. */
+export async function buildScripts(dist: string): Promise<void> {
+  rmSync(dist, { recursive: true, force: true })
+  await buildDoors(dist)
+  await buildWorkers(dist)
+  await buildProgram(dist)
+}
+
 if (import.meta.main) {
-  rmSync(join(root, 'dist'), { recursive: true, force: true })
-  await buildDoors()
-  await buildWorker()
-  await buildProgram()
+  await buildScripts(join(root, 'dist'))
   execFileSync(join(root, 'node_modules/.bin/tsc'), ['-b', '--force'], { cwd: root, stdio: 'inherit' })
 }

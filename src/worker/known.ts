@@ -34,9 +34,11 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
   async function reload(): Promise<void> {
     if (isFailing()) return
     try {
-      const [known, retired] = await use((opened) =>
-        Promise.all([opened.get('mirror', 'mirror'), opened.get('mirror', 'retired')]),
-      )
+      const [known, retired] = await use((opened) => {
+        // One transaction: this stands before every request.
+        const { store } = opened.transaction('mirror')
+        return Promise.all([store.get('mirror'), store.get('retired')])
+      })
       document = parse(known)
       isRetired = retired === true
     } catch {

@@ -10,22 +10,27 @@ interface RoutingEvent extends ExtendableEvent {
 }
 
 /**
- * Installs what the script's own url says, `?session=/session&api=/api/,https://api.example`: a whole worker, which takes
- * over at once. `upstream` as in `installSessionWorker`.
+ * A whole worker, which takes over at once: what the script's own url says, `?session=/session&api=/api/,https://api.example`.
+ * `upstream` as in `installSessionWorker`.
  * @example installReadyMade()
  */
 export function installReadyMade(upstream?: Upstream): void {
-  const query = new URL(self.location.href).searchParams
-  const session = query.get('session') ?? '/session'
-  const api = (query.get('api') ?? '/api/').split(',').filter((entry) => entry !== '')
-
+  const { api } = installAsAsked(upstream)
   self.addEventListener('install', (event) => {
     void self.skipWaiting()
     // Who gives another upstream (msw) wants to see all the rest as well.
     if (upstream === undefined) event.waitUntil(routePast(event, api))
   })
   self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()))
+}
+
+/** The session's part alone, as the url of the script asks for it: for `importScripts` in a worker that is somebody else's. */
+export function installAsAsked(upstream?: Upstream): { readonly api: readonly string[] } {
+  const query = new URL(self.location.href).searchParams
+  const session = query.get('session') ?? '/session'
+  const api = (query.get('api') ?? '/api/').split(',').filter((entry) => entry !== '')
   installSessionWorker({ session, api, ...(upstream === undefined ? {} : { fetch: upstream }) })
+  return { api }
 }
 
 /** Requests that are not listed do not even start the worker, where the browser can do that. */

@@ -34,6 +34,7 @@ interface SyncEvent extends ExtendableEvent {
 const patience = 500
 /** A sign-out that is under way goes before any request; one that cannot get through must not hold them for ever. */
 const leavingPatience = 2000
+const manyPages = 1000
 
 /**
  * Installs the session in a service worker, beside whatever else that worker does. Call it at the top level.
@@ -54,11 +55,19 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
   let attached = 0
   let retried = 0
   const silent = createSilent()
+  /** Ids of pages of this origin: an id never comes to mean another page, so asking once is enough. */
+  const pages = new Set<string>()
+
+  async function isPage(clientId: string): Promise<boolean> {
+    if (pages.has(clientId)) return true
+    const isOurs = isPageOf(await self.clients.get(clientId), origin)
+    if (isOurs && pages.size < manyPages) pages.add(clientId)
+    return isOurs
+  }
 
   async function attach(event: FetchEvent): Promise<Response> {
-    if (!isPageOf(await self.clients.get(event.clientId), origin)) return upstream(event.request, event)
-    await session.reload()
-    if (session.isRetired) return upstream(event.request, event)
+    const [isOurs] = await Promise.all([isPage(event.clientId), session.reload()])
+    if (!isOurs || session.isRetired) return upstream(event.request, event)
     attached++
     const send = attachedFetch(
       {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { memoryStore } from 'session-mirror/memory'
-import { bundle, retiredScript } from '../../scripts/build.ts'
+import { bundle, script } from '../../scripts/build.ts'
 import { type App, after, startApp } from './app.ts'
 import { launch, openPage, setTimes, stopWorkers } from './browser.ts'
 
@@ -120,7 +120,7 @@ describe('another version', () => {
 describe('taking the worker back', () => {
   test('by serving the retired script in its place: gone at the next load, also from a page that stays open', async () => {
     const page = await signedIn()
-    app.assets[path] = await retiredScript()
+    app.assets[path] = await script('retired')
     const next = await context.newPage()
     await next.goto(`${app.origin}/?no-worker`)
     // The browser looks for a new script after each navigation, when the page has settled down.

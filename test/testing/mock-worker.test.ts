@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { mockWorkerScript, mockedWorker } from 'session-mirror/testing'
-import { mockedScript } from '../../scripts/build.ts'
+import { script } from '../../scripts/build.ts'
 
 const msw = readFileSync(fileURLToPath(import.meta.resolve('msw/mockServiceWorker.js')), 'utf8')
 
 describe('one worker for the session and msw', () => {
   test('is put together with the msw that is installed, the session first', async () => {
-    const session = await mockedScript()
+    const session = await script('mocked')
     const text = mockWorkerScript(session, msw)
     expect(text.startsWith(session)).toBe(true)
     // Byte for byte: msw asks its worker for a checksum.
@@ -31,7 +31,7 @@ describe('one worker for the session and msw', () => {
     ],
     ['is nothing', () => ''],
   ])('is refused when msw’s script %s', async (_what, change) => {
-    const session = await mockedScript()
+    const session = await script('mocked')
     expect(() => mockWorkerScript(session, change(msw))).toThrow(
       expect.objectContaining({ code: 'unsupported' }),
     )

@@ -1,0 +1,205 @@
+// The example apps, built as their own users would build them, with the package as it is published, served with the real
+// session server, in real Chromium: our session beside hand-written, Workbox's and vite-plugin-pwa's workers.
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Browser, BrowserContext, Page } from 'playwright'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { memoryStore } from 'session-mirror/memory'
+import { buildScripts } from '../../scripts/build.ts'
+import { type App, after, startApp } from './app.ts'
+import { launch } from './browser.ts'
+
+const root = join(import.meta.dirname, '../..')
+const examples = join(root, 'test/examples')
+const freshSeconds = 2
+let browser: Browser
+
+beforeAll(async () => {
+  const installed = join(examples, 'node_modules/session-mirror')
+  rmSync(installed, { recursive: true, force: true })
+  mkdirSync(installed)
+  cpSync(join(root, 'package.json'), join(installed, 'package.json'))
+  await buildScripts(join(installed, 'dist'))
+  browser = await launch()
+}, 120_000)
+afterAll(() => browser?.close())
+
+/** In a process of its own, as from a shell. */
+function build(name: string): Record<string, string> {
+  const { NODE_ENV: _, VITEST: __, ...env } = process.env
+  const vite = join(root, 'node_modules/vite/bin/vite.js')
+  const folder = join(examples, name)
+  rmSync(join(folder, 'dist'), { recursive: true, force: true })
+  execFileSync(process.execPath, [vite, 'build', '--configLoader', 'native', '--logLevel', 'error'], {
+    cwd: folder,
+    env,
+  })
+  const files = readdirSync(join(folder, 'dist'), { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  )
+  return Object.fromEntries(
+    files.map((file) => {
+      const path = join(file.parentPath, file.name)
+      return [path.slice(join(folder, 'dist').length), readFileSync(path, 'utf8')]
+    }),
+  )
+}
+
+const image = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+
+/** What each example can do beside our session. */
+const apps = [
+  { name: 'hand-written', hasCaches: false },
+  { name: 'workbox', hasCaches: true },
+  { name: 'generated', hasCaches: true },
+  { name: 'pwa', hasCaches: true },
+] as const
+
+describe.each(apps)('the example $name', ({ name, hasCaches }) => {
+  let app: App
+  let context: BrowserContext
+  let loads: number
+  let served = { images: 0, catalogue: 0, public: 0 }
+
+  beforeAll(async () => {
+    app = await startApp({ store: memoryStore(), freshSeconds, rotateSeconds: 1 })
+    for (const path of Object.keys(app.assets)) delete app.assets[path]
+    const files = build(name)
+    Object.assign(app.assets, files, { '/': files['/index.html'] })
+    app.others.set('/images/a.svg', (_request, response) => {
+      served.images++
+      response.writeHead(200, { 'content-type': 'image/svg+xml' }).end(image)
+    })
+    app.others.set('/catalogue', (_request, response) => {
+      served.catalogue++
+      response.writeHead(200, { 'content-type': 'application/json' }).end('["apples"]')
+    })
+    app.others.set('/api/public', (_request, response) => {
+      served.public++
+      response.writeHead(200, { 'content-type': 'application/json' }).end('["public"]')
+    })
+  }, 120_000)
+  afterAll(() => app?.close())
+  afterEach(async () => {
+    app.isDead = false
+    await context?.close()
+  })
+
+  async function open(): Promise<Page> {
+    context = await browser.newContext()
+    served = { images: 0, catalogue: 0, public: 0 }
+    loads = 0
+    const page = await context.newPage()
+    page.on('framenavigated', () => void loads++)
+    await page.goto(app.origin)
+    await page.waitForFunction(() => window.session?.inspect().worker === 'controlling')
+    await page.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
+    await page.waitForFunction(() => window.session.owner === 'ada')
+    // An app's own caches are filled by then.
+    await page.evaluate(() => navigator.serviceWorker.ready)
+    await after(200)
+    return page
+  }
+  const cached = (page: Page): Promise<string[]> =>
+    page.evaluate(async () => {
+      const names = await caches.keys()
+      const requests = await Promise.all(names.map(async (one) => (await caches.open(one)).keys()))
+      return requests.flat().map(({ url }) => new URL(url).pathname)
+    })
+
+  test('refreshes once for twenty requests at a stale cookie, and says which session it means', async () => {
+    const page = await open()
+    await after(freshSeconds * 1000 + 200)
+    const before = app.count('POST', '/session/refresh')
+    const answers = await page.evaluate(async () => {
+      const responses = await Promise.all(Array.from({ length: 20 }, () => fetch('/api/me')))
+      return Promise.all(responses.map(async (response) => [response.status, (await response.json()).owner]))
+    })
+    expect(answers).toEqual(Array.from({ length: 20 }, () => [200, 'ada']))
+    expect(app.count('POST', '/session/refresh') - before).toBe(1)
+    const { epoch } = await page.evaluate(() => window.session.inspect().local.mirror.mirror)
+    expect(app.seen.at(-1)).toMatchObject({ path: '/api/me', epoch })
+  })
+
+  test('keeps nothing of the session in Cache Storage, whatever routes the app has', async () => {
+    const page = await open()
+    await page.evaluate(async () => {
+      await fetch('/api/me')
+      await window.session.set('note', 'mine').acknowledged
+      await window.session.pull()
+    })
+    expect((await cached(page)).filter((path) => /^\/(api|session)/.test(path))).toEqual([])
+  })
+
+  test('opens without a network, with the session’s state and the app’s own shell', async () => {
+    const page = await open()
+    await page.evaluate(() => window.session.set('note', 'kept').acknowledged)
+    app.isDead = true
+    await page.reload()
+    await page.waitForFunction(() => window.session?.status.state === 'stale')
+    expect(await page.textContent('p')).toBe(`The shell of ${name}.`)
+    expect(await page.evaluate(() => [window.session.owner, window.session.get('note')])).toEqual([
+      'ada',
+      'kept',
+    ])
+  })
+
+  test('serves its own requests from its own caches, if it has some', async () => {
+    const page = await open()
+    if (!hasCaches) return expect(await cached(page)).not.toContain('/images/a.svg')
+    const ask = (path: string): Promise<string> =>
+      page.evaluate(async (url) => (await fetch(url)).text(), path)
+    expect(await ask('/images/a.svg')).toBe(image)
+    // It is answered first, and kept then.
+    await after(200)
+    expect([await ask('/images/a.svg'), served.images]).toEqual([image, 1])
+    expect(await ask('/catalogue')).toBe('["apples"]')
+    await after(200)
+    app.isDead = true
+    expect([await ask('/images/a.svg'), await ask('/catalogue')]).toEqual([image, '["apples"]'])
+  })
+
+  test('takes a new version of its worker without a reload, and nobody is signed out', async () => {
+    const page = await open()
+    const before = loads
+    const old = app.assets['/sw.js'] ?? ''
+    const errors: unknown[] = []
+    page.on('pageerror', (error) => errors.push(error))
+    for (const version of [1, 2, 3]) {
+      app.assets['/sw.js'] = `${old}\n// version ${version}`
+      await page.evaluate(
+        async () => void (await (await navigator.serviceWorker.getRegistration())?.update()),
+      )
+      const answers = await page.evaluate(async () => {
+        const responses = await Promise.all(Array.from({ length: 10 }, () => fetch('/api/me')))
+        return Promise.all(responses.map(async (response) => (await response.json()).owner))
+      })
+      expect(new Set(answers)).toEqual(new Set(['ada']))
+      await after(300)
+    }
+    app.assets['/sw.js'] = old
+    expect([loads - before, errors]).toEqual([0, []])
+  })
+
+  test('gives each request one answer: whoever listens first', async () => {
+    const page = await open()
+    const complaints: string[] = []
+    context.on('console', (message) => {
+      if (message.type() === 'error' || message.text().includes('respondWith'))
+        complaints.push(message.text())
+    })
+    context.on('weberror', (error) => complaints.push(String(error.error())))
+    await page.evaluate(async () => {
+      await fetch('/api/public')
+      await fetch('/api/public')
+    })
+    const heard = (await cached(page)).includes('/api/public')
+    // Only in the example `pwa` does a route of the app's stand before us; then it is the app's request alone.
+    expect(heard).toBe(name === 'pwa')
+    expect(complaints).toEqual([])
+    expect(await page.evaluate(() => window.session.diagnose())).toEqual(
+      name === 'pwa' ? [] : [expect.objectContaining({ code: 'api-silent' })],
+    )
+  })
+})
