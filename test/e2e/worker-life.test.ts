@@ -170,6 +170,71 @@ test('a worker that is stopped two hundred times, between and during requests, s
   expect(bad).toEqual([])
 })
 
+describe('what is not listed', () => {
+  test('does not start a worker that is stopped: the browser’s own routes lead past it', async () => {
+    const page = await signedIn()
+    const cdp = await context.newCDPSession(page)
+    const states: string[] = []
+    cdp.on('ServiceWorker.workerVersionUpdated', ({ versions }) =>
+      states.push(...versions.map(({ runningStatus }) => runningStatus)),
+    )
+    await cdp.send('ServiceWorker.enable')
+    await cdp.send('ServiceWorker.stopAllWorkers')
+    await vi.waitFor(() => expect(states.at(-1)).toBe('stopped'))
+    states.length = 0
+    await page.evaluate(async () => {
+      await fetch('/page.js')
+      await fetch('/nothing')
+    })
+    await after(200)
+    expect(states).toEqual([])
+    expect(await ownerBy(page)).toEqual({ status: 200, owner: 'ada' })
+    expect(states).toContain('running')
+  })
+
+  test('is left as it is: no header, no credentials, no repetition', async () => {
+    const page = await signedIn()
+    await page.evaluate(() => fetch('/other', { credentials: 'omit' }))
+    expect(app.seen.at(-1)).toMatchObject({ path: '/other', epoch: undefined, cookie: undefined })
+  })
+})
+
+test('an API of another origin gets the cookie and the epoch, and is refreshed for as our own', async () => {
+  const store = memoryStore()
+  const shop = await startApp({ store, freshSeconds, rotateSeconds: 1 })
+  const api = await startApp({ store, freshSeconds, rotateSeconds: 1, allowedOrigins: [shop.origin] })
+  try {
+    const query = `/?api=/api/,${encodeURIComponent(api.origin)}`
+    const page = await signedIn(() => openPage(context, shop.origin, query))
+    const ask = (count: number): Promise<string[]> =>
+      page.evaluate(
+        ([origin, many]) =>
+          Promise.all(
+            Array.from({ length: many }, async () => (await (await fetch(`${origin}/api/me`)).json()).owner),
+          ),
+        [api.origin, count] as const,
+      )
+    expect(await ask(1)).toEqual(['ada'])
+    const { epoch } = await page.evaluate(() => window.session.inspect().local.mirror.mirror)
+    expect(api.seen.find(({ method, path: to }) => method === 'GET' && to === '/api/me')).toMatchObject({
+      epoch,
+      site: 'same-site',
+      cookie: expect.stringContaining('session='),
+    })
+    await after(freshSeconds * 1000 + 200)
+    const before = shop.count('POST', '/session/refresh')
+    expect(await ask(10)).toEqual(Array.from({ length: 10 }, () => 'ada'))
+    expect(shop.count('POST', '/session/refresh') - before).toBe(1)
+    // One that is not listed gets neither.
+    const foreign = await startApp({ store: memoryStore(), allowedOrigins: [shop.origin] })
+    await page.evaluate((origin) => fetch(`${origin}/api/me`).catch(() => undefined), foreign.origin)
+    expect(foreign.seen.at(-1)).toMatchObject({ epoch: undefined, cookie: undefined })
+    await foreign.close()
+  } finally {
+    await Promise.all([shop.close(), api.close()])
+  }
+})
+
 describe('a network', () => {
   test('that is dead signs nobody out, and all is well when it is back', async () => {
     const page = await signedIn()

@@ -1,0 +1,158 @@
+// Background Sync without a page, against the real server core: what is sent, what is settled, and what is left alone.
+import { afterEach, describe, expect, test } from 'vitest'
+import { createRefresh } from '../../src/mirror/refresh.ts'
+import { databaseStorage } from '../../src/mirror/database.ts'
+import { type LocalState, pendingOf } from '../../src/mirror/local.ts'
+import { createTransport } from '../../src/mirror/transport.ts'
+import { sharedNamesOf } from '../../src/protocol/names.ts'
+import { createWorkerSession } from '../../src/worker/known.ts'
+import { sendRest } from '../../src/worker/last-resort.ts'
+import { goOffline, onServer, open, server, signedIn } from '../client/harness.ts'
+
+const base = 'http://localhost/session'
+const names = sharedNamesOf(base)
+const told: unknown[] = []
+afterEach(() => {
+  told.length = 0
+})
+
+/** What the worker does when the browser calls it. */
+async function callWorker(): Promise<void> {
+  const known = createWorkerSession(names)
+  await known.reload()
+  const transport = createTransport(base, { fetch })
+  const refresh = createRefresh({
+    known,
+    request: transport.refresh,
+    lock: names.refreshLock,
+    now: server.clock.now,
+  })
+  await sendRest({
+    names,
+    transport,
+    refresh,
+    now: server.clock.now,
+    tell: (notice) => void told.push(notice),
+  })
+}
+async function onDisk(): Promise<LocalState> {
+  const storage = databaseStorage(names.database)
+  const state = await storage.load()
+  storage.close()
+  return state
+}
+const calls = (): string[] => server.calls.filter((call) => !call.startsWith('GET'))
+
+/** Somebody is signed in, writes without a network, and closes the last page. */
+async function leftUnsent(writes: number): Promise<void> {
+  const session = await signedIn()
+  goOffline()
+  for (let count = 0; count < writes; count++) {
+    await session.increment('visits').stored
+    // Each failed attempt seals what there is: the rest stays open behind it.
+    if (count % 2 === 0) await session.flush()
+  }
+  session.close()
+  goOffline(false)
+}
+
+test('sends what was sealed and what came after it, settles both, and keeps the mirror in step', async () => {
+  await leftUnsent(5)
+  await callWorker()
+  expect(await onServer((session) => session.get('visits'))).toBe(5)
+  const state = await onDisk()
+  expect(pendingOf(state)).toEqual([])
+  expect(state.mirror.mirror.keys['visits']?.[1]).toBe(5)
+  expect(told.length).toBeGreaterThan(0)
+  // The next page finds it all done.
+  const before = calls().length
+  const next = await open()
+  await next.pull()
+  expect([next.get('visits'), next.pending, calls().length - before]).toEqual([5, 0, 0])
+})
+
+test('does nothing where nothing is left', async () => {
+  const session = await signedIn()
+  session.close()
+  const before = server.calls.length
+  await callWorker()
+  expect(server.calls.length).toBe(before)
+})
+
+test('a server that cannot be reached is asked again by the browser, and nothing changes', async () => {
+  await leftUnsent(3)
+  const before = await onDisk()
+  server.store.isDown = true
+  await expect(callWorker()).rejects.toThrow()
+  expect(pendingOf(await onDisk())).toEqual(pendingOf(before))
+  server.store.isDown = false
+  await callWorker()
+  expect(await onServer((session) => session.get('visits'))).toBe(3)
+})
+
+test('a stale cookie is refreshed first', async () => {
+  await leftUnsent(2)
+  server.clock.advance(16 * 60)
+  const before = calls().length
+  await callWorker()
+  expect(calls().slice(before)).toEqual([
+    'POST /session/refresh 200',
+    'POST /session/sync 200',
+    'POST /session/sync 200',
+  ])
+  expect(await onServer((session) => session.get('visits'))).toBe(2)
+})
+
+test('a sign-out goes before everything, once, and is settled', async () => {
+  const session = await signedIn()
+  goOffline()
+  await session.signOut()
+  session.close()
+  goOffline(false)
+  await callWorker()
+  expect(calls().filter((call) => call.startsWith('DELETE'))).toHaveLength(1)
+  expect((await onDisk()).mirror.leaving).toBeNull()
+  expect(await onServer((s) => s.owner)).toBeNull()
+  await callWorker()
+  expect(calls().filter((call) => call.startsWith('DELETE'))).toHaveLength(1)
+})
+
+test('a sign-out everywhere says so, and the next page can tell that it is done', async () => {
+  const session = await signedIn()
+  goOffline()
+  expect(await session.signOut({ everywhere: true })).toEqual({ server: 'queued', everywhere: 'queued' })
+  session.close()
+  goOffline(false)
+  await callWorker()
+  expect((await onDisk()).mirror.everywhere).toBe('done')
+})
+
+describe('what belongs to somebody who is not here any more', () => {
+  test('is not sent with another one’s cookie: it stays for a page to park', async () => {
+    await leftUnsent(3)
+    await server.change((session) => session.signIn('grace'))
+    await callWorker()
+    expect(await onServer((session) => [session.owner, session.get('visits')])).toEqual(['grace', 0])
+    expect(pendingOf(await onDisk())).toHaveLength(3)
+    const next = await open()
+    await next.pull()
+    expect([next.owner, next.get('visits'), next.pending]).toEqual(['grace', 0, 0])
+    expect(next.inspect().local.parcels).toHaveLength(1)
+  })
+
+  test('of a session that is over stays, too', async () => {
+    await leftUnsent(3)
+    await server.sessions.revokeAll('ada')
+    await callWorker()
+    expect(pendingOf(await onDisk())).toHaveLength(3)
+  })
+})
+
+test('what a page does meanwhile is not undone', async () => {
+  await leftUnsent(3)
+  const next = await open()
+  await Promise.all([callWorker(), next.flush(), next.set('note', 'meanwhile').acknowledged])
+  await next.flush()
+  expect(await onServer((session) => [session.get('visits'), session.get('note')])).toEqual([3, 'meanwhile'])
+  expect(pendingOf(await onDisk())).toEqual([])
+})
