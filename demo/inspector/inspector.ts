@@ -2,6 +2,7 @@
 import { find, make } from '../dom.ts'
 import { session } from '../session.ts'
 import { controls } from './controls.ts'
+import { doctor } from './doctor.ts'
 import { type Panel, panel } from './panel.ts'
 import { readIndexedDb, readServer, readWorker } from './sources.ts'
 import { statusLine } from './status-line.ts'
@@ -43,6 +44,7 @@ export function showInspector(): void {
     controls(),
     timeline,
     ...Object.values(panels).map((shown) => shown.element),
+    doctor(isWide).element,
   )
   watch(panels)
 }

@@ -13,7 +13,9 @@ export function statusLine(): HTMLElement {
     setText(facts, `${session.owner ?? 'anonymous'} · ${session.pending} unsent · ${kept}`)
   }
   session.subscribe(show)
-  for (const name of ['status', 'owner', 'exchange', 'durability'] as const) session.on(name, show)
+  for (const name of ['status', 'owner', 'durability'] as const) session.on(name, show)
+  // It is told when the answer comes; what that settles is settled a moment later.
+  session.on('exchange', () => setTimeout(show, 100))
   void session.ready.then(show)
   return make('div', { class: 'state' }, state, facts)
 }

@@ -78,6 +78,10 @@ test('signing in, buying, going offline, expiring the cookie and restarting the 
 
   await page.click('#end-worker')
   await page.locator('.panel dd', { hasText: /retired|no worker/ }).waitFor()
+  // The doctor says so, with what to do; and before that it had nothing to say.
+  await page.locator('.panel dd', { hasText: 'nothing found' }).waitFor()
+  await page.locator('#examine').click()
+  await page.locator('.panel dd', { hasText: /kill switch|No worker controls/ }).waitFor()
   await page.click('#end-worker')
   await page.locator('.panel dd', { hasText: 'activated' }).waitFor()
 
