@@ -59,6 +59,8 @@ export function createRoutes({
 
   async function answer(path: string, request: CoreRequest): Promise<CoreAnswer> {
     try {
+      // A worker's script would stay, and see every request: none is ever read from here.
+      if (request.header('service-worker') !== undefined) throw new SessionError('cross-site')
       const methods = routes.get(path)
       if (methods === undefined) throw new SessionError('not-found')
       const route = methods.get(request.method)

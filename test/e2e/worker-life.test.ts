@@ -136,6 +136,21 @@ describe('taking the worker back', () => {
     expect(await next.evaluate(() => window.session.owner)).toBe('ada')
   })
 
+  test('no session route can be registered as one', async () => {
+    const page = await signedIn()
+    const refused = await page.evaluate(() =>
+      Promise.all(
+        ['/session', '/session/events', '/session/diagnosis?probe=AAAAbbbbCCCCdddd'].map((url) =>
+          navigator.serviceWorker.register(url, { scope: '/session/none' }).then(
+            () => 'registered',
+            (error: Error) => error.name,
+          ),
+        ),
+      ),
+    )
+    expect(refused).toEqual(['TypeError', 'TypeError', 'TypeError'])
+  })
+
   test('leaves nothing in Cache Storage, and a page without a worker that works', async () => {
     const page = await signedIn()
     await ownerBy(page)

@@ -77,3 +77,21 @@ describe('the diagnosis route', () => {
     expect(await ask(1)).toMatchObject({ secure: true, cookie: { secure: true } })
   })
 })
+
+test.each(['/session', '/session/events', url, '/session/nowhere'])(
+  '%s is no worker’s script',
+  async (route) => {
+    const browser = createWorld().browser()
+    await browser.sync([{ kind: 'set', key: 'theme', value: 'dark' }])
+    const headers = {
+      'service-worker': 'script',
+      'sec-fetch-site': 'same-origin',
+      'sec-fetch-dest': 'serviceworker',
+    }
+    expect(await browser.send(route, { headers })).toMatchObject({
+      status: 403,
+      code: 'cross-site',
+      cookies: [],
+    })
+  },
+)
