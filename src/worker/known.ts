@@ -8,11 +8,15 @@ import type { SharedNames } from '../protocol/names.ts'
 
 /** Milliseconds for which storage is left alone after it failed. */
 const restAfterFailure = 30_000
+/** Milliseconds for which it is enough that the tabs tell: one that changed something and died at once did not. */
+const recent = 250
 
 export interface WorkerSession extends KnownSession {
   /** The kill switch was used: kept on disk, because the browser starts a worker again that still has pages. */
   readonly isRetired: boolean
   retire(isRetired: boolean): Promise<void>
+  /** Storage was read a moment ago, and whatever the tabs changed since they have told. */
+  readonly isRecent: boolean
   /** Tells the pages what is new. */
   tell(notice: Notice): void
   /** Resolves when a page has changed what is known, or after `patience` milliseconds. */
@@ -25,6 +29,7 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
   let document = emptyMirrorDocument()
   let isRetired = false
   let failedAt = Number.NEGATIVE_INFINITY
+  let readAt = Number.NEGATIVE_INFINITY
   const pages = openChannel(channel, ({ mirror }) => {
     if (mirror === undefined || mirror.version <= document.version) return
     document = mirror
@@ -41,6 +46,7 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
       })
       document = parse(known)
       isRetired = retired === true
+      readAt = Date.now()
     } catch {
       fail()
     }
@@ -66,6 +72,7 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
   /** Storage is gone: what this worker remembers may be another user's by now. */
   function fail(): void {
     document = emptyMirrorDocument()
+    readAt = Number.NEGATIVE_INFINITY
     failedAt = Date.now()
   }
 
@@ -81,6 +88,9 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
     reload,
     change,
     tell: pages.post,
+    get isRecent() {
+      return typeof BroadcastChannel !== 'undefined' && Math.abs(Date.now() - readAt) < recent
+    },
     get isRetired() {
       return isRetired
     },

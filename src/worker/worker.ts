@@ -4,6 +4,7 @@
 import { format, sharedNamesOf } from '../protocol/names.ts'
 import type { WorkerMessage, WorkerReport } from '../protocol/worker-messages.ts'
 import { attachedFetch, createSilent } from '../mirror/attach.ts'
+import type { MirrorDocument } from '../mirror/local.ts'
 import { createRefresh } from '../mirror/refresh.ts'
 import { createTransport } from '../mirror/transport.ts'
 import { decide } from './intercept.ts'
@@ -66,10 +67,35 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
   }
 
   async function attach(event: FetchEvent): Promise<Response> {
+    const early = mayLeaveEarly(event) ? await sendEarly(event) : undefined
+    if (early !== undefined) return early
     const [isOurs] = await Promise.all([isPage(event.clientId), session.reload()])
-    if (!isOurs || session.isRetired) return upstream(event.request, event)
+    return isOurs && !session.isRetired ? send(event) : upstream(event.request, event)
+  }
+
+  /**
+   * What changes nothing leaves at once, on what this worker remembers. Storage is read meanwhile, or was just now: then
+   * the tabs' own news have had as long as the answer took. Undefined should any of them know better: the answer is
+   * thrown away, and the request is sent as it should have been.
+   */
+  async function sendEarly(event: FetchEvent): Promise<Response | undefined> {
+    const remembered = session.document
+    const sent = send(event)
+    const known = session.isRecent ? sent : session.reload()
+    await Promise.allSettled([known])
+    if (!session.isRetired && isSameSession(remembered, session.document)) return sent
+    sent.then(({ body }) => body?.cancel()).catch(() => undefined)
+    return undefined
+  }
+
+  function mayLeaveEarly({ clientId, request: { method } }: FetchEvent): boolean {
+    const { version, leaving } = session.document
+    return (method === 'GET' || method === 'HEAD') && pages.has(clientId) && version > 0 && leaving === null
+  }
+
+  function send(event: FetchEvent): Promise<Response> {
     attached++
-    const send = attachedFetch(
+    const fetchAttached = attachedFetch(
       {
         known: session,
         refresh,
@@ -83,7 +109,7 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
       },
       (request) => upstream(request, event),
     )
-    return send(event.request)
+    return fetchAttached(event.request)
   }
 
   /** One request has one answer: whoever listens after us does not hear of it, and whoever has answered already goes before. */
@@ -153,4 +179,8 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
     const message = parseMessage(event.data, event.source, origin)
     if (message !== undefined) event.waitUntil(obey(message, event.ports[0]))
   })
+}
+
+function isSameSession(a: MirrorDocument, b: MirrorDocument): boolean {
+  return b.version > 0 && a.mirror.epoch === b.mirror.epoch && a.leaving === b.leaving
 }

@@ -281,6 +281,32 @@ describe('signing out', () => {
     expect(back).toEqual([])
   })
 
+  test('is known to the worker before the next request, although that leaves early: never answered as who has left', async () => {
+    const [page] = await signedIn()
+    if (page === undefined) throw new Error('no page')
+    app.delays.set('/session', 50)
+    const owners = await page.evaluate(async () => {
+      const answers: unknown[] = []
+      for (let round = 0; round < 30; round++) {
+        if (window.session.owner === null) await fetch('/api/sign-in?as=ada', { method: 'POST' })
+        // The worker has just read storage: what it remembers is recent.
+        await fetch('/api/me')
+        const next = new Promise<Response>((resolve) => {
+          const stop = window.session.on('owner', () => {
+            stop()
+            resolve(fetch('/api/me'))
+          })
+        })
+        const left = window.session.signOut()
+        answers.push((await (await next).json()).owner ?? null)
+        await left
+      }
+      return answers
+    })
+    app.delays.clear()
+    expect(owners).toEqual(Array.from({ length: 30 }, () => null))
+  })
+
   test('in one tab wipes the other at once', async () => {
     const [a, b] = await signedIn(2)
     if (a === undefined || b === undefined) throw new Error('no pages')
