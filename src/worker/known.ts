@@ -44,7 +44,9 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
         const { store } = opened.transaction('mirror')
         return Promise.all([store.get('mirror'), store.get('retired')])
       })
-      document = parse(known)
+      // What a tab told meanwhile is newer than a read that began before; an empty database was cleared.
+      const read = parse(known)
+      if (read.version === 0 || read.version >= document.version) document = read
       isRetired = retired === true
       readAt = Date.now()
     } catch {

@@ -36,6 +36,8 @@ const patience = 500
 /** A sign-out that is under way goes before any request; one that cannot get through must not hold them for ever. */
 const leavingPatience = 2000
 const manyPages = 1000
+/** An answer to a request that left on what is not true any more. */
+const outdated = new Error('outdated')
 
 /**
  * Installs the session in a service worker, beside whatever else that worker does. Call it at the top level.
@@ -75,17 +77,24 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
 
   /**
    * What changes nothing leaves at once, on what this worker remembers. Storage is read meanwhile, or was just now: then
-   * the tabs' own news have had as long as the answer took. Undefined should any of them know better: the answer is
-   * thrown away, and the request is sent as it should have been.
+   * the tabs' own news have had as long as the answer took. Undefined when any of them knew better before the answer
+   * came: that is thrown away, and the request is sent as it should have been.
    */
   async function sendEarly(event: FetchEvent): Promise<Response | undefined> {
     const remembered = session.document
-    const sent = send(event)
-    const known = session.isRecent ? sent : session.reload()
-    await Promise.allSettled([known])
-    if (!session.isRetired && isSameSession(remembered, session.document)) return sent
-    sent.then(({ body }) => body?.cancel()).catch(() => undefined)
-    return undefined
+    const reading = session.isRecent ? undefined : session.reload()
+    try {
+      return await send(event, async (response) => {
+        // Before the answer is listened to: what itself changes is no reason to send it twice.
+        await reading
+        if (!session.isRetired && isSameSession(remembered, session.document)) return
+        void response.body?.cancel()
+        throw outdated
+      })
+    } catch (error) {
+      if (error === outdated) return undefined
+      throw error
+    }
   }
 
   function mayLeaveEarly({ clientId, request: { method } }: FetchEvent): boolean {
@@ -93,7 +102,7 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
     return (method === 'GET' || method === 'HEAD') && pages.has(clientId) && version > 0 && leaving === null
   }
 
-  function send(event: FetchEvent): Promise<Response> {
+  function send(event: FetchEvent, check?: (response: Response) => Promise<void>): Promise<Response> {
     attached++
     const fetchAttached = attachedFetch(
       {
@@ -107,7 +116,11 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
         onRetry: () => void retried++,
         onSilent: silent.note,
       },
-      (request) => upstream(request, event),
+      async (request) => {
+        const response = await upstream(request, event)
+        await check?.(response)
+        return response
+      },
     )
     return fetchAttached(event.request)
   }

@@ -246,6 +246,23 @@ describe('the app’s own requests', () => {
   })
 })
 
+test('a GET that signs somebody in, as the way back from another provider does, is sent once', async () => {
+  const [page] = await signedIn()
+  if (page === undefined) throw new Error('no page')
+  const before = app.count('GET', '/api/sign-in')
+  const owners = await page.evaluate(async () => {
+    const seen: unknown[] = []
+    for (const name of ['grace', 'ada', 'grace', 'ada', 'grace', 'ada']) {
+      await fetch('/api/me')
+      await fetch(`/api/sign-in?as=${name}`)
+      seen.push((await (await fetch('/api/me')).json()).owner)
+    }
+    return seen
+  })
+  expect(owners).toEqual(['grace', 'ada', 'grace', 'ada', 'grace', 'ada'])
+  expect(app.count('GET', '/api/sign-in') - before).toBe(6)
+})
+
 describe('signing out', () => {
   test('and in again before the first answer has come signs nobody out', async () => {
     const [page] = await signedIn()
