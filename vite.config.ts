@@ -82,7 +82,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.browser.test.ts', 'test/e2e/**'],
+          exclude: ['test/**/*.browser.test.ts', 'test/e2e/**', '**/node_modules/**'],
           environment: 'node',
           // What takes a second on an idle machine takes ten on one that does something else.
           testTimeout: 30_000,

@@ -55,8 +55,9 @@ export function registerWorker(registering: Registering): Registered {
     if (report.format >= format) return
     onState('older')
     // Once for each page: where the server still has the older script, asking again and again would not help.
-    if (!isUpdated) await registration?.update()
+    if (isUpdated) return
     isUpdated = true
+    await registration?.update().catch(() => undefined)
   }
 
   function leaveRest(): void {
@@ -64,13 +65,12 @@ export function registerWorker(registering: Registering): Registered {
     if (hasRest()) registration?.sync?.register(syncTag).catch(() => undefined)
   }
 
-  if ('serviceWorker' in navigator) {
-    // Refused, blocked, wrong content type, no network: the page goes on without a worker, and shows that.
-    register().catch(() => onState('failed'))
-    const onHidden = (): void => {
-      if (document.visibilityState === 'hidden') leaveRest()
-    }
-    document.addEventListener('visibilitychange', onHidden, { signal })
-  } else onState('unsupported')
+  function onHidden(): void {
+    if (document.visibilityState === 'hidden') leaveRest()
+  }
+
+  // Refused, blocked, wrong content type, no network: the page goes on without a worker, and shows that.
+  register().catch(() => onState('failed'))
+  document.addEventListener('visibilitychange', onHidden, { signal })
   return { leaveRest, close: () => listening.abort() }
 }

@@ -32,6 +32,7 @@ export function linkWorker({ options, onNewer, ...rest }: LinkOptions): WorkerLi
     },
     async start() {
       if (options === undefined || typeof navigator === 'undefined') return
+      if (!('serviceWorker' in navigator)) return onState('unsupported')
       try {
         const { registerWorker } = await import('./register.ts')
         if (!isClosed) registered = registerWorker({ ...rest, options, onState })

@@ -27,8 +27,8 @@ export interface CookieJar {
   line(request: CoreRequest, value: string, isPersistent: boolean): string
   /** The Set-Cookie line that takes the cookie away. */
   clearing(request: CoreRequest): string
-  /** The Set-Cookie line of a cookie like it, for the diagnosis: for a minute, or taken away. */
-  probe(request: CoreRequest, value: string | undefined): string
+  /** The Set-Cookie line of a cookie like it, for the diagnosis: set for a minute, or taken away. */
+  probe(request: CoreRequest, token: string, isSet: boolean): string
   isSecure(request: CoreRequest): boolean
   /** As it would be set. */
   describe(request: CoreRequest): {
@@ -77,8 +77,8 @@ export function createCookieJar(options: CookieOptions, maxAgeSeconds: number): 
     // Without Max-Age and Expires a browser forgets the cookie when it is closed.
     line: (request, value, isPersistent) => line(request, value, isPersistent ? maxAge : undefined),
     clearing: (request) => line(request, '', 0),
-    probe: (request, value) =>
-      withAttributes(request, `${nameFor(request)}-probe=${value ?? ''}`, value === undefined ? 0 : 60),
+    probe: (request, token, isSet) =>
+      withAttributes(request, `${nameFor(request)}-probe-${token}=${isSet ? '1' : ''}`, isSet ? 60 : 0),
     describe: (request) => ({ name: nameFor(request), secure: isSecure(request), sameSite, partitioned }),
   }
 }

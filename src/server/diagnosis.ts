@@ -12,8 +12,8 @@ export function diagnose(core: Core, request: CoreRequest): CoreAnswer {
   const [, probe] = /[?&]probe=([\w-]{16})(?:&|$)/.exec(request.url) ?? []
   if (probe === undefined) throw new SessionError('malformed', 'The probe is missing: 16 characters.')
   const { name, ...attributes } = core.jar.describe(request)
-  const pair = `${name}-probe=${probe}`
-  const isThere = (request.header('cookie') ?? '').split(/;\s*/).includes(pair)
+  // The name has it, too: two tabs that ask at once do not take each other's away.
+  const isThere = (request.header('cookie') ?? '').split(/;\s*/).includes(`${name}-probe-${probe}=1`)
   const diagnosis: Diagnosis = {
     at: now(core),
     secure: request.secure,
@@ -24,6 +24,6 @@ export function diagnose(core: Core, request: CoreRequest): CoreAnswer {
   return jsonAnswer(diagnosis, [
     // As on an answer without a session: a page of another origin that cannot read it knows why.
     [headers.revision, 'none'],
-    ['set-cookie', core.jar.probe(request, isThere ? undefined : probe)],
+    ['set-cookie', core.jar.probe(request, probe, !isThere)],
   ])
 }

@@ -20,13 +20,13 @@ describe('the diagnosis route', () => {
       session: 'none',
     })
     expect(first.cookies).toEqual([
-      `__Host-Http-session-probe=${probe}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure`,
+      `__Host-Http-session-probe-${probe}=1; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure`,
     ])
-    const cookie = `__Host-Http-session-probe=${probe}`
+    const cookie = `__Host-Http-session-probe-${probe}=1`
     const second = await browser.send(url, { headers: { cookie }, secure: true })
     expect(second.message).toMatchObject({ probe: 'arrived' })
     expect(second.cookies).toEqual([
-      '__Host-Http-session-probe=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure',
+      `__Host-Http-session-probe-${probe}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure`,
     ])
     expect(store.calls).toEqual([])
   })

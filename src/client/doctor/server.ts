@@ -16,8 +16,8 @@ export async function examineServer(patient: Patient): Promise<readonly Finding[
   if ('finding' in first) return [first.finding]
   // The very same question again: now the probe should come along.
   const second = await ask(url, patient)
-  const told = 'finding' in second ? first : second
-  const { diagnosis, response } = told
+  if ('finding' in second) return [second.finding]
+  const { diagnosis, response } = second
   const isHidden = isForeign && response.headers.get(headers.revision) === null
   return [
     ...(isHidden
