@@ -40,7 +40,9 @@ export function sessionMirror(options: SessionMirrorOptions = {}): Plugin {
       })
     },
     async generateBundle() {
-      const { text } = await buildScript(resolved, known())
+      const { text, files } = await buildScript(resolved, known())
+      // For `vite build --watch`: the worker's files are no part of the page's.
+      for (const file of files) this.addWatchFile(file)
       this.emitFile({ type: 'asset', fileName: resolved.fileName, source: text })
     },
   }

@@ -1,5 +1,6 @@
 // The Vite plugin with real Vite: its dev server, its build in a process of its own, its preview.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   mkdirSync,
   mkdtempSync,
@@ -91,22 +92,18 @@ async function serve(options: SessionMirrorOptions = {}, config: InlineConfig = 
 
 /** In a process of its own: a dev server in this one leaves NODE_ENV behind. */
 function build(config: string): string[] {
+  const { NODE_ENV: _, VITEST: __, ...env } = process.env
+  execFileSync(process.execPath, viteBuild(config), { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  return readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' }).toSorted()
+}
+/** What Node is told, for a build of the app with this configuration. */
+function viteBuild(config: string): string[] {
   write(
     'vite.config.js',
     `import { sessionMirror } from ${JSON.stringify(join(checkout, 'src/vite.ts'))}
      export default { logLevel: 'error', resolve: { conditions: ${JSON.stringify(conditions)} }, ${config} }`,
   )
-  const { NODE_ENV: _, VITEST: __, ...env } = process.env
-  execFileSync(
-    process.execPath,
-    [join(checkout, 'node_modules/vite/bin/vite.js'), 'build', '--configLoader', 'native'],
-    {
-      cwd: root,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  )
-  return readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' }).toSorted()
+  return [join(checkout, 'node_modules/vite/bin/vite.js'), 'build', '--configLoader', 'native']
 }
 const emitted = (name = 'session-worker.js'): string => readFileSync(join(root, 'dist', name), 'utf8')
 
@@ -195,6 +192,20 @@ describe('in the build', () => {
       caching: 'no-cache',
       scope: '/',
     })
+  })
+
+  test('that watches: a change of the worker alone is a new build', async () => {
+    write('src/worker.ts', `self.version = 'first'`)
+    const args = viteBuild(`plugins: [sessionMirror({ worker: 'src/worker.ts' })]`)
+    const { NODE_ENV: _, VITEST: __, ...env } = process.env
+    const child = spawn(process.execPath, [...args, '--watch'], { cwd: root, env, stdio: 'ignore' })
+    closing.push(async () => {
+      child.kill()
+      await once(child, 'exit')
+    })
+    await vi.waitFor(() => expect(emitted()).toContain('first'), { timeout: 20_000 })
+    write('src/worker.ts', `self.version = 'second'`)
+    await vi.waitFor(() => expect(emitted()).toContain('second'), { timeout: 20_000 })
   })
 
   test('plugins of the worker are run, those of the page are not', () => {
