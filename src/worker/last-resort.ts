@@ -90,9 +90,9 @@ function settledBy(
   { current, sent, batch }: { current: LocalState; sent: LocalState['mirror']; batch: Sealed },
   now: number,
 ): LocalState {
-  const { leaving, life, mirror } = current.mirror
-  const isOther = life !== sent.life || mirror.epoch !== sent.mirror.epoch || mirror.owner !== message.owner
-  if (leaving !== null || isOther) return current
+  const { life, mirror } = current.mirror
+  // An ending, a sign-out among them, is another life; another owner has another epoch.
+  if (life !== sent.life || mirror.epoch !== sent.mirror.epoch) return current
   const settled = settle(current, batch, { outcomes: message.outcomes ?? [], keys: message.keys })
   const next = adoptMessage(settled, message, now)
   return next === 'gap' ? current : next

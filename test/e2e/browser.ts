@@ -30,12 +30,12 @@ export async function stopWorkers(page: Page): Promise<void> {
   await cdp.detach()
 }
 
-/** Makes the browser believe other times of its cookie, in milliseconds from now; only the server knows better. */
+/** Makes the browser believe other times of its cookie, in milliseconds from now, or another epoch; only the server knows better. */
 export function setTimes(
   page: Page,
-  times: { readonly notedAt: number; readonly freshUntil: number },
+  times: { readonly notedAt: number; readonly freshUntil: number; readonly epoch?: string },
 ): Promise<void> {
-  return page.evaluate(async ({ notedAt, freshUntil }) => {
+  return page.evaluate(async ({ notedAt, freshUntil, epoch }) => {
     const database = await new Promise<IDBDatabase>((resolve) => {
       const opening = indexedDB.open('session-mirror:/session')
       opening.addEventListener('success', () => resolve(opening.result))
@@ -44,7 +44,10 @@ export function setTimes(
     const reading = objects.get('mirror')
     await new Promise((resolve) => reading.addEventListener('success', resolve))
     const now = Date.now()
-    objects.put({ ...reading.result, notedAt: now + notedAt, freshUntil: now + freshUntil }, 'mirror')
+    const { mirror, version } = reading.result
+    const other = epoch === undefined ? {} : { mirror: { ...mirror, epoch }, version: version + 1 }
+    const changed = { ...reading.result, ...other, notedAt: now + notedAt, freshUntil: now + freshUntil }
+    objects.put(changed, 'mirror')
     await new Promise((resolve) => objects.transaction.addEventListener('complete', resolve))
     database.close()
   }, times)

@@ -185,6 +185,21 @@ test('a worker that is stopped two hundred times, between and during requests, s
   expect(bad).toEqual([])
 })
 
+test('a GET that left on what the worker remembered is sent anew when storage knows better', async () => {
+  const page = await signedIn()
+  await ownerBy(page)
+  // As from a page that wrote it and died before it could tell: the worker hears of it from storage alone.
+  await setTimes(page, { notedAt: 0, freshUntil: 3_600_000, epoch: 'AAAAAAAAAAAAAAAA' })
+  await after(300)
+  const before = app.seen.length
+  await page.evaluate(() => fetch('/api/me'))
+  const sent = app.seen.slice(before).filter((seen) => seen.path === '/api/me')
+  expect(sent.map(({ epoch }) => epoch === 'AAAAAAAAAAAAAAAA')).toEqual([false, true])
+  // And a request that changes something waits for storage, and is sent once.
+  await page.evaluate(() => fetch('/api/order', { method: 'POST' }))
+  expect(app.seen.filter((seen) => seen.path === '/api/order')).toHaveLength(1)
+})
+
 describe('what is not listed', () => {
   test('does not start a worker that is stopped: the browser’s own routes lead past it', async () => {
     const page = await signedIn()

@@ -1,4 +1,5 @@
 // Background Sync without a page, against the real server core: what is sent, what is settled, and what is left alone.
+import { http } from 'msw'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createRefresh } from '../../src/mirror/refresh.ts'
 import { databaseStorage } from '../../src/mirror/database.ts'
@@ -7,7 +8,7 @@ import { createTransport } from '../../src/mirror/transport.ts'
 import { sharedNamesOf } from '../../src/protocol/names.ts'
 import { createWorkerSession } from '../../src/worker/known.ts'
 import { sendRest } from '../../src/worker/last-resort.ts'
-import { goOffline, onServer, open, server, signedIn } from '../client/harness.ts'
+import { goOffline, network, onServer, open, server, signedIn } from '../client/harness.ts'
 
 const base = 'http://localhost/session'
 const names = sharedNamesOf(base)
@@ -148,6 +149,23 @@ describe('what belongs to somebody who is not here any more', () => {
   })
 })
 
+test('what was written before anybody knew who is here waits for a page to find out', async () => {
+  await server.change((session) => session.signIn('ada'))
+  goOffline()
+  const session = await open()
+  await session.set('note', 'whose?').stored
+  session.close()
+  goOffline(false)
+  const before = calls().length
+  await callWorker()
+  expect(calls().length).toBe(before)
+  const next = await open()
+  await next.pull()
+  await next.flush()
+  expect([next.owner, next.get('note'), next.pending]).toEqual(['ada', 'whose?', 0])
+  expect(next.inspect().local.parcels).toEqual([])
+})
+
 test('what a page does meanwhile is not undone', async () => {
   await leftUnsent(3)
   const next = await open()
@@ -155,4 +173,25 @@ test('what a page does meanwhile is not undone', async () => {
   await next.flush()
   expect(await onServer((session) => [session.get('visits'), session.get('note')])).toEqual([3, 'meanwhile'])
   expect(pendingOf(await onDisk())).toEqual([])
+})
+
+test('a sign-out while the batch is under way is not undone by its answer', async () => {
+  await leftUnsent(1)
+  const next = await open()
+  // The worker's request is out; the page signs out before the answer is settled.
+  network.use(
+    http.post(
+      'http://localhost/session/sync',
+      async () => {
+        goOffline()
+        await next.signOut({ pending: 'discard' })
+        goOffline(false)
+        return undefined
+      },
+      { once: true },
+    ),
+  )
+  await callWorker()
+  const { mirror } = await onDisk()
+  expect([mirror.mirror.owner, mirror.mirror.keys]).toEqual([null, {}])
 })

@@ -1,0 +1,52 @@
+// What the worker knows: from storage, and from what the tabs tell meanwhile.
+import 'fake-indexeddb/auto'
+import { expect, test, vi } from 'vitest'
+import { databaseStorage } from '../../src/mirror/database.ts'
+import { type MirrorDocument, emptyMirrorDocument } from '../../src/mirror/local.ts'
+import { format, sharedNamesOf } from '../../src/protocol/names.ts'
+import { createWorkerSession } from '../../src/worker/known.ts'
+
+const names = sharedNamesOf('/known')
+
+test('a read of storage never puts back what a tab told meanwhile, and a cleared database does', async () => {
+  const storage = databaseStorage(names.database)
+  const old: MirrorDocument = { ...emptyMirrorDocument(), version: 5 }
+  await storage.transact((state) => ({ ...state, mirror: old }), 'relaxed')
+  const session = createWorkerSession(names)
+  await session.reload()
+  expect([session.document.version, session.isRecent]).toEqual([5, true])
+
+  const tab = new BroadcastChannel(names.channel)
+  tab.postMessage({ format, mirror: { ...old, version: 6 } })
+  await vi.waitFor(() => expect(session.document.version).toBe(6))
+  await session.reload()
+  expect(session.document.version).toBe(6)
+
+  await storage.transact((state) => ({ ...state, mirror: { ...old, version: 0 } }), 'relaxed')
+  await session.reload()
+  expect(session.document.version).toBe(0)
+  tab.close()
+  storage.close()
+})
+
+test('what is known is recent for a moment only, and never where storage fails', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  try {
+    const session = createWorkerSession(sharedNamesOf('/known-recent'))
+    expect(session.isRecent).toBe(false)
+    await session.reload()
+    expect(session.isRecent).toBe(true)
+    vi.advanceTimersByTime(260)
+    expect(session.isRecent).toBe(false)
+    await session.reload()
+    vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(() => {
+      throw new DOMException('no', 'UnknownError')
+    })
+    const failing = createWorkerSession(sharedNamesOf('/known-failing'))
+    await failing.reload()
+    expect([failing.isRecent, failing.document.version]).toEqual([false, 0])
+  } finally {
+    vi.useRealTimers()
+    vi.restoreAllMocks()
+  }
+})
