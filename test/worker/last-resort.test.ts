@@ -1,14 +1,15 @@
 // Background Sync without a page, against the real server core: what is sent, what is settled, and what is left alone.
-import { http } from 'msw'
+import { getResponse, http } from 'msw'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createRefresh } from '../../src/mirror/refresh.ts'
 import { databaseStorage } from '../../src/mirror/database.ts'
 import { type LocalState, pendingOf } from '../../src/mirror/local.ts'
 import { createTransport } from '../../src/mirror/transport.ts'
 import { sharedNamesOf } from '../../src/protocol/names.ts'
+import type { Epoch } from '../../src/protocol/state.ts'
 import { createWorkerSession } from '../../src/worker/known.ts'
 import { sendRest } from '../../src/worker/last-resort.ts'
-import { goOffline, network, onServer, open, server, signedIn } from '../client/harness.ts'
+import { goOffline, network, onServer, open, openLive, server, signedIn } from '../client/harness.ts'
 
 const base = 'http://localhost/session'
 const names = sharedNamesOf(base)
@@ -175,23 +176,36 @@ test('what a page does meanwhile is not undone', async () => {
   expect(pendingOf(await onDisk())).toEqual([])
 })
 
-test('a sign-out while the batch is under way is not undone by its answer', async () => {
-  await leftUnsent(1)
-  const next = await open()
-  // The worker's request is out; the page signs out before the answer is settled.
+test('an answer that comes after somebody has signed in does not take the mirror back', async () => {
+  const session = await openLive()
+  goOffline()
+  await session.set('note', 'nobody’s').stored
+  session.close()
+  goOffline(false)
+  const storage = databaseStorage(names.database)
+  // The server has answered the batch of a visitor; on its way back somebody signs in, and a page has noted that.
   network.use(
     http.post(
       'http://localhost/session/sync',
-      async () => {
-        goOffline()
-        await next.signOut({ pending: 'discard' })
-        goOffline(false)
-        return undefined
+      async ({ request }) => {
+        const answer = await getResponse([...server.handlers], request.clone())
+        await storage.transact((state) => {
+          const mirror = {
+            ...state.mirror.mirror,
+            epoch: 'ADAADAADAADAADAA' as Epoch,
+            owner: 'ada',
+            revision: 9,
+          }
+          return { ...state, mirror: { ...state.mirror, mirror, version: state.mirror.version + 1 } }
+        }, 'relaxed')
+        return answer
       },
       { once: true },
     ),
   )
   await callWorker()
-  const { mirror } = await onDisk()
-  expect([mirror.mirror.owner, mirror.mirror.keys]).toEqual([null, {}])
+  storage.close()
+  const state = await onDisk()
+  expect([state.mirror.mirror.owner, state.mirror.mirror.revision]).toEqual(['ada', 9])
+  expect(pendingOf(state)).toHaveLength(1)
 })
