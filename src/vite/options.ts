@@ -21,9 +21,14 @@ export interface ResolvedOptions extends SessionMirrorOptions {
   readonly fileName: string
 }
 
+const names: readonly string[] = ['worker', 'path', 'plugins', 'msw'] satisfies (keyof SessionMirrorOptions)[]
+
 /** @throws SessionError `invalid-option` */
 export function resolveOptions(options: SessionMirrorOptions): ResolvedOptions {
   const { path = '/session-worker.js', worker, msw = false } = options
+  const unknown = Object.keys(options).find((name) => !names.includes(name))
+  if (unknown !== undefined)
+    throw new SessionError('invalid-option', `sessionMirror() has no option "${unknown}".`)
   if (!/^\/[\w./-]*[\w-]\.js$/.test(path) || path.includes('..'))
     throw new SessionError('invalid-option', `path "${path}" must begin with "/" and end with ".js".`)
   if (msw && worker !== undefined)

@@ -55,9 +55,10 @@ function serving(
 ): Connect.NextHandleFunction {
   const path = pathBelow(config, options)
   let made: Promise<Script> | undefined
-  let files: ReadonlySet<string> = new Set()
+  let files: ReadonlySet<string> | undefined = new Set()
 
   async function make(): Promise<Script> {
+    files = undefined
     const script = await buildScript(options, config)
     files = new Set(script.files)
     watcher.add(script.files)
@@ -65,8 +66,9 @@ function serving(
   }
 
   const forget = (file: string): void => {
-    // The browser looks for a new script at each navigation: nobody is reloaded for it.
-    if (files.has(file)) made = undefined
+    // While it is being made, nobody knows yet what of. The browser looks for a new script at each navigation: nobody
+    // is reloaded for it.
+    if (files === undefined || files.has(file)) made = undefined
   }
   watcher.on('change', forget)
   watcher.on('unlink', forget)

@@ -41,7 +41,11 @@ async function bundle(options: ResolvedOptions, config: ResolvedConfig): Promise
   })
   const [first] = [result].flat()
   if (first === undefined || !('output' in first)) throw new Error(`The build of ${input} gave no output.`)
-  const [chunk] = first.output
+  const [chunk, ...others] = first.output
+  if (others.length > 0)
+    throw new Error(
+      `A worker is one file, and ${input} brings ${others.map(({ fileName }) => fileName).join(', ')} along.`,
+    )
   return { text: chunk.code, files: chunk.moduleIds.filter((id) => !id.startsWith('\0')) }
 }
 

@@ -228,6 +228,16 @@ describe('what cannot be', () => {
       expect(() => sessionMirror({ path })).toThrow(invalid)
     },
   )
+  test('an option that there is not', () => {
+    expect(() => sessionMirror({ api: ['/api/'] } as SessionMirrorOptions)).toThrow(/no option "api"/)
+  })
+  test('a worker of more than one file', async () => {
+    write('src/logo.txt', 'x'.repeat(9000))
+    write('src/worker.ts', `import logo from './logo.txt?url'\nself.logo = logo`)
+    const { get } = await serve({ worker: 'src/worker.ts' })
+    const { status, text } = await get('/session-worker.js')
+    expect([status, text]).toEqual([500, expect.stringMatching(/one file.*logo/)])
+  })
   test('msw together with a worker of your own', () => {
     expect(() => sessionMirror({ msw: true, worker: 'src/worker.ts' })).toThrow(invalid)
   })
