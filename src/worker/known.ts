@@ -19,7 +19,7 @@ export interface WorkerSession extends KnownSession {
   readonly isRecent: boolean
   /** Tells the pages what is new. */
   tell(notice: Notice): void
-  /** Resolves when a page has changed what is known, or after `patience` milliseconds. */
+  /** Resolves when a page has asked the server because of `hint`, or after `patience` milliseconds. */
   untilTold(hint: Hint, patience: number): Promise<void>
 }
 
@@ -105,10 +105,16 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
       if (isFailing()) return Promise.resolve()
       return new Promise((resolve) => {
         const timer = setTimeout(done, patience)
-        listeners.add(done)
+        listeners.add(look)
+        const { notedAt, refreshedAt } = document
+        function look(): void {
+          // Other news may come first, a refreshed cookie for one: a page has to have asked the server.
+          const isAsked = document.notedAt !== notedAt && document.refreshedAt === refreshedAt
+          if (isAsked || hint.epoch === null || hint.epoch === document.mirror.epoch) done()
+        }
         function done(): void {
           clearTimeout(timer)
-          listeners.delete(done)
+          listeners.delete(look)
           resolve()
         }
       })

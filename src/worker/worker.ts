@@ -1,7 +1,8 @@
 // The service worker: attaches and refreshes the session for the app's listed requests. Keeps nothing in
 // memory that it needs, because the browser ends it at will; stores nothing in Cache Storage; never answers
 // a navigation.
-import { format, sharedNamesOf } from '../protocol/names.ts'
+import { parseRevisionHeader } from '../protocol/messages.ts'
+import { format, headers, sharedNamesOf } from '../protocol/names.ts'
 import type { WorkerMessage, WorkerReport } from '../protocol/worker-messages.ts'
 import { attachedFetch, createSilent } from '../mirror/attach.ts'
 import type { MirrorDocument } from '../mirror/local.ts'
@@ -85,9 +86,8 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
     const reading = session.isRecent ? undefined : session.reload()
     try {
       return await send(event, async (response) => {
-        // Before the answer is listened to: what itself changes is no reason to send it twice.
         await reading
-        if (!session.isRetired && isSameSession(remembered, session.document)) return
+        if (!session.isRetired && !isOutdated(response, remembered, session.document)) return
         void response.body?.cancel()
         throw outdated
       })
@@ -194,6 +194,15 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
   })
 }
 
-function isSameSession(a: MirrorDocument, b: MirrorDocument): boolean {
-  return b.version > 0 && a.mirror.epoch === b.mirror.epoch && a.leaving === b.leaving
+/**
+ * Whether there is another session now than when the request left, and the answer is of the one before, or a refusal. What
+ * speaks of yet another one is news: a request that has itself signed somebody in must not be sent twice, although the
+ * event stream may have told the pages before its answer came.
+ */
+function isOutdated(answer: Response, before: MirrorDocument, now: MirrorDocument): boolean {
+  const isSame = now.mirror.epoch === before.mirror.epoch && now.leaving === before.leaving
+  if (isSame && now.version > 0) return false
+  const said = answer.headers.get(headers.revision)
+  if (said === null || answer.status === 401 || answer.status === 409) return true
+  return (parseRevisionHeader(said)?.epoch ?? null) === before.mirror.epoch
 }

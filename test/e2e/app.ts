@@ -111,6 +111,8 @@ async function api(request: SessionRequest<Schema>, response: ServerResponse, pa
   if (path === '/api/sign-in') {
     session.signIn(query.get('as') ?? '', { persistent: !query.has('public') })
     session.set('user', query.get('as') ?? '')
+    // Stored, and told by the event stream, before the answer leaves.
+    if (query.has('wait')) await session.save().then(() => after(Number(query.get('wait'))))
   } else if (path === '/api/order') session.update('orders', (orders) => orders + 1)
   else if (path === '/api/slow-save') {
     await after(Number(query.get('ms')))

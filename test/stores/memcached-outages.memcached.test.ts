@@ -63,7 +63,7 @@ describe.each(['auto', 'classic'] as const)('in the dialect %s', (dialect) => {
       'unavailable',
       'value',
     ])
-    expect(Math.max(...samples.map(({ milliseconds }) => milliseconds))).toBeLessThanOrEqual(deadline + 100)
+    expect(Math.max(...samples.map(({ milliseconds }) => milliseconds))).toBeLessThanOrEqual(deadline + 250)
     // The breaker: most of what came while it was frozen failed at once.
     const failed = samples.filter(({ outcome }) => outcome === 'unavailable')
     expect(failed.length).toBeGreaterThan(150)
