@@ -23,8 +23,8 @@ test('what registers the worker, with workbox-window, stays below 3.5 kB', async
   expect(gzipped(await bundle(register, { minify: true }))).toBeLessThan(3500)
 })
 
-test('the ready-made worker, whole, stays below 9.1 kB and imports nothing', async () => {
+test('the ready-made worker, whole, stays below 9.2 kB and imports nothing', async () => {
   const script = await workerScript()
-  expect(gzipped(script)).toBeLessThan(9100)
+  expect(gzipped(script)).toBeLessThan(9200)
   expect(script).not.toMatch(/\bimport\b|\bexport\b|importScripts/)
 })
