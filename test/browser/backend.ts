@@ -20,9 +20,9 @@ export interface Seen {
   readonly body: string
 }
 
-/** What a test asks of its network: `isDead` breaks off each connection, `delays` hold answers back. */
+/** What a test asks of its network: `isDead` breaks off each connection, or those to some paths; `delays` hold answers back. */
 export interface Control {
-  readonly isDead?: boolean
+  readonly isDead?: boolean | readonly string[]
   readonly delays?: Readonly<Record<string, number>>
 }
 
@@ -71,7 +71,8 @@ function createBackend(name: string) {
     if (path === '/cookies') return json(response, request.headers.cookie ?? '')
     if (path === '/cookie')
       return setProbe(response, new URL(request.url ?? '', 'http://localhost').searchParams)
-    if (control.isDead === true) return void request.socket.destroy()
+    const { isDead = false } = control
+    if (isDead === true || (isDead !== false && isDead.includes(path))) return void request.socket.destroy()
     const { headers, method = 'GET' } = request
     const body = path.startsWith('/api/') ? await read(request) : ''
     seen.push({
