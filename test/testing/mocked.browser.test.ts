@@ -3,7 +3,7 @@
 import { HttpResponse, http } from 'msw'
 import { setupWorker } from 'msw/browser'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { createSession } from 'session-mirror'
+import { type Session, createSession } from 'session-mirror'
 import { defineSession, readable, writable } from 'session-mirror/schema'
 import { createTestServer, mockedWorker } from 'session-mirror/testing'
 
@@ -24,10 +24,12 @@ const worker = setupWorker(
     return Response.json({ owner: session.owner, body: await request.text() })
   }),
 )
-const session = createSession({ schema, url: base, worker: wanted })
+let session: Session<typeof schema>
 
 beforeAll(async () => {
   await worker.start({ quiet: true, serviceWorker: mockedWorker(wanted, base) })
+  // The handlers first: what the session asks at its start is theirs to answer.
+  session = createSession({ schema, url: base, worker: wanted })
   await session.ready
 })
 afterEach(() => {
