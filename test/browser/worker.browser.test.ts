@@ -13,6 +13,8 @@ let session: Session<Schema>
 
 beforeAll(async () => {
   session = await app.open({ worker })
+  // An earlier test file's worker may still have the page for a moment.
+  await until(() => navigator.serviceWorker.controller?.scriptURL.includes(app.base) === true)
 })
 afterEach(() => app.control({}))
 afterAll(async () => {

@@ -31,6 +31,10 @@ beforeAll(async () => {
   // The handlers first: what the session asks at its start is theirs to answer.
   session = createSession({ schema, url: base, worker: wanted })
   await session.ready
+  // An earlier test file's worker may still have the page for a moment.
+  while (navigator.serviceWorker.controller?.scriptURL.includes(wanted.url) !== true)
+    // oxlint-disable-next-line no-await-in-loop -- until it is so
+    await new Promise((resolve) => setTimeout(resolve, 20))
 })
 afterEach(() => {
   worker.resetHandlers()
