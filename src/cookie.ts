@@ -1,6 +1,6 @@
 // The door `session-mirror/cookie`: sessions in the cookie itself, and from there into another store.
-export { cookieStore } from './stores/cookie.ts'
-export type { CookieStoreOptions } from './stores/cookie.ts'
-export { spillStore } from './stores/spill.ts'
-export type { SpillStoreOptions } from './stores/spill.ts'
+export { cookieStore } from './stores/cookie/store.ts'
+export type { CookieStoreOptions } from './stores/cookie/store.ts'
+export { spillStore } from './stores/cookie/spill.ts'
+export type { SpillStoreOptions } from './stores/cookie/spill.ts'
 export type { CarriedStore, Store } from './stores/store.ts'

@@ -1,3 +1,3 @@
 // The door `session-mirror/fastify`: sessions for Fastify 5.
-export { sessionPlugin } from './server/fastify.ts'
-export type { SessionPlugin } from './server/fastify.ts'
+export { sessionPlugin } from './server/node/fastify.ts'
+export type { SessionPlugin } from './server/node/fastify.ts'

@@ -1,3 +1,3 @@
 // The door `session-mirror/node`: sessions for node:http, Connect and Express.
-export { sessionErrors, sessionMiddleware } from './server/node.ts'
-export type { Middleware, Next, SessionRequest } from './server/node.ts'
+export { sessionErrors, sessionMiddleware } from './server/node/middleware.ts'
+export type { Middleware, Next, SessionRequest } from './server/node/middleware.ts'

@@ -1,21 +1,27 @@
 // The door `session-mirror/server`: the session routes, and sessions for an app's own routes.
-export { createSessions } from './server/create.ts'
-export type { SessionsOptions } from './server/create.ts'
-export type { Assurance } from './server/assurance.ts'
-export { localFeed } from './server/feed.ts'
-export type { Feed } from './server/feed.ts'
-export type { OwnedSession } from './server/owners.ts'
-export type { WatchChannel, WatchChannels, WatchedEvents, WatchedName } from './server/watch.ts'
-export { problemAnswer } from './server/respond.ts'
+export { createSessions } from './server/node/create-sessions.ts'
+export type { SessionsOptions } from './server/node/create-sessions.ts'
+export type { Assurance } from './server/core/assurance.ts'
+export { localFeed } from './server/core/feed.ts'
+export type { Feed } from './server/core/feed.ts'
+export type { OwnedSession } from './server/lifecycle/owners.ts'
+export type { WatchChannel, WatchChannels, WatchedEvents, WatchedName } from './server/core/watch.ts'
+export { problemAnswer } from './server/http/respond.ts'
 export { SessionError } from './protocol/errors.ts'
 export { errorTable } from './protocol/error-table.ts'
 export type { SessionErrorCode } from './protocol/errors.ts'
-export type { CookieOptions } from './server/cookie-jar.ts'
-export type { Inspection } from './server/inspect.ts'
-export type { RouteHandler, Sessions } from './server/handler.ts'
-export type { SessionProgress } from './server/progress.ts'
-export type { AnyRequest, CoreRequest, NodeRequest } from './server/request.ts'
-export type { CoreAnswer } from './server/respond.ts'
-export type { ServerCrypto } from './server/crypto.ts'
-export type { DestroyOptions, Saved, ServerSession, SessionData, SignInOptions } from './server/session.ts'
+export type { CookieOptions } from './server/core/cookie-jar.ts'
+export type { Inspection } from './server/routes/inspect.ts'
+export type { RouteHandler, Sessions } from './server/app/sessions.ts'
+export type { SessionProgress } from './server/http/progress.ts'
+export type { AnyRequest, CoreRequest, NodeRequest } from './server/http/request.ts'
+export type { CoreAnswer } from './server/http/respond.ts'
+export type { ServerCrypto } from './server/codec/crypto.ts'
+export type {
+  DestroyOptions,
+  Saved,
+  ServerSession,
+  SessionData,
+  SignInOptions,
+} from './server/app/session.ts'
 export type { Guarantees, Store } from './stores/store.ts'

@@ -28,16 +28,6 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
   // It writes an entry that imports the app's own session-mirror.
   vite: ['session-mirror', 'node:fs', 'node:http', 'node:module', 'node:path', 'vite'],
 }
-/** The only files of the server's core that may import Node: all others also run inside msw, in a browser. */
-const nodeFiles = [
-  'crypto-node.ts',
-  'watch-node.ts',
-  'node.ts',
-  'node-answer.ts',
-  'node-head.ts',
-  'fastify.ts',
-]
-
 const files = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
@@ -57,11 +47,18 @@ describe.each(Object.entries(packagesOf))('the room %s', (room, allowed) => {
   })
 })
 
-test('Node is imported by the adapters of the server alone, and not even as a type elsewhere', () => {
-  const offenders = files(join(src, 'server')).filter(
-    (file) => !nodeFiles.includes(basename(file)) && importsOf(file).some((name) => name.startsWith('node:')),
+test('the server’s rooms but node/ are compiled without Node’s types, so that they also run in a browser', () => {
+  const rooms = readdirSync(join(src, 'server'), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
   )
-  expect(offenders).toEqual([])
+  const typesOf = (room: string): unknown =>
+    (
+      JSON.parse(readFileSync(join(src, 'server', room, 'tsconfig.json'), 'utf8')) as {
+        compilerOptions: { types: unknown }
+      }
+    ).compilerOptions.types
+  const withNode = rooms.map(({ name }) => name).filter((name) => JSON.stringify(typesOf(name)) !== '[]')
+  expect(withNode).toEqual(['node'])
 })
 
 test('no file imports itself through others, and not even a type', () => {

@@ -1,10 +1,10 @@
 // One server process: the real session core over the shared store, and an app with a few routes. It can be killed
 // and comes back with an empty memory.
-import { nodeCrypto } from '../../src/server/crypto-node.ts'
-import { type Sessions, createSessions } from '../../src/server/handler.ts'
-import type { CoreRequest } from '../../src/server/request.ts'
-import { type Header, problemAnswer } from '../../src/server/respond.ts'
-import type { ServerSession } from '../../src/server/session.ts'
+import { nodeCrypto } from '../../src/server/node/node-crypto.ts'
+import { type Sessions, createSessions } from '../../src/server/app/sessions.ts'
+import type { CoreRequest } from '../../src/server/http/request.ts'
+import { type Header, problemAnswer } from '../../src/server/http/respond.ts'
+import type { ServerSession } from '../../src/server/app/session.ts'
 import { SessionError } from '../../src/protocol/errors.ts'
 import type { Store } from '../../src/stores/store.ts'
 import type { Chance } from './chance.ts'

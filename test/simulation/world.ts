@@ -1,5 +1,5 @@
 // One seed's world: the servers and their store, the browsers, and the oracle that watches both.
-import { nodeCrypto } from '../../src/server/crypto-node.ts'
+import { nodeCrypto } from '../../src/server/node/node-crypto.ts'
 import type { Session } from '../../src/index.ts'
 import { type Profile, type ProfileTools, type Tab, createProfile } from './browser.ts'
 import { type Chance, createChance } from './chance.ts'

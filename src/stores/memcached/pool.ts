@@ -5,7 +5,7 @@ import { type Created, type Ended, type Read, type Replaced, type Store, type Un
 import { isRefusal } from './failure.ts'
 import type { PoolNode } from './pool-node.ts'
 import { rank } from './rendezvous.ts'
-import { decodeVersioned, encodeVersioned, endVersion } from './versioned.ts'
+import { decodeVersioned, encodeVersioned, endVersion } from '../versioned.ts'
 
 /** What a key's nodes said, in their order. */
 interface Copy {

@@ -1,0 +1,160 @@
+// The options of `createSessions`, checked once and at the start, so that a wrong one never meets a user.
+import { type Clock, systemClock } from '../../protocol/clock.ts'
+import { SessionError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { SessionSchema } from '../../protocol/schema.ts'
+import { type CarriedStore, type Store, isCarried } from '../../stores/store.ts'
+import { type Assurance, timesOf } from '../core/assurance.ts'
+import { carriedClients } from '../lifecycle/carry.ts'
+import { type CookieOptions, createCookieJar } from '../core/cookie-jar.ts'
+import { type Core, cookieSeconds } from '../core/core.ts'
+import type { ServerCrypto } from '../codec/crypto.ts'
+import { type Feed, localFeed } from '../core/feed.ts'
+import { createKeyRing } from '../codec/key-ring.ts'
+import { createFindPlace } from '../codec/record.ts'
+import { type WatchChannels, createWatch, watchedStore } from '../core/watch.ts'
+
+export interface CoreOptions<S extends SessionSchema = SessionSchema> {
+  /** From `defineSession`; the browser has the same. */
+  readonly schema: S
+  /** The newest first: it signs, the others only verify. Each has 32 characters or more, all random. */
+  readonly secrets: readonly string[]
+  readonly store: Store | CarriedStore
+  /** Keeps apps with the same secrets apart: what one signs, no other takes. Also stands in watched events. @default '' */
+  readonly app?: string
+  readonly crypto: ServerCrypto
+  /** Path of the session routes. @default '/session' */
+  readonly base?: string
+  readonly cookie?: CookieOptions
+  /**
+   * Times of an authenticator assurance level of NIST SP 800-63B: `aal1` 30 days; `aal2` 12 hours, 30 minutes idle;
+   * `aal3` 12 hours, 15 minutes idle. Explicit times may be shorter, not longer. @default none
+   */
+  readonly assurance?: Assurance
+  /** A session that nobody uses for so long is over. @default 86_400 (a day) */
+  readonly idleTimeoutSeconds?: number
+  /** A session ends so long after it began or was signed in to, used or not. @default 2_592_000 (30 days) */
+  readonly absoluteTimeoutSeconds?: number
+  /**
+   * So long a cookie is good for before it must be refreshed. Once half of it is over, the next answer that read
+   * the session renews the cookie. @default 900, or a third of a short idle time
+   */
+  readonly freshSeconds?: number
+  /** A session id older than this is replaced at the next refresh. @default 3600 */
+  readonly rotateSeconds?: number
+  /** So long the id before still works, once a browser has come with the new one. @default 60 */
+  readonly rotateGraceSeconds?: number
+  /**
+   * Other origins whose pages may read and change sessions: `https://app.example.com`. They get CORS answers with
+   * credentials, on the app's own routes too. @default none
+   */
+  readonly allowedOrigins?: readonly string[]
+  /** Whether requests without Sec-Fetch-Site and Origin may change sessions: curl, native apps. @default false */
+  readonly allowNonBrowser?: boolean
+  /** `refuse`: a request whose session the store lost is answered 409. `anonymous`: it gets a new one. @default 'refuse' */
+  readonly onLost?: 'refuse' | 'anonymous'
+  /**
+   * How many proxies of yours stand before this server and write X-Forwarded-Proto and X-Forwarded-Host. With 0
+   * these headers are not believed. @default 0
+   */
+  readonly trustProxy?: number
+  /**
+   * Whether the guard stands before every change that a request of the app makes, GET and HEAD apart: without it a
+   * form of another site could sign a browser in. A route that other servers call must not change a session then,
+   * unless `allowNonBrowser`. @default true
+   */
+  readonly guardChanges?: boolean
+  /** Whether the middleware and `route` save by themselves what a request changed. @default true */
+  readonly autoSave?: boolean
+  /** Wakes event streams; give one that all processes share. @default within this process */
+  readonly feed?: Feed
+  /** Between two signs of life on an event stream, which then looks at the store, too. @default 25 */
+  readonly heartbeatSeconds?: number
+  /** Where to publish what happens. @default none; with Node: `node:diagnostics_channel` */
+  readonly channels?: WatchChannels
+  /** Milliseconds. @default the system's */
+  readonly clock?: Clock
+}
+
+/** @throws SessionError `weak-secret`, `invalid-option` */
+export function createCore(options: CoreOptions): Core {
+  const { schema, store, crypto, base = '/session', allowedOrigins = [], onLost = 'refuse' } = options
+  const { app = '', trustProxy = 0, heartbeatSeconds = 25 } = options
+  if (typeof schema?.keys !== 'object') throw invalid('schema must come from defineSession.')
+  const carriedStore = toCarried(store, crypto)
+  if (!/^(\/[A-Za-z0-9._~-]+)+$/.test(base))
+    throw invalid('base must be a path like /session, without a slash at its end.')
+  if (onLost !== 'refuse' && onLost !== 'anonymous') throw invalid("onLost must be 'refuse' or 'anonymous'.")
+  for (const origin of allowedOrigins) checkOrigin(origin)
+  if (!/^[\w.-]{0,64}$/.test(app)) throw invalid('app takes up to 64 letters, digits and _.-')
+  checkCount('trustProxy', trustProxy, { from: 0, to: 16 })
+  checkCount('heartbeatSeconds', heartbeatSeconds, { from: 1, to: 3600 })
+  const times = timesOf(options)
+  const ring = createKeyRing(options.secrets, crypto, app)
+  const watch = createWatch(options.channels, app)
+  const clock = options.clock ?? systemClock
+  const opened = isCarried(store) ? store.open(() => undefined) : store
+  const lists = isCarried(store) ? store.shared : store
+  return {
+    schema,
+    store: watchedStore(opened, watch),
+    lists: lists && watchedStore(lists, watch),
+    carriedStore,
+    carried: undefined,
+    numbering: numberingOf(carriedStore, clock),
+    clients: carriedStore === undefined ? limits.clients : carriedClients,
+    crypto,
+    base,
+    allowedOrigins,
+    onLost,
+    times,
+    ring,
+    findPlace: createFindPlace(ring),
+    jar: createCookieJar(options.cookie ?? {}, cookieSeconds(times)),
+    clock,
+    allowNonBrowser: options.allowNonBrowser ?? false,
+    proxies: trustProxy,
+    persistent: options.cookie?.persistent ?? true,
+    autoSave: options.autoSave ?? true,
+    guardChanges: options.guardChanges ?? true,
+    feed: options.feed ?? localFeed(),
+    heartbeatSeconds,
+    watch,
+  }
+}
+
+function toCarried(store: Store | CarriedStore, crypto: ServerCrypto): CarriedStore | undefined {
+  const isStore = typeof store === 'object' && store !== null && ('read' in store || 'open' in store)
+  if (!isStore) throw invalid('store must be a Store, such as memoryStore().')
+  if (!isCarried(store)) return undefined
+  if (crypto.aead === undefined)
+    throw invalid('This crypto cannot encrypt, so the cookie can keep no session.')
+  return store
+}
+
+/**
+ * Where two requests can both begin from one revision, the next number is the time: what came of the one is not
+ * taken for what came of the other.
+ */
+function numberingOf(carriedStore: CarriedStore | undefined, clock: Clock): Core['numbering'] {
+  if (carriedStore === undefined) return ({ revision }) => ({ revision: revision + 1, isFork: false })
+  return ({ revision }) => ({ revision: Math.max(revision + 1, clock()), isFork: true })
+}
+
+function checkCount(
+  name: string,
+  value: number,
+  { from, to }: { readonly from: number; readonly to: number },
+): void {
+  if (Number.isSafeInteger(value) && value >= from && value <= to) return
+  throw invalid(`${name} must be a whole number from ${from} to ${to}, not ${String(value)}.`)
+}
+
+function checkOrigin(origin: string): void {
+  if (URL.canParse(origin) && new URL(origin).origin === origin) return
+  throw invalid(`allowedOrigins takes origins like https://app.example.com, not ${JSON.stringify(origin)}.`)
+}
+
+function invalid(message: string): SessionError {
+  return new SessionError('invalid-option', message)
+}

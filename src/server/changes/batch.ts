@@ -1,0 +1,138 @@
+// Applying a browser's batch exactly once: the memo of what it was told is part of the record, so data and
+// memo are committed together or not at all. Pure.
+import { SessionError } from '../../protocol/errors.ts'
+import type { Json } from '../../protocol/json.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Batch } from '../../protocol/messages.ts'
+import { type Decision, type Mutation, type Outcome, decide } from '../../protocol/mutation.ts'
+import { type SessionSchema, definitionOf } from '../../protocol/schema.ts'
+import { entryOf } from '../../protocol/state.ts'
+import { withKeys } from './change.ts'
+import type { Numbering } from '../core/core.ts'
+import type { ClientMemo, SessionRecord } from '../codec/record.ts'
+import { byteLength } from '../codec/seal.ts'
+
+export interface BatchContext {
+  readonly schema: SessionSchema
+  /** Of the text that `batch` was parsed from. */
+  readonly hash: string
+  /** Seconds since 1970. */
+  readonly now: number
+  readonly numbering?: Numbering
+  /** Browsers that are remembered. @default limits.clients */
+  readonly clients?: number
+}
+
+export interface AppliedBatch {
+  readonly record: SessionRecord
+  /** One for each mutation, in its order. */
+  readonly outcomes: readonly Outcome[]
+}
+
+/** Characters of a validator's message that are kept: a batch has up to 200 of them. */
+const messageLength = 200
+/** Bytes of all messages of a batch: they are kept with the record, for each browser. Those above it are empty. */
+const messagesBytes = 8192
+
+/**
+ * @throws SessionError `batch-fork` when another batch with this number, or a later one, was applied already;
+ * `clients-full` when too many browsers are busy with this session.
+ */
+export function applyBatch(record: SessionRecord, batch: Batch, context: BatchContext): AppliedBatch {
+  const memo = record.clients.find(({ client }) => client === batch.client)
+  if (memo !== undefined && memo.number >= batch.number) {
+    if (memo.number !== batch.number || memo.hash !== context.hash) throw new SessionError('batch-fork')
+    return { record, outcomes: withValues(memo.outcomes, batch, record) }
+  }
+  const { changes, codes } = decideAll(record, batch, context.schema)
+  const changed = withKeys(record, changes, context.numbering)
+  const outcomes = batch.mutations.map((mutation, index) => toOutcome(codes[index], changed, mutation))
+  const { client, number } = batch
+  const kept = makeRoom(record.clients, client, context)
+  const clients = [...kept, { client, number, hash: context.hash, outcomes, at: context.now }]
+  return { record: { ...changed, clients }, outcomes: withValues(outcomes, batch, changed) }
+}
+
+type Code =
+  | Exclude<Decision, { code: 'set' | 'remove' }>
+  | { readonly code: 'ok' }
+  | { readonly code: 'too-large' }
+
+/** Every mutation on the value that those before it left, but on the revision that the browser knew. */
+function decideAll(
+  record: SessionRecord,
+  batch: Batch,
+  schema: SessionSchema,
+): { readonly changes: Map<string, Json | undefined>; readonly codes: readonly Code[] } {
+  const changes = new Map<string, Json | undefined>()
+  let room = limits.recordBytes - byteLength(JSON.stringify(record.keys))
+  let words = messagesBytes
+  const keep = (message: string): string => {
+    const short = message.slice(0, messageLength)
+    words -= byteLength(JSON.stringify(short))
+    return words < 0 ? '' : short
+  }
+  const codes = batch.mutations.map((mutation): Code => {
+    const { key } = mutation
+    const entry = entryOf(record.keys, key)
+    const value = changes.has(key) ? changes.get(key) : entry?.[1]
+    // A key that is not there has revision 0, however often it was: its readers saw the same nothing.
+    const current = { epoch: record.epoch, revision: entry?.[0] ?? 0, value }
+    const decision = decide(definitionOf(schema, key), current, mutation)
+    if (decision.code === 'invalid') return { code: 'invalid', message: keep(decision.message) }
+    if (decision.code !== 'set' && decision.code !== 'remove') return decision
+    const next = decision.code === 'set' ? decision.value : undefined
+    const grown = sizeOf(key, next) - sizeOf(key, value)
+    if (grown > 0 && grown > room) return { code: 'too-large' }
+    room -= grown
+    changes.set(key, next)
+    return { code: 'ok' }
+  })
+  return { changes, codes }
+}
+
+/** Bytes of an entry, with the longest revision there is. */
+function sizeOf(key: string, value: Json | undefined): number {
+  return value === undefined ? 0 : byteLength(JSON.stringify({ [key]: [Number.MAX_SAFE_INTEGER, value] }))
+}
+
+function toOutcome(code: Code | undefined, record: SessionRecord, { key }: Mutation): Outcome {
+  const revision = entryOf(record.keys, key)?.[0] ?? record.revision
+  if (code?.code === 'ok') return { code: 'ok', revision }
+  if (code?.code === 'conflict') return { code: 'conflict', revision: entryOf(record.keys, key)?.[0] ?? 0 }
+  return code ?? { code: 'denied' }
+}
+
+/** What a conflict lost against. Read from the record when it is told, so that a memo stays small. */
+function withValues(outcomes: readonly Outcome[], batch: Batch, record: SessionRecord): readonly Outcome[] {
+  const told = new Set<string>()
+  return outcomes.map((outcome, index) => {
+    if (outcome.code !== 'conflict') return outcome
+    const key = batch.mutations[index]?.key ?? ''
+    const entry = entryOf(record.keys, key)
+    // Once for each key: two hundred copies of a large value are fifty megabytes.
+    if (entry !== undefined && told.has(key)) return { code: 'conflict', revision: entry[0] }
+    told.add(key)
+    return entry === undefined
+      ? { code: 'conflict', revision: 0 }
+      : { code: 'conflict', revision: entry[0], value: entry[1] }
+  })
+}
+
+/** The other clients, without the longest idle one when the table is full. */
+function makeRoom(
+  memos: readonly ClientMemo[],
+  client: string,
+  { now, clients = limits.clients }: BatchContext,
+): readonly ClientMemo[] {
+  const others = memos.filter((memo) => memo.client !== client)
+  if (others.length < clients) return others
+  const [idlest] = others.toSorted((a, b) => a.at - b.at)
+  const idleSeconds = now - (idlest?.at ?? now)
+  if (idleSeconds < limits.clientBusySeconds) {
+    throw new SessionError('clients-full', undefined, {
+      retryAfterSeconds: limits.clientBusySeconds - idleSeconds,
+    })
+  }
+  return others.filter((memo) => memo !== idlest)
+}

@@ -1,0 +1,139 @@
+// What the store holds for one session, as bytes that only this server can have written: JSON behind a MAC
+// over the store key and the text. Anything else (swapped, truncated, poisoned, of another secret) reads as
+// undefined: a loss, never somebody else's session.
+import type { Outcome } from '../../protocol/mutation.ts'
+import type { Entries, Epoch } from '../../protocol/state.ts'
+import type { SessionId } from './cookie.ts'
+import { type ServerCrypto, toBase64Url } from './crypto.ts'
+import type { KeyRing, Keys } from './key-ring.ts'
+import { seal, unseal } from './seal.ts'
+
+/** Exactly once: what a browser was told about the last batch that it sent. */
+export interface ClientMemo {
+  readonly client: string
+  readonly number: number
+  /** Of the batch's text. */
+  readonly hash: string
+  /** Without the values of conflicts, which are the record's. */
+  readonly outcomes: readonly Outcome[]
+  /** Seconds since 1970, as are all times here. */
+  readonly at: number
+}
+
+export interface SessionRecord {
+  readonly epoch: Epoch
+  /** Counts the changes of this session's keys. */
+  readonly revision: number
+  readonly owner: string | null
+  readonly created: number
+  readonly signedIn: number | null
+  /** What the app calls this session in the list of its owner's. */
+  readonly label: string | null
+  /** Whether the cookie outlives the browser. */
+  readonly persistent: boolean
+  /** The absolute end. Set at the start and at a sign-in, copied ever after. */
+  readonly expires: number
+  /** When this session got the id that it has now. */
+  readonly placed: number
+  /** When a browser first came with that id; null while only its predecessor did. */
+  readonly presented: number | null
+  readonly keys: Entries
+  /** The newest removals; a patch from before `horizon` cannot say what was removed. */
+  readonly removed: Readonly<Record<string, number>>
+  readonly horizon: number
+  // A list and not an object: a client names itself, and may do so `__proto__`.
+  readonly clients: readonly ClientMemo[]
+}
+
+/** Why there is no session any more where one was. */
+export type EndReason = 'signed-out' | 'everywhere' | 'revoked' | 'replaced' | 'reuse'
+
+export type Stored =
+  | { readonly kind: 'live'; readonly record: SessionRecord }
+  /**
+   * The session has another id now, which only this server can derive from the old one. `next` is where its
+   * record is: who comes by an owner's list knows no id, and may follow to end it.
+   */
+  | {
+      readonly kind: 'moved'
+      readonly nonce: string
+      readonly keyId: string
+      readonly next: string
+      readonly at: number
+    }
+  | { readonly kind: 'tombstone'; readonly reason: EndReason; readonly at: number }
+
+/** Where a session's record is: the id, and the store key that is derived from it. */
+export interface Place {
+  /** Undefined for who came by the list of an owner's sessions: it can be read and ended, but gets no cookie. */
+  readonly sid: SessionId | undefined
+  readonly key: string
+}
+/** One that a cookie can name. */
+export interface NamedPlace extends Place {
+  readonly sid: SessionId
+}
+
+export function isNamed(place: Place): place is NamedPlace {
+  return place.sid !== undefined
+}
+
+/** A place that was never used. */
+export function createPlace(ring: KeyRing, crypto: ServerCrypto): NamedPlace {
+  return placeWith(ring.newest, toBase64Url(crypto.randomBytes(24)))
+}
+
+export type FindPlace = (sid: SessionId) => NamedPlace | undefined
+
+/** Places remembered: deriving one costs a tenth of a read. */
+const maxPlaces = 10_000
+
+/**
+ * Finds the place of a session id, or undefined when its secret was removed. The id names that secret itself: the
+ * cookie may have been signed anew with a newer one since.
+ */
+export function createFindPlace(ring: KeyRing): FindPlace {
+  const places = new Map<SessionId, NamedPlace>()
+  return (sid) => {
+    const known = places.get(sid)
+    if (known !== undefined) return known
+    const keys = ring.find(sid.slice(0, 6))
+    if (keys === undefined) return undefined
+    const place = { sid, key: storeKey(sid, keys) }
+    if (places.size >= maxPlaces) places.clear()
+    places.set(sid, place)
+    return place
+  }
+}
+
+/** Where `from` moved to. The nonce in the store is useless without the old id and the secret. */
+export function placeAfter(
+  from: NamedPlace,
+  { nonce, keyId }: { readonly nonce: string; readonly keyId: string },
+  ring: KeyRing,
+): NamedPlace | undefined {
+  const keys = ring.find(keyId)
+  return keys && placeWith(keys, keys.mac.rotate(`${from.sid}.${nonce}`).slice(0, 32))
+}
+
+function placeWith(keys: Keys, random: string): NamedPlace {
+  const sid = `${keys.id}${random}` as SessionId // Made here.
+  return { sid, key: storeKey(sid, keys) }
+}
+
+// A dump of the store holds no id, and the alphabet of keys is fixed, so nothing can be injected through one.
+function storeKey(sid: SessionId, keys: Keys): string {
+  return `sm1:${keys.mac['store-key'](sid)}`
+}
+
+export function encodeStored(stored: Stored, key: string, ring: KeyRing): Uint8Array {
+  return seal(stored, { key, ring, purpose: 'record' })
+}
+
+export function decodeStored(
+  value: Uint8Array,
+  key: string,
+  { ring, crypto }: { readonly ring: KeyRing; readonly crypto: ServerCrypto },
+): Stored | undefined {
+  return unseal(value, { key, ring, crypto, purpose: 'record' }) as Stored | undefined // The MAC says so.
+}

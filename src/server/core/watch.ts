@@ -1,0 +1,107 @@
+// What the server tells those who watch it: counts, durations, codes. Never a session id, a cookie or a value.
+// Costs nothing while nobody listens.
+import type { SessionErrorCode } from '../../protocol/errors.ts'
+import type { Store } from '../../stores/store.ts'
+import type { EndReason } from '../codec/record.ts'
+
+export type StoreOperation = 'read' | 'create' | 'replace' | 'end'
+
+/** Each is published as `session-mirror:<name>`, with the name of the app. */
+export interface WatchedEvents {
+  /** A request's session was looked for. */
+  readonly load: {
+    readonly state: 'none' | 'live' | 'stale' | 'expired' | 'ended' | 'lost' | 'reuse'
+    readonly milliseconds: number
+  }
+  /** Changes were stored: those of `writers` requests together, after `attempts` tries. */
+  readonly commit: { readonly writers: number; readonly attempts: number; readonly milliseconds: number }
+  /** Somebody else was quicker; it is tried again. */
+  readonly conflict: { readonly operation: 'commit' | 'move' | 'owner' }
+  /** A request was refused; `unsigned-cookie`: it went on without the cookie that this server did not sign. */
+  readonly refuse: { readonly code: SessionErrorCode | 'unsigned-cookie' }
+  /** A session got another id. */
+  readonly rotate: { readonly milliseconds: number }
+  /** A rotated id was used after its grace: somebody has a copy of the cookie. The session was ended. */
+  readonly reuse: { readonly epoch: string | null; readonly owner: string | null }
+  /** A session was ended. */
+  readonly revoke: {
+    readonly reason: Exclude<EndReason, 'replaced' | 'reuse'>
+    readonly milliseconds: number
+  }
+  /** The store did not answer. */
+  readonly unavailable: { readonly operation: StoreOperation; readonly milliseconds: number }
+  /** A cookie names a session that the store does not have, or has as something that this server did not write. */
+  readonly lost: { readonly cause: 'missing' | 'corrupt' | 'outdated' | 'unknown-secret' }
+}
+export type WatchedName = keyof WatchedEvents
+
+/** The part of a `node:diagnostics_channel` that is used. */
+export interface WatchChannel {
+  readonly hasSubscribers: boolean
+  publish(message: unknown): void
+}
+export type WatchChannels = Readonly<Record<WatchedName, WatchChannel>>
+
+export interface Watch {
+  /** Whether anybody listens: for what would cost something to find out. */
+  isOn(name: WatchedName): boolean
+  /** Publishes, if anybody listens. */
+  tell<N extends WatchedName>(name: N, message: WatchedEvents[N]): void
+}
+
+export const watchedNames: readonly WatchedName[] = [
+  'load',
+  'commit',
+  'conflict',
+  'refuse',
+  'rotate',
+  'reuse',
+  'revoke',
+  'unavailable',
+  'lost',
+]
+
+export function createWatch(channels: WatchChannels | undefined, app: string): Watch {
+  return {
+    isOn: (name) => channels?.[name].hasSubscribers === true,
+    tell(name, message) {
+      if (channels?.[name].hasSubscribers === true) channels[name].publish({ app, ...message })
+    },
+  }
+}
+
+/** Milliseconds since `started`, which `performance.now()` gave. */
+export function since(started: number): number {
+  return performance.now() - started
+}
+
+/** The store, with `unavailable` told. */
+export function watchedStore(store: Store, watch: Watch): Store {
+  // A promise more for each trip is a tenth of what a read costs: none while nobody listens.
+  function watched<T extends { readonly kind: string }>(
+    operation: StoreOperation,
+    ask: () => Promise<T>,
+  ): Promise<T> {
+    return watch.isOn('unavailable') ? measured(operation, ask()) : ask()
+  }
+
+  async function measured<T extends { readonly kind: string }>(
+    operation: StoreOperation,
+    asked: Promise<T>,
+  ): Promise<T> {
+    const started = performance.now()
+    const answer = await asked
+    if (answer.kind === 'unavailable') watch.tell('unavailable', { operation, milliseconds: since(started) })
+    return answer
+  }
+
+  return {
+    name: store.name,
+    guarantees: store.guarantees,
+    read: (...args) => watched('read', () => store.read(...args)),
+    create: (...args) => watched('create', () => store.create(...args)),
+    replace: (...args) => watched('replace', () => store.replace(...args)),
+    end: (...args) => watched('end', () => store.end(...args)),
+    close: () => store.close(),
+  }
+}

@@ -1,0 +1,44 @@
+// `createSessions` with Node's cryptography: what the door gives. The core itself takes any.
+import type { SessionSchema } from '../../protocol/schema.ts'
+import { nodeCrypto } from './node-crypto.ts'
+import type { ServerCrypto } from '../codec/crypto.ts'
+import { nodeChannels } from './diagnostics-channels.ts'
+import { type Sessions, createSessions as createCoreSessions } from '../app/sessions.ts'
+import type { CoreOptions } from '../app/options.ts'
+
+export interface SessionsOptions<S extends SessionSchema> extends Omit<CoreOptions<S>, 'crypto'> {
+  /** @default Node's */
+  readonly crypto?: ServerCrypto
+}
+
+/**
+ * The sessions of an app.
+ * @throws SessionError `weak-secret`, `invalid-option`
+ * @example const sessions = createSessions({ schema, secrets: [secret], store: memoryStore() })
+ */
+export function createSessions<const S extends SessionSchema>(options: SessionsOptions<S>): Sessions<S> {
+  const sessions = createCoreSessions({ crypto: nodeCrypto, channels: nodeChannels, ...options })
+  warnOf(options.store)
+  return sessions
+}
+
+const lossOfChanges = 'of two requests that change a session at once it loses changes of one'
+const losses = {
+  final: undefined,
+  kept: 'a copy of a cookie works after a sign-out once the store forgets it',
+  none: 'a copy of a cookie works after a sign-out',
+} as const
+
+/** What a store does not promise is said at the start, not found out later. */
+function warnOf({
+  name,
+  guarantees: { compareAndSwap, revocation },
+}: SessionsOptions<SessionSchema>['store']): void {
+  const lost = [compareAndSwap === 'none' ? lossOfChanges : undefined, losses[revocation]]
+  const text = lost.filter((loss) => loss !== undefined).join('; ')
+  if (text === '') return
+  process.emitWarning(`The store "${name}" keeps sessions in the cookie: ${text}. See docs/stores.md.`, {
+    type: 'SessionMirrorWarning',
+    code: 'SESSION_MIRROR_STORE',
+  })
+}

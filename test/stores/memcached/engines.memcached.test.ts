@@ -1,0 +1,84 @@
+// Engines without the meta commands. `auto` finds that out by itself.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { memcachedStore } from '../../../src/memcached.ts'
+import { storeContract } from '../../../src/testing/store-contract.ts'
+import { type Engine, startTwemproxy, startYrmcds } from '../../support/engines.ts'
+import { type Memcached, startMemcached } from '../../support/memcached.ts'
+import { startProxy } from '../../support/proxy.ts'
+import { bytes, codeOf, text } from '../../support/store-helpers.ts'
+
+const servers: Memcached[] = []
+let twemproxy: Engine
+let yrmcds: Engine
+beforeAll(async () => {
+  servers.push(...(await Promise.all([startMemcached(), startMemcached()])))
+  twemproxy = await startTwemproxy(servers.map(({ address }) => address))
+  yrmcds = await startYrmcds()
+})
+afterAll(async () => {
+  await Promise.all([twemproxy.kill(), yrmcds.kill(), ...servers.map((server) => server.kill())])
+})
+
+/** With the connections that it takes to find the dialect out: twemproxy closes one for it. */
+const engines = [
+  ['twemproxy', () => twemproxy, 2],
+  ['yrmcds', () => yrmcds, 1],
+] as const
+
+describe.each(engines)('%s', (_name, engine, connections) => {
+  describe.concurrent.each(['auto', 'classic'] as const)('the contract in the dialect %s', (dialect) => {
+    storeContract({ test: (name, run) => test(name, run, 15_000) }, () =>
+      memcachedStore({ servers: engine().address, dialect, timeoutMilliseconds: 2000 }),
+    )
+  })
+
+  test('auto chooses the classic dialect, with every connection anew, and a user notices nothing', async () => {
+    const proxy = await startProxy(engine().address)
+    const store = memcachedStore({ servers: proxy.address, timeoutMilliseconds: 2000 })
+    expect((await store.end('auto', bytes('value'), 60)).kind).toBe('stored')
+    expect(text(await store.read('auto', 60))).toBe('value')
+    expect(proxy.connections).toBe(connections)
+    await store.close()
+    await proxy.close()
+  })
+
+  test('the meta dialect is unavailable and says why', async () => {
+    const store = memcachedStore({ servers: engine().address, dialect: 'meta' })
+    expect(codeOf(await store.read('a', 60))).toMatch(/^(cut|protocol)$/)
+    await store.close()
+  })
+
+  test('of 200 increments at once none is lost', async () => {
+    const store = memcachedStore({ servers: engine().address, timeoutMilliseconds: 5000 })
+    await store.create('count', bytes('0'), 60)
+    const increment = async (): Promise<void> => {
+      for (;;) {
+        const read = await store.read('count', 60)
+        if (read.kind !== 'hit') throw new Error(codeOf(read))
+        const value = bytes(String(Number(text(read)) + 1))
+        const { kind } = await store.replace('count', value, { token: read.token, ttlSeconds: 60 })
+        if (kind === 'stored') return
+        expect(kind).toBe('conflict')
+      }
+    }
+    await Promise.all(Array.from({ length: 200 }, increment))
+    expect(text(await store.read('count', 60))).toBe('200')
+    await store.close()
+  }, 20_000)
+})
+
+test('behind twemproxy one dead server does not end the connection to the others', async () => {
+  const [alive, dead] = await Promise.all([startMemcached(), startMemcached()])
+  const both = await startTwemproxy([alive.address, dead.address])
+  const store = memcachedStore({ servers: both.address, timeoutMilliseconds: 2000 })
+  const keys = Array.from({ length: 60 }, (_, index) => `dead:${index}`)
+  await Promise.all(keys.map((key) => store.end(key, bytes(key), 60)))
+  await dead.kill()
+  for (let round = 0; round < 3; round++) {
+    const reads = await Promise.all(keys.map((key) => store.read(key, 60)))
+    const said = reads.map((read, index) => (text(read) === keys[index] ? 'own' : codeOf(read)))
+    expect(new Set(said)).toEqual(new Set(['own', 'server-error']))
+  }
+  await store.close()
+  await Promise.all([both.kill(), alive.kill()])
+})

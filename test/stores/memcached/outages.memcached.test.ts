@@ -1,0 +1,208 @@
+// A memcached that freezes, dies, comes back empty, or is not there: every operation ends within its deadline,
+// and a node that fails is left alone.
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type MemcachedStoreOptions, memcachedStore } from '../../../src/memcached.ts'
+import type { Store } from '../../../src/stores/store.ts'
+import { type Memcached, freePort, startMemcached } from '../../support/memcached.ts'
+import { startProxy } from '../../support/proxy.ts'
+import { startScripted } from '../../support/scripted.ts'
+import { bytes, codeOf, openLoop, sleep, text } from '../../support/store-helpers.ts'
+
+let memcached: Memcached
+const stores: Store[] = []
+const rejections: unknown[] = []
+const note = (reason: unknown): number => rejections.push(reason)
+beforeAll(async () => {
+  process.on('unhandledRejection', note)
+  process.on('uncaughtException', note)
+  memcached = await startMemcached()
+})
+afterEach(async () => {
+  await Promise.all(stores.splice(0).map((store) => store.close()))
+})
+afterAll(async () => {
+  await memcached.kill()
+  await sleep(50)
+  process.off('unhandledRejection', note)
+  process.off('uncaughtException', note)
+  expect(rejections).toEqual([])
+})
+
+function open(options: Partial<MemcachedStoreOptions> = {}): Store {
+  const store = memcachedStore({ servers: memcached.address, ...options })
+  stores.push(store)
+  return store
+}
+
+const deadline = 250
+
+describe.each(['auto', 'classic'] as const)('in the dialect %s', (dialect) => {
+  test('frozen under 250 operations a second, every one ends within the deadline; thawed, it works again', async () => {
+    const store = open({ dialect, timeoutMilliseconds: deadline })
+    await store.end('frozen', bytes('value'), 60)
+    let isFrozen = false
+    const timers = [
+      setTimeout(() => void memcached.freeze().then(() => (isFrozen = true)), 300),
+      setTimeout(() => {
+        memcached.thaw()
+        isFrozen = false
+      }, 1300),
+    ]
+    const samples = await openLoop({
+      everyMilliseconds: 4,
+      forMilliseconds: 3600,
+      run: async (index) =>
+        index % 2 === 0
+          ? text(await store.read('frozen', 60))
+          : (await store.end('other', bytes('x'), 60)).kind,
+    })
+    timers.forEach(clearTimeout)
+    expect(isFrozen).toBe(false)
+    expect([...new Set(samples.map(({ outcome }) => outcome))].toSorted()).toEqual([
+      'stored',
+      'unavailable',
+      'value',
+    ])
+    expect(Math.max(...samples.map(({ milliseconds }) => milliseconds))).toBeLessThanOrEqual(deadline + 250)
+    // The breaker: most of what came while it was frozen failed at once.
+    const failed = samples.filter(({ outcome }) => outcome === 'unavailable')
+    expect(failed.length).toBeGreaterThan(150)
+    expect(failed.filter(({ milliseconds }) => milliseconds < 50).length).toBeGreaterThan(failed.length / 2)
+    expect(samples.at(-1)?.outcome).not.toBe('unavailable')
+  }, 15_000)
+
+  test('killed and started again in traffic, nobody gets a wrong value, and it comes back empty', async () => {
+    const store = open({ dialect, timeoutMilliseconds: deadline })
+    const keys = Array.from({ length: 20 }, (_, index) => `${dialect}:traffic:${index}`)
+    await Promise.all(keys.map((key) => store.end(key, bytes(key), 60)))
+    const timers = [
+      setTimeout(() => void memcached.kill(), 300),
+      setTimeout(() => void memcached.restart(), 700),
+    ]
+    const samples = await openLoop({
+      everyMilliseconds: 2,
+      forMilliseconds: 3000,
+      async run(index) {
+        const key = keys[index % keys.length] ?? ''
+        const said = text(await store.read(key, 60))
+        if (said === 'miss') return (await store.create(key, bytes(key), 60)).kind
+        return said === key ? 'own' : said
+      },
+    })
+    timers.forEach(clearTimeout)
+    const outcomes = [...new Set(samples.map(({ outcome }) => outcome))].toSorted()
+    expect(outcomes.filter((outcome) => outcome !== 'exists')).toEqual(['own', 'stored', 'unavailable'])
+    expect(Math.max(...samples.map(({ milliseconds }) => milliseconds))).toBeLessThanOrEqual(
+      2 * deadline + 100,
+    )
+    expect(samples.slice(-100).every(({ outcome }) => outcome === 'own')).toBe(true)
+  }, 15_000)
+
+  test('one cut costs one failure: the next operation connects again at once', async () => {
+    const proxy = await startProxy(memcached.address)
+    const store = open({ dialect, servers: proxy.address })
+    await store.end('once', bytes('value'), 60)
+    proxy.rewrite = (chunk, cut) => {
+      cut()
+      return chunk.subarray(0, 1)
+    }
+    expect(codeOf(await store.read('once', 60))).toBe('cut')
+    proxy.rewrite = (chunk) => chunk
+    expect(text(await store.read('once', 60))).toBe('value')
+    expect(proxy.connections).toBe(2)
+    await proxy.close()
+  })
+
+  test('a token from before a cold restart stores nothing over what is there now', async () => {
+    const store = open({ dialect })
+    await store.end('stale', bytes('before'), 60)
+    const read = await store.read('stale', 60)
+    const token = read.kind === 'hit' ? read.token : '0'
+    await memcached.restart()
+    await expect.poll(() => store.read('stale', 60).then(codeOf), { timeout: 3000 }).toBe('miss')
+    expect((await store.replace('stale', bytes('late'), { token, ttlSeconds: 60 })).kind).toBe('missing')
+    // Memcached counts from 1 again: after as many writes the stale token is a good one. Hold a token within a
+    // request only.
+    let isTaken = false
+    for (let count = 0; count <= Number(token) && !isTaken; count++) {
+      await store.end('stale', bytes(`after ${count}`), 60)
+      const replaced = await store.replace('stale', bytes('late'), { token, ttlSeconds: 60 })
+      isTaken = replaced.kind === 'stored'
+      if (!isTaken) expect(replaced.kind).toBe('conflict')
+    }
+    expect(isTaken).toBe(true)
+  })
+})
+
+describe('a circuit breaker', () => {
+  test('a server that is not there is left alone for longer and longer, up to two seconds', async () => {
+    // It closes every connection, in the middle of our first word.
+    const server = await startScripted((_said, socket) => void socket.destroy())
+    const store = open({ servers: server.address, dialect: 'meta' })
+    const samples = await openLoop({
+      everyMilliseconds: 4,
+      forMilliseconds: 4000,
+      run: (index) => store.read(`a${index}`, 60).then(codeOf),
+    })
+    expect([...new Set(samples.map(({ outcome }) => outcome))].toSorted()).toEqual(['cut', 'resting'])
+    const gaps = server.connections.slice(1).map((at, index) => at - (server.connections[index] ?? 0))
+    expect(gaps.length).toBeGreaterThanOrEqual(4)
+    expect(gaps.length).toBeLessThanOrEqual(7)
+    // 50 to 100, 100 to 200, 200 to 400 ... and the time that an attempt takes.
+    for (const [index, gap] of gaps.entries()) {
+      expect(gap).toBeGreaterThanOrEqual(Math.min(1000, 50 * 2 ** index))
+      expect(gap).toBeLessThanOrEqual(Math.min(2000, 100 * 2 ** index) + 150)
+    }
+    await server.close()
+  }, 15_000)
+
+  test('while it is open one operation at a time tries, and the others fail at once', async () => {
+    // It lets the network in and says nothing.
+    const server = await startScripted(() => undefined)
+    const store = open({ servers: server.address, timeoutMilliseconds: 150 })
+    expect(codeOf(await store.read('a', 60))).toBe('timeout')
+    await sleep(110)
+    const started = performance.now()
+    const waits: number[] = []
+    const codes = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        const code = codeOf(await store.read(`a${index}`, 60))
+        if (code === 'resting') waits.push(performance.now() - started)
+        return code
+      }),
+    )
+    expect(codes.filter((code) => code === 'timeout').length).toBe(1)
+    expect(codes.filter((code) => code === 'resting').length).toBe(19)
+    expect(Math.max(...waits)).toBeLessThan(100)
+    expect(server.connections.length).toBe(2)
+    await server.close()
+  })
+
+  test('a server that is not there is unavailable, and never an uncaught error', async () => {
+    const store = open({ servers: `127.0.0.1:${await freePort()}` })
+    for (let count = 0; count < 20; count++) {
+      expect((await store.read('a', 60)).kind).toBe('unavailable')
+      await sleep(5)
+    }
+  })
+
+  test('a name that nobody knows is unavailable within the deadline', async () => {
+    const store = open({ servers: 'nobody.invalid:11211' })
+    const started = performance.now()
+    expect((await store.read('a', 60)).kind).toBe('unavailable')
+    expect(performance.now() - started).toBeLessThan(deadline + 100)
+  })
+
+  test('closing in the middle of everything fails it at once', async () => {
+    const store = open({ timeoutMilliseconds: 5000 })
+    const early = store.read('a', 60)
+    await store.close()
+    expect(codeOf(await early)).toBe('closed')
+    const second = open({ timeoutMilliseconds: 5000 })
+    await second.read('a', 60)
+    const reads = Promise.all([second.read('a', 60), second.end('b', bytes('b'), 60)])
+    await second.close()
+    expect((await reads).map(codeOf)).toEqual(['closed', 'closed'])
+    expect(codeOf(await second.read('a', 60))).toBe('closed')
+  })
+})

@@ -1,0 +1,119 @@
+// yrmcds with a slave: what runs on loopback, where no address can move; and failover, between network namespaces,
+// where it can.
+import { execFile, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { memcachedStore } from '../../../src/memcached.ts'
+import type { Store } from '../../../src/stores/store.ts'
+import { type Yrmcds, startYrmcds } from '../../support/engines.ts'
+import { freePort } from '../../support/programs.ts'
+import { bytes, codeOf, text } from '../../support/store-helpers.ts'
+
+const stores: Store[] = []
+function open(address: string): Store {
+  const store = memcachedStore({ servers: address, timeoutMilliseconds: 2000 })
+  stores.push(store)
+  return store
+}
+afterEach(async () => {
+  await Promise.all(stores.splice(0).map((store) => store.close()))
+})
+
+describe('a master and its slave', () => {
+  let master: Yrmcds
+  let slave: Yrmcds
+  beforeAll(async () => {
+    const replicationPort = await freePort()
+    master = await startYrmcds({
+      virtualIp: '127.0.0.1',
+      bindIp: '127.0.0.2',
+      port: await freePort(),
+      replicationPort,
+    })
+    slave = await startYrmcds({
+      virtualIp: '127.0.0.2',
+      bindIp: '127.0.0.3',
+      port: await freePort(),
+      replicationPort,
+    })
+  })
+  afterAll(() => Promise.all([master.kill(), slave.kill()]))
+
+  test('the slave gets what the master has, and all that is written later', async () => {
+    await expect.poll(() => master.replication(), { timeout: 10_000 }).toContain('1 slaves')
+    const store = open(master.address)
+    for (let index = 0; index < 100; index++) await store.create(`s:${index}`, bytes('one'), 60)
+    for (let index = 0; index < 50; index++) await store.end(`s:${index}`, bytes('two'), 60)
+    // Reading begins a lifetime anew, and that is told as well.
+    for (let index = 0; index < 10; index++) await store.read(`s:${index}`, 60)
+    await expect
+      .poll(() => slave.replication(), { timeout: 10_000 })
+      .toContain('100 created, 60 updated, 0 removed')
+  })
+
+  test('the slave lets nobody in, and that is unavailable', async () => {
+    const store = open(slave.address)
+    expect(codeOf(await store.read('s:1', 60))).toMatch(/^(cut|protocol)$/)
+    expect((await store.end('s:1', bytes('three'), 60)).kind).toBe('unavailable')
+  })
+
+  test('a master that is started again where it was is empty, and so is its slave then', async () => {
+    const store = open(master.address)
+    expect(text(await store.read('s:1', 60))).toBe('two')
+    await master.restart()
+    await expect.poll(() => store.read('s:1', 60).then(codeOf), { timeout: 5000 }).toBe('miss')
+    await expect
+      .poll(() => slave.replication(), { timeout: 15_000 })
+      .toContain('0 created, 0 updated, 0 removed')
+    expect((await store.create('s:1', bytes('new'), 60)).kind).toBe('stored')
+    await expect.poll(() => slave.replication(), { timeout: 10_000 }).toContain('1 created')
+  })
+})
+
+/** As root, or as a user that may be root in a world of its own. */
+const apart = process.getuid?.() === 0 ? ['-n'] : ['-r', '-n']
+const bridge = ['ip', 'link', 'add', 'try0', 'type', 'bridge']
+const canMoveAddresses = spawnSync('unshare', [...apart, ...bridge]).status === 0
+
+interface Outcome {
+  readonly lost: number
+  readonly wrong: number
+  readonly kept: number
+  readonly served: number
+  readonly millisecondsAfterMove: number
+}
+
+describe.skipIf(!canMoveAddresses)(
+  'failover between three network namespaces (needs unshare, ip, veth and bridge)',
+  () => {
+    const run = async (scenario: string): Promise<Outcome> => {
+      const script = join(import.meta.dirname, '../../support/yrmcds-failover.ts')
+      const node = [process.execPath, '--conditions=session-mirror-source', script, scenario]
+      const { stdout } = await promisify(execFile)('unshare', [...apart, ...node])
+      console.log(`yrmcds, ${scenario}: ${stdout.trim()}`)
+      return JSON.parse(stdout) as Outcome
+    }
+
+    test.each(['process-killed', 'cable-pulled'])(
+      '%s, and the address moves within a second: the slave goes on with the sessions, but for the very last changes',
+      async (scenario) => {
+        const outcome = await run(scenario)
+        expect(outcome.kept).toBe(500)
+        expect(outcome.wrong).toBe(0)
+        // Acknowledged and not yet told to the slave: one for each writer at the very most.
+        expect(outcome.lost).toBeLessThanOrEqual(50)
+        expect(outcome.millisecondsAfterMove).toBeLessThan(20_000)
+      },
+      60_000,
+    )
+
+    test('the address moves more than five seconds after the master died: the slave has forgotten everything', async () => {
+      expect((await run('process-killed-late')).kept).toBe(0)
+    }, 60_000)
+
+    test('a slave that did not hear of the end of its master waits longer', async () => {
+      expect((await run('cable-pulled-late')).kept).toBe(500)
+    }, 60_000)
+  },
+)
