@@ -5,7 +5,7 @@ import type { Answer, Command, Dialect } from './dialect.ts'
 import { MemcachedError } from './failure.ts'
 import { type GreetingOptions, greet } from './greeting.ts'
 import { type Link, type Operation, createLink } from './link.ts'
-import { createQueue } from './queue.ts'
+import { createFifo } from './fifo.ts'
 
 export interface ConnectionOptions extends GreetingOptions {
   /** More than this at once, or more bytes than the system takes, fail at once: waiting would only make it worse. */
@@ -35,7 +35,7 @@ const longMilliseconds = 1000
 
 export function createConnection(options: ConnectionOptions): Connection {
   const { timeoutMilliseconds, maxInFlight, maxQueuedBytes, watch } = options
-  const waiting = createQueue<Operation>()
+  const waiting = createFifo<Operation>()
   let waitingBytes = 0
   let link: Link | undefined
   let cancelGreeting: (() => void) | undefined

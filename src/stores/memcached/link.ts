@@ -6,7 +6,7 @@ import type { Unavailable } from '../store.ts'
 import type { Answer, Command, Dialect } from './dialect.ts'
 import { MemcachedError } from './failure.ts'
 import { createOutgoing } from './outgoing.ts'
-import { createQueue } from './queue.ts'
+import { createFifo } from './fifo.ts'
 
 /** One question on its way to its answer. */
 export interface Operation {
@@ -39,7 +39,7 @@ export interface Link {
 /** Takes over an open socket that nobody listens to. */
 export function createLink({ socket, dialect, settle, onEnd }: LinkOptions): Link {
   const parser = dialect.createParser()
-  const operations = createQueue<Operation>()
+  const operations = createFifo<Operation>()
   let hasAnswered = false
   let isEnded = false
   let watch: ReturnType<typeof setTimeout> | undefined
