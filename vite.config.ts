@@ -1,5 +1,4 @@
 // The demo's page, the tests of all rooms, and one condition: `session-mirror` means this checkout's sources.
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { playwright } from '@vitest/browser-playwright'
 import { msw } from 'msw/vite'
@@ -7,31 +6,13 @@ import { type TestProjectInlineConfiguration, defineConfig } from 'vitest/config
 import type { BrowserConfigOptions } from 'vitest/node'
 import { sessionMirror } from './src/vite.ts'
 import { testBackend } from './test/browser/backend.ts'
+import { chromiumArguments, chromiumPath } from './test/support/chromium.ts'
 
 const conditions = ['session-mirror-source', 'module', 'browser', 'development|production']
 const sources = {
   resolve: { conditions },
   ssr: { resolve: { conditions: ['session-mirror-source', 'node'] } },
 }
-
-/** Debian's Chromium, or the one that CHROMIUM_PATH names; bootstrap has installed it. */
-export const chromium =
-  process.env['CHROMIUM_PATH'] ??
-  ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
-    existsSync(path),
-  ) ??
-  'chromium'
-
-/** Root in a container, no GPU, and no calls home: they would only time out. */
-export const chromiumArguments = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 
 /** The tests that run in a browser's page, for one engine. */
 export function browserProject(
@@ -92,7 +73,7 @@ export default defineConfig({
       },
       browserProject('browser', {
         headless: true,
-        provider: playwright({ launchOptions: { executablePath: chromium, args: chromiumArguments } }),
+        provider: playwright({ launchOptions: { executablePath: chromiumPath, args: chromiumArguments } }),
       }),
       {
         ...sources,

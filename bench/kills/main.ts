@@ -10,7 +10,7 @@ import { memoryStore } from '../../src/memory.ts'
 import { type SessionRequest, sessionMiddleware } from '../../src/node.ts'
 import { defineSession, writable } from '../../src/schema.ts'
 import { createSessions } from '../../src/server.ts'
-import { chromiumArguments, chromium as executablePath } from '../../vite.config.ts'
+import { chromiumArguments, chromiumPath as executablePath } from '../../test/support/chromium.ts'
 
 const rounds = Number(process.env['ROUNDS'] ?? 300)
 const after = (milliseconds: number): Promise<void> =>

@@ -2,7 +2,7 @@
 import { type Browser, type BrowserContext, chromium } from 'playwright'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { memoryStore } from 'session-mirror/memory'
-import { chromiumArguments, chromium as executablePath } from '../../vite.config.ts'
+import { chromiumArguments, chromiumPath as executablePath } from '../support/chromium.ts'
 import { type App, startApp } from './app.ts'
 import { openPage } from './browser.ts'
 

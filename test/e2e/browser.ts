@@ -1,6 +1,6 @@
 // Real Chromium for the end-to-end tests, and what they ask of it.
 import { type Browser, type BrowserContext, type Page, chromium } from 'playwright'
-import { chromium as executablePath, chromiumArguments } from '../../vite.config.ts'
+import { chromiumArguments, chromiumPath as executablePath } from '../support/chromium.ts'
 
 export function launch(): Promise<Browser> {
   return chromium.launch({ executablePath, args: chromiumArguments })

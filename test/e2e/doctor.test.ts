@@ -4,7 +4,7 @@ import { type Browser, type BrowserContext, type Page, chromium } from 'playwrig
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Finding } from 'session-mirror'
 import { memoryStore } from 'session-mirror/memory'
-import { chromium as executablePath, chromiumArguments } from '../../vite.config.ts'
+import { chromiumArguments, chromiumPath as executablePath } from '../support/chromium.ts'
 import { workerScript } from '../../scripts/build.ts'
 import { type App, startApp } from './app.ts'
 import { openPage } from './browser.ts'

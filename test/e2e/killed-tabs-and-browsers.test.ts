@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { type Browser, type BrowserContext, type Page, chromium as playwright } from 'playwright'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { memcachedStore } from 'session-mirror/memcached'
-import { chromium, chromiumArguments } from '../../vite.config.ts'
+import { chromiumArguments, chromiumPath } from '../support/chromium.ts'
+import { counts } from '../support/counts.ts'
 import { type Memcached, startMemcached } from '../support/memcached.ts'
 import { freePort, startProgram } from '../support/programs.ts'
 import { type App, after, startApp } from './app.ts'
@@ -76,11 +77,11 @@ describe('a tab that crashes', () => {
   })
   afterAll(() => browser?.close())
 
-  test('with a pending outbox, a hundred times, loses and doubles nothing', async () => {
+  test(`with a pending outbox, ${counts.crashedTabs} times, loses and doubles nothing`, async () => {
     const context = await browser.newContext()
     await signIn(context)
     let total = 0
-    for (let round = 0; round < 100; round++) {
+    for (let round = 0; round < counts.crashedTabs; round++) {
       const page = await openPage(context, app.origin)
       const ledger = { made: 0, stored: 0 }
       app.delays.set('/session/sync', (round % 4) * 10)
@@ -98,7 +99,7 @@ describe('a tab that crashes', () => {
       expect(owner).toBe('ada')
       total = check(total, visits, ledger)
     }
-    expect(total).toBeGreaterThan(250)
+    expect(total).toBeGreaterThan(counts.crashedTabs * 2.5)
     await context.close()
   })
 })
@@ -108,7 +109,7 @@ describe('a browser that is killed', () => {
     const port = await freePort()
     const args = ['--headless=new', `--remote-debugging-port=${port}`, `--user-data-dir=${folder}`]
     const program = await startProgram({
-      command: chromium,
+      command: chromiumPath,
       args: [...chromiumArguments, ...args, 'about:blank'],
       ready: { port },
     })
@@ -118,7 +119,7 @@ describe('a browser that is killed', () => {
     return { context, kill: () => program.kill() }
   }
 
-  test('with SIGKILL and started again, thirty times, loses and doubles nothing', async () => {
+  test(`with SIGKILL and started again, ${counts.killedBrowsers} times, loses and doubles nothing`, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'session-mirror-'))
     let { context, kill } = await start(folder)
     await signIn(context)
@@ -130,7 +131,7 @@ describe('a browser that is killed', () => {
     await kill()
     ;({ context, kill } = await start(folder))
     let total = 0
-    for (let round = 0; round < 30; round++) {
+    for (let round = 0; round < counts.killedBrowsers; round++) {
       const page = await openPage(context, app.origin)
       const ledger = { made: 0, stored: 0 }
       app.delays.set('/session/sync', (round % 4) * 20)
@@ -144,7 +145,7 @@ describe('a browser that is killed', () => {
       expect(owner).toBe('ada')
       total = check(total, visits, ledger)
     }
-    expect(total).toBeGreaterThan(150)
+    expect(total).toBeGreaterThan(counts.killedBrowsers * 5)
     await kill()
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }, 300_000)

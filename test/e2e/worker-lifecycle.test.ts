@@ -4,6 +4,7 @@ import type { Browser, BrowserContext, Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { memoryStore } from 'session-mirror/memory'
 import { bundle, script } from '../../scripts/build.ts'
+import { counts } from '../support/counts.ts'
 import { type App, after, startApp } from './app.ts'
 import { launch, openPage, setTimes, stopWorkers } from './browser.ts'
 
@@ -102,10 +103,10 @@ describe('another version', () => {
     expect([status, loads]).toEqual([200, 1])
   })
 
-  test('of the script, ten times while pages are open: no reload, no failed request, nobody signed out', async () => {
+  test(`of the script, ${counts.scriptUpdates} times while pages are open: no reload, no failed request, nobody signed out`, async () => {
     const pages = [await signedIn(), await openPage(context, app.origin)]
     const bad: unknown[] = []
-    for (let version = 0; version < 10; version++) {
+    for (let version = 0; version < counts.scriptUpdates; version++) {
       app.assets[path] = `${current}\n// version ${version}`
       const [page] = pages
       const answers = await Promise.all([
@@ -169,10 +170,10 @@ describe('taking the worker back', () => {
   })
 })
 
-test('a worker that is stopped two hundred times, between and during requests, serves the next one', async () => {
+test(`a worker that is stopped ${counts.workersEndedBetweenRequests} times, between and during requests, serves the next one`, async () => {
   const page = await signedIn()
   const bad: unknown[] = []
-  for (let round = 0; round < 200; round++) {
+  for (let round = 0; round < counts.workersEndedBetweenRequests; round++) {
     if (round % 2 === 0) {
       // During: what becomes of this one is the browser's affair.
       app.delays.set('/api/me', 10)
@@ -309,9 +310,9 @@ describe('a network', () => {
     expect(app.count('POST', '/session/refresh') - before).toBe(1)
   })
 
-  test('that comes and goes for ten seconds while the page writes: each write once, nobody signed out', async () => {
+  test(`that comes and goes for ${counts.unsteadyNetworkSeconds} seconds while the page writes: each write once, nobody signed out`, async () => {
     const page = await signedIn()
-    const end = Date.now() + 10_000
+    const end = Date.now() + counts.unsteadyNetworkSeconds * 1000
     const endings: string[] = []
     let written = 0
     while (Date.now() < end) {

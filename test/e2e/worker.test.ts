@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { memcachedStore } from 'session-mirror/memcached'
 import { memoryStore } from 'session-mirror/memory'
 import type { Store } from 'session-mirror/server'
+import { counts } from '../support/counts.ts'
 import { type Memcached, startMemcached } from '../support/memcached.ts'
 import { type App, after, startApp } from './app.ts'
 import { launch, openPage, setTimes, stopWorkers } from './browser.ts'
@@ -94,7 +95,7 @@ describe('a cookie at its end', () => {
   test('a refresh that a navigation cuts short signs nobody out', async () => {
     const [page] = await signedIn()
     if (page === undefined) throw new Error('no page')
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < counts.refreshesCutShort; round++) {
       await after(freshSeconds * 1000 + 100)
       app.delays.set('/session/refresh', 150)
       await page.evaluate(() => void fetch('/api/me').catch(() => undefined))
@@ -150,12 +151,12 @@ describe('a cookie at its end, in two tabs that no worker controls', () => {
 })
 
 describe('a worker that is ended', () => {
-  test('in mid-flight, five hundred times, loses and doubles nothing', async () => {
+  test(`in mid-flight, ${counts.workersEndedInMidFlight} times, loses and doubles nothing`, async () => {
     const [page] = await signedIn()
     if (page === undefined) throw new Error('no page')
     app.delays.set('/session/sync', 5)
     app.delays.set('/api/me', 30)
-    for (let round = 0; round < 500; round++) {
+    for (let round = 0; round < counts.workersEndedInMidFlight; round++) {
       await page.evaluate(() => {
         window.session.increment('visits')
         void fetch('/api/me').catch(() => undefined)
@@ -166,13 +167,13 @@ describe('a worker that is ended', () => {
     app.delays.clear()
     await page.waitForFunction(() => window.session.pending === 0)
     const { owner, visits } = await page.evaluate(() => fetch('/api/me').then((response) => response.json()))
-    expect({ owner, visits }).toEqual({ owner: 'ada', visits: 500 })
+    expect({ owner, visits }).toEqual({ owner: 'ada', visits: counts.workersEndedInMidFlight })
   })
 
   test('while it refreshes signs nobody out, and the next request is served', async () => {
     const [page] = await signedIn()
     if (page === undefined) throw new Error('no page')
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < counts.refreshesCutShort; round++) {
       await after(freshSeconds * 1000 + 100)
       app.delays.set('/session/refresh', 100)
       await page.evaluate(() => void fetch('/api/me').catch(() => undefined))
@@ -281,11 +282,11 @@ describe('signing out', () => {
     expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'grace' }])
   })
 
-  test('while a slow request is saving stays signed out, a hundred times', async () => {
+  test(`while a slow request is saving stays signed out, ${counts.signOutsInTheBrowser} times`, async () => {
     const [page] = await signedIn()
     if (page === undefined) throw new Error('no page')
     const back: number[] = []
-    for (let round = 0; round < 100; round++) {
+    for (let round = 0; round < counts.signOutsInTheBrowser; round++) {
       const owner = await page.evaluate(async (count) => {
         if (window.session.owner === null) await fetch('/api/sign-in?as=ada', { method: 'POST' })
         const slow = fetch(`/api/slow-save?ms=${count % 20}`, { method: 'POST' }).catch(() => undefined)
@@ -303,9 +304,9 @@ describe('signing out', () => {
     const [page] = await signedIn()
     if (page === undefined) throw new Error('no page')
     app.delays.set('/session', 50)
-    const owners = await page.evaluate(async () => {
+    const owners = await page.evaluate(async (rounds) => {
       const answers: unknown[] = []
-      for (let round = 0; round < 30; round++) {
+      for (let round = 0; round < rounds; round++) {
         if (window.session.owner === null) await fetch('/api/sign-in?as=ada', { method: 'POST' })
         // The worker has just read storage: what it remembers is recent.
         await fetch('/api/me')
@@ -320,9 +321,9 @@ describe('signing out', () => {
         await left
       }
       return answers
-    })
+    }, counts.requestsAfterSignOut)
     app.delays.clear()
-    expect(owners).toEqual(Array.from({ length: 30 }, () => null))
+    expect(owners).toEqual(Array.from({ length: counts.requestsAfterSignOut }, () => null))
   })
 
   test('in one tab wipes the other at once', async () => {

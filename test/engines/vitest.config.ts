@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
-import { browserProject, chromium, chromiumArguments } from '../../vite.config.ts'
+import { browserProject } from '../../vite.config.ts'
+import { chromiumArguments, chromiumPath } from '../support/chromium.ts'
 import { firefox, spawned, webkit } from './spawn.ts'
 
 const libraries = '/usr/lib'
@@ -17,7 +18,7 @@ const shown = { headless: false, ui: false, connectTimeout: 60_000 }
 const engines = {
   chromium: {
     headless: true,
-    provider: playwright({ launchOptions: { executablePath: chromium, args: chromiumArguments } }),
+    provider: playwright({ launchOptions: { executablePath: chromiumPath, args: chromiumArguments } }),
   },
   firefox: { ...shown, provider: spawned(firefox(process.env['FIREFOX_PATH'] ?? 'firefox-esr')) },
   webkit: { ...shown, provider: spawned(webkit(process.env['WEBKIT_PATH'] ?? miniBrowser())) },

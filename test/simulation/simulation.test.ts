@@ -2,6 +2,7 @@
 // keeps its own books. With SIMULATION_SEEDS=10000 so many other seeds are run instead of the usual ones, from
 // SIMULATION_FIRST or a random one on; SIMULATION_SEED=1234 runs one, and prints its story.
 import { describe, expect, test } from 'vitest'
+import { counts } from '../support/counts.ts'
 import { runSeed } from './run.ts'
 import { runMany } from './threads.ts'
 import type { Outcome } from './thread.ts'
@@ -21,7 +22,7 @@ function complaintsOf(outcomes: readonly Outcome[]): readonly string[] {
 
 if (one === undefined) {
   // The same ones with each run of the tests: whoever changes a word of the docs must not meet somebody else's fault.
-  const [from, count] = many === undefined ? [0, 1000] : [first, Number(many)]
+  const [from, count] = many === undefined ? [0, counts.simulationSeeds] : [first, Number(many)]
 
   test(
     'nothing is lost, doubled, leaked or stuck',

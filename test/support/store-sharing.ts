@@ -1,6 +1,7 @@
 // What every store on a disk must stand: processes that share it, and processes that are killed.
 import { expect, test } from 'vitest'
 import type { Store } from '../../src/stores/store.ts'
+import { counts } from './counts.ts'
 import { type Running, inProcesses, killInTheMiddle, newDirectory, startChild } from './store-processes.ts'
 
 export interface Sharing {
@@ -35,23 +36,23 @@ export function sharingTests({ kind, placeIn, open, inspect = () => undefined }:
     }
   }, 30_000)
 
-  test('two processes that add 2,000 each lose none', async () => {
+  test(`two processes that add ${counts.additionsOfProcesses} each lose none`, async () => {
     const place = placeIn(newDirectory())
     const store = open(place)
     await store.create('sum', bytes(0), 600)
-    const args = [kind, place, 'increment', 'sum', '2000']
+    const args = [kind, place, 'increment', 'sum', String(counts.additionsOfProcesses)]
     const all = await inProcesses<{ stored: number; unavailable: string[] }>(2, args)
-    expect(all.map((one) => one.stored)).toEqual([2000, 2000])
+    expect(all.map((one) => one.stored)).toEqual([counts.additionsOfProcesses, counts.additionsOfProcesses])
     // None, unless the machine has other things to do: nobody is promised a turn in time.
     expect(all.flatMap((one) => one.unavailable).length).toBeLessThan(20)
-    expect(await numberAt(store, 'sum')).toBe(4000)
+    expect(await numberAt(store, 'sum')).toBe(2 * counts.additionsOfProcesses)
     await store.close()
   }, 60_000)
 
-  test('killed thirty times in the middle of writing, every acknowledged write is there', async () => {
+  test(`killed ${counts.killedWriters} times in the middle of writing, every acknowledged write is there`, async () => {
     const place = placeIn(newDirectory())
     let acknowledged = 0
-    for (let round = 0; round < 30; round++) {
+    for (let round = 0; round < counts.killedWriters; round++) {
       const lines = await killInTheMiddle([kind, place, 'write', `round${round}`], Math.random() * 60)
       const last = new Map(lines.map((line) => line.split(' ') as [string, string]))
       expect(lines.filter((line) => line.startsWith('unavailable'))).toEqual([])
@@ -66,7 +67,7 @@ export function sharingTests({ kind, placeIn, open, inspect = () => undefined }:
       await store.close()
       inspect(place)
     }
-    expect(acknowledged).toBeGreaterThan(100)
+    expect(acknowledged).toBeGreaterThan(counts.killedWriters * 3)
   }, 120_000)
 
   test('processes on one key, killed and stopped in the middle: nobody is blocked for ever and no two win', async () => {
@@ -77,7 +78,7 @@ export function sharingTests({ kind, placeIn, open, inspect = () => undefined }:
     const survivor = startChild(args)
     const stopped = startChild(args)
     const all: Running[] = [survivor, stopped]
-    for (let round = 0; round < 30; round++) {
+    for (let round = 0; round < counts.killedWriters; round++) {
       const victim = startChild(args)
       all.push(victim)
       await expect.poll(() => victim.said(), { timeout: 10_000, interval: 2 }).not.toBe('')
@@ -99,7 +100,7 @@ export function sharingTests({ kind, placeIn, open, inspect = () => undefined }:
     // Each of those that were killed may have stored one more than it could tell.
     expect(number).toBeGreaterThanOrEqual(stored)
     expect(number).toBeLessThanOrEqual(stored + all.length)
-    expect(stored).toBeGreaterThan(200)
+    expect(stored).toBeGreaterThan(counts.killedWriters * 7)
     const read = await store.read('race', 600)
     const token = read.kind === 'hit' ? read.token : ''
     expect((await store.replace('race', bytes(0), { token, ttlSeconds: 600 })).kind).toBe('stored')

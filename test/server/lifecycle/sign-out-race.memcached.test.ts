@@ -6,10 +6,11 @@ import { memcachedStore } from '../../../src/memcached.ts'
 import { SessionError } from '../../../src/server.ts'
 import type { Sessions } from '../../../src/server.ts'
 import type { Replaced, Store } from '../../../src/stores/store.ts'
+import { counts } from '../../support/counts.ts'
 import { type Memcached, startMemcached } from '../../support/memcached.ts'
 import { type Browser, type Reply, type Schema, createBrowser, createWorld } from '../harness.ts'
 
-const rounds = 1000
+const rounds = counts.signOutRaces
 /** Enough to keep both servers busy, and few enough that a trip to the store stays as short as the pauses. */
 const atOnce = 20
 /** Half of the fresh time and all of the id's: a read renews the cookie, a refresh gives a new id. */
@@ -182,7 +183,7 @@ describe('on memcached, a sign-out among the requests of two servers stays one',
     ['a batch of the browser', batch],
     ['a refresh that gives a new id', refresh],
   ])(
-    'while %s runs, 1,000 times: every cookie is dead afterwards',
+    `while %s runs, ${rounds} times: every cookie is dead afterwards`,
     async (_name, rival) => {
       conflicts = 0
       const raced = await raceAll(rival)

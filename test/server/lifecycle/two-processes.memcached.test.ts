@@ -3,11 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { counts } from '../../support/counts.ts'
 import { type Memcached, startMemcached } from '../../support/memcached.ts'
 import type { Done, Order } from '../../support/session-server.ts'
 import { secrets } from '../harness.ts'
 
-const rounds = 100
+const rounds = counts.processRounds
 const keys = Array.from({ length: 50 }, (_, index) => index)
 
 interface SessionServer {
@@ -79,7 +80,7 @@ function turnsOf(round: number, done: readonly Done[]): number {
   return byTime.filter((server, index) => index > 0 && server !== byTime[index - 1]).length
 }
 
-test('of 5,000 writes to one session by two processes at once, none is lost', async () => {
+test(`of ${rounds * keys.length} writes to one session by two processes at once, none is lost`, async () => {
   expect(new Set([process.pid, ...servers.map(({ pid }) => pid)])).toHaveProperty('size', 3)
   const begun = await servers[0].ask({ cookie: '', write: { key: 0, value: -1 } })
   const { cookie } = begun

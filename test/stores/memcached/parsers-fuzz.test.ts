@@ -2,9 +2,10 @@
 import { describe, expect, test } from 'vitest'
 import type { Answer } from '../../../src/stores/memcached/dialect.ts'
 import { type Exchange, dialects, parse, randomExchange } from '../../support/answers.ts'
+import { counts } from '../../support/counts.ts'
 import { randomOf } from '../../support/random.ts'
 
-const cases = 20_000
+const cases = counts.parsedStreams
 const exchangesOf = (dialect: (typeof dialects)[number], random: () => number, count: number): Exchange[] =>
   Array.from({ length: count }, (_, index) => randomExchange(dialect, random, (index + 10).toString(36)))
 const streamOf = (exchanges: readonly Exchange[]): Buffer =>

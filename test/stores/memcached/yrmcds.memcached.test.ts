@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { memcachedStore } from '../../../src/memcached.ts'
 import type { Store } from '../../../src/stores/store.ts'
 import { type Yrmcds, startYrmcds } from '../../support/engines.ts'
+import { isLong } from '../../support/counts.ts'
 import { freePort } from '../../support/programs.ts'
 import { bytes, codeOf, text } from '../../support/store-helpers.ts'
 
@@ -74,7 +75,7 @@ describe('a master and its slave', () => {
 /** As root, or as a user that may be root in a world of its own. */
 const apart = process.getuid?.() === 0 ? ['-n'] : ['-r', '-n']
 const bridge = ['ip', 'link', 'add', 'try0', 'type', 'bridge']
-const canMoveAddresses = spawnSync('unshare', [...apart, ...bridge]).status === 0
+const canMoveAddresses = isLong && spawnSync('unshare', [...apart, ...bridge]).status === 0
 
 interface Outcome {
   readonly lost: number
@@ -84,8 +85,8 @@ interface Outcome {
   readonly millisecondsAfterMove: number
 }
 
-describe.skipIf(!canMoveAddresses)(
-  'failover between three network namespaces (needs unshare, ip, veth and bridge)',
+describe.runIf(canMoveAddresses)(
+  'failover between three network namespaces (needs unshare, ip, veth and bridge; only in npm run test:long)',
   () => {
     const run = async (scenario: string): Promise<Outcome> => {
       const script = join(import.meta.dirname, '../../support/yrmcds-failover.ts')
