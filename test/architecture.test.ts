@@ -2,9 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-
-const root = join(import.meta.dirname, '..')
-const src = join(root, 'src')
+import { filesBelow, root, src } from './support/sources.ts'
 
 const packagesOf: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
@@ -28,10 +26,6 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
   // It writes an entry that imports the app's own session-mirror.
   vite: ['session-mirror', 'node:fs', 'node:http', 'node:module', 'node:path', 'vite'],
 }
-const files = (folder: string): string[] =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => join(folder, file))
 const code = (file: string): string => readFileSync(file, 'utf8').replaceAll(/^\s*(\/\/|\*|\/\*).*$/gm, '')
 const importsOf = (file: string): string[] =>
   [...code(file).matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '')
@@ -40,7 +34,7 @@ const packageOf = (specifier: string): string =>
 
 describe.each(Object.entries(packagesOf))('the room %s', (room, allowed) => {
   test('imports only its own packages', () => {
-    const used = files(join(src, room)).flatMap((file) =>
+    const used = filesBelow(join(src, room)).flatMap((file) =>
       importsOf(file).filter((name) => !name.startsWith('.')),
     )
     expect(used.filter((name) => !allowed.includes(packageOf(name)))).toEqual([])
@@ -61,9 +55,20 @@ test('the server’s rooms but node/ are compiled without Node’s types, so tha
   expect(withNode).toEqual(['node'])
 })
 
+test('a room of the server has at most eleven files, and all of the server is in rooms', () => {
+  const entries = readdirSync(join(src, 'server'), { withFileTypes: true })
+  const sizes = entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => [name, filesBelow(join(src, 'server', name)).length] as const)
+  expect(sizes.filter(([, size]) => size > 11)).toEqual([])
+  // The list of the rooms, for the compiler.
+  const flat = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name)
+  expect(flat).toEqual(['tsconfig.json'])
+})
+
 test('no file imports itself through others, and not even a type', () => {
   const arrows = new Map(
-    files(src).map((file) => [
+    filesBelow(src).map((file) => [
       file,
       importsOf(file)
         .filter((name) => name.startsWith('.'))
