@@ -2,6 +2,7 @@
 // of what the mirror shows, never more, and goes with it: at a sign-out, at a user switch, at the end of a session.
 import { SessionError } from '../protocol/errors.ts'
 import { isObject } from '../protocol/json.ts'
+import { bootCopyCharacters } from '../protocol/limits.ts'
 import { format } from '../protocol/names.ts'
 import { type SessionSchema, definitionOf } from '../protocol/schema.ts'
 import { type Entry, type Mirror, entryOf, isEpoch } from '../protocol/state.ts'
@@ -14,9 +15,6 @@ export interface BootCopy {
   /** Brings the copy up to the mirror. */
   keep(mirror: TabMirror): void
 }
-
-/** Characters of the copy: reading more than this at the start costs what it should save. */
-const mostCharacters = 32_768
 
 /** Where there is no localStorage, nothing is copied. Without keys only what other pages copied is looked after. */
 export function createBootCopy(name: string, keys: readonly string[]): BootCopy {
@@ -67,7 +65,7 @@ export function createBootCopy(name: string, keys: readonly string[]): BootCopy 
       // A session that ends with the browser leaves nothing behind; one in memory has nothing to come back to.
       const isKept = mirror.epoch !== null && persistent !== false && durability === 'disk'
       const text = isKept ? textOf(mirror, keys) : undefined
-      store(text !== undefined && text.length <= mostCharacters ? text : undefined)
+      store(text !== undefined && text.length <= bootCopyCharacters ? text : undefined)
     },
   }
 }

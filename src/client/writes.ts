@@ -1,7 +1,7 @@
 // Writes on their way: makes the mutation of each call, and keeps the promise of what became of it.
 import { SessionError } from '../protocol/errors.ts'
 import type { Json } from '../protocol/json.ts'
-import { limits } from '../protocol/limits.ts'
+import * as limits from '../protocol/limits.ts'
 import type { Base, Mutation, Outcome } from '../protocol/mutation.ts'
 import { type KeyDefinition, type SessionSchema, checkValue, definitionOf } from '../protocol/schema.ts'
 import { entryOf } from '../protocol/state.ts'

@@ -1,7 +1,7 @@
 // The outbox as pure steps: add, seal, settle, fork. Each takes the local state and returns the next one;
 // storage runs them inside one transaction, so no two tabs ever seal the same mutation twice.
 import type { Json } from '../protocol/json.ts'
-import { limits } from '../protocol/limits.ts'
+import * as limits from '../protocol/limits.ts'
 import type { Mutation, Outcome } from '../protocol/mutation.ts'
 import { type Entries, entryOf } from '../protocol/state.ts'
 import {

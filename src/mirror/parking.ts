@@ -1,7 +1,7 @@
 // Parking: the unsent outbox of an owner who no longer has this browser, encrypted with a key that only the
 // server can give back, and only to that owner. What stays on disk tells the next user nothing.
 import { isObject } from '../protocol/json.ts'
-import { limits } from '../protocol/limits.ts'
+import * as limits from '../protocol/limits.ts'
 import {
   type LocalState,
   type OpenMutation,

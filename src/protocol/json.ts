@@ -1,7 +1,7 @@
 // JSON values: the only values a session holds. Owns the check that a value survives the trip to the
 // server and back unchanged, and the parser for text from outside. Never throws anything but SessionError.
 import { SessionError } from './errors.ts'
-import { limits } from './limits.ts'
+import * as limits from './limits.ts'
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
 
@@ -9,11 +9,11 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
  * A frozen deep copy of `value`, checked to be JSON.
  * Members that are `undefined` are left out, as `JSON.stringify` does.
  * @throws SessionError `not-json` for functions, symbols, bigint, NaN, Infinity, instances of classes
- * (a Date too), members named `__proto__`, cycles, and anything nested deeper than `limits.valueDepth`.
+ * (a Date too), members named `__proto__`, cycles, and anything nested deeper than `limits.valueDepthLevels`.
  * @example toJson({ size: 'm', count: 2 })
  */
 export function toJson(value: unknown): Json {
-  return copy(value, limits.depth - limits.valueDepth)
+  return copy(value, limits.bodyDepthLevels - limits.valueDepthLevels)
 }
 
 /**
@@ -21,8 +21,8 @@ export function toJson(value: unknown): Json {
  * @throws SessionError `malformed` when it is not JSON, is nested too deep, or has a member `__proto__`.
  */
 export function parseJson(text: string): Json {
-  if (isDeeperThan(text, limits.depth)) {
-    throw new SessionError('malformed', `The JSON is nested deeper than ${limits.depth} levels.`)
+  if (isDeeperThan(text, limits.bodyDepthLevels)) {
+    throw new SessionError('malformed', `The JSON is nested deeper than ${limits.bodyDepthLevels} levels.`)
   }
   try {
     return copy(JSON.parse(text), 0)
@@ -39,8 +39,8 @@ function copy(value: unknown, depth: number): Json {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value
   if (typeof value === 'number' && Number.isFinite(value)) return value
   if (typeof value !== 'object') throw notJson(`a ${typeof value} (${String(value)})`)
-  if (depth >= limits.depth)
-    throw notJson(`a value nested deeper than ${limits.valueDepth} levels, or a cycle`)
+  if (depth >= limits.bodyDepthLevels)
+    throw notJson(`a value nested deeper than ${limits.valueDepthLevels} levels, or a cycle`)
   // Not `map`, which would leave the holes of a sparse array as they are.
   if (Array.isArray(value)) return Object.freeze(Array.from(value, (item) => copy(item, depth + 1)))
   return copyObject(value, depth)

@@ -2,10 +2,11 @@
 // A parser returns the typed value or throws SessionError `malformed`; it never repairs.
 import { SessionError, type SessionErrorCode } from './errors.ts'
 import { type Json, isObject, parseJson } from './json.ts'
-import { limits } from './limits.ts'
+import * as limits from './limits.ts'
 import type { Base, Mutation, Outcome } from './mutation.ts'
 import { isKeyName } from './schema.ts'
 import { type Entries, type Entry, type Epoch, type Patch, isEpoch, isToken } from './state.ts'
+import { isWholeNumber } from './whole-number.ts'
 
 /** `POST sync`: the batch is text, so that it is hashed and re-sent byte for byte. */
 export interface SyncRequest {
@@ -132,7 +133,7 @@ function parseBase(input: unknown): Base {
 function toObject(value: unknown, allowed: readonly string[]): Record<string, unknown> {
   if (!isObject(value)) throw malformed('body')
   const unknown = Object.keys(value).find((name) => !allowed.includes(name))
-  if (unknown !== undefined) throw malformed(JSON.stringify(unknown.slice(0, limits.keyLength)))
+  if (unknown !== undefined) throw malformed(JSON.stringify(unknown.slice(0, limits.keyNameCharacters)))
   return value
 }
 
@@ -147,7 +148,7 @@ function isOutcome(value: unknown): value is Outcome {
 }
 
 function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0
+  return isWholeNumber(value)
 }
 
 function isString(value: unknown): value is string {

@@ -2,7 +2,7 @@
 // with it, and how a value is checked. Holds no state.
 import { SessionError } from './errors.ts'
 import { type Json, isObject, toJson } from './json.ts'
-import { limits } from './limits.ts'
+import * as limits from './limits.ts'
 
 /** `hidden` never leaves the server; `readable` is mirrored; `writable` is mirrored and the browser may write. */
 export type Access = 'hidden' | 'readable' | 'writable'
@@ -123,8 +123,8 @@ export function defineSession<const T extends Readonly<Record<string, Keys[strin
 ): SessionSchema<Definitions<T> extends Keys ? Definitions<T> : never> {
   const definitions: Record<string, KeyDefinition> = Object.create(null)
   const names = Object.keys(keys)
-  if (names.length > limits.keys)
-    throw new SessionError('invalid-option', `A session has at most ${limits.keys} keys.`)
+  if (names.length > limits.sessionKeys)
+    throw new SessionError('invalid-option', `A session has at most ${limits.sessionKeys} keys.`)
   for (const [name, key] of Object.entries(keys)) {
     if (!isKeyName(name))
       throw new SessionError(
@@ -143,7 +143,7 @@ export function defineSession<const T extends Readonly<Record<string, Keys[strin
 /** Names are letters, digits and `_`; the three that reach a prototype are not names. */
 export function isKeyName(name: string): boolean {
   return (
-    name.length <= limits.keyLength &&
+    name.length <= limits.keyNameCharacters &&
     /^[A-Za-z][A-Za-z0-9_]*$/.test(name) &&
     name !== 'constructor' &&
     name !== 'prototype'

@@ -2,7 +2,8 @@
 // msw. For tests only: it makes no promise about timing.
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { type ServerCrypto, toBase64Url } from '../server/codec/crypto.ts'
+import { toBase64Url } from '../protocol/base64url.ts'
+import type { ServerCrypto } from '../server/codec/crypto.ts'
 
 const encoder = new TextEncoder()
 

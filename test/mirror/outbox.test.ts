@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { limits } from '../../src/protocol/limits.ts'
+import * as limits from '../../src/protocol/limits.ts'
 import { parseBatch } from '../../src/protocol/messages.ts'
 import type { Mutation, Outcome } from '../../src/protocol/mutation.ts'
 import type { Epoch } from '../../src/protocol/state.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseJson, toJson } from '../../src/protocol/json.ts'
-import { limits } from '../../src/protocol/limits.ts'
+import * as limits from '../../src/protocol/limits.ts'
 
 const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
 
@@ -39,8 +39,10 @@ test('a cycle is refused instead of recursing for ever', () => {
 })
 
 test('text is refused one level deeper than the limit, and a hundred thousand levels deeper', () => {
-  expect(parseJson(nested(limits.depth))).toBeDefined()
-  expect(() => parseJson(nested(limits.depth + 1))).toThrow(expect.objectContaining({ code: 'malformed' }))
+  expect(parseJson(nested(limits.bodyDepthLevels))).toBeDefined()
+  expect(() => parseJson(nested(limits.bodyDepthLevels + 1))).toThrow(
+    expect.objectContaining({ code: 'malformed' }),
+  )
   expect(() => parseJson(nested(100_000))).toThrow(expect.objectContaining({ code: 'malformed' }))
 })
 

@@ -1,7 +1,8 @@
 // The options of `createSessions`, checked once and at the start, so that a wrong one never meets a user.
 import { type Clock, systemClock } from '../../protocol/clock.ts'
 import { SessionError } from '../../protocol/errors.ts'
-import { limits } from '../../protocol/limits.ts'
+import * as limits from '../../protocol/limits.ts'
+import { checkWholeNumber } from '../../protocol/whole-number.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import { type CarriedStore, type Store, isCarried } from '../../stores/store.ts'
 import { type Assurance, timesOf } from '../core/assurance.ts'
@@ -87,8 +88,8 @@ export function createCore(options: CoreOptions): Core {
   if (onLost !== 'refuse' && onLost !== 'anonymous') throw invalid("onLost must be 'refuse' or 'anonymous'.")
   for (const origin of allowedOrigins) checkOrigin(origin)
   if (!/^[\w.-]{0,64}$/.test(app)) throw invalid('app takes up to 64 letters, digits and _.-')
-  checkCount('trustProxy', trustProxy, { from: 0, to: 16 })
-  checkCount('heartbeatSeconds', heartbeatSeconds, { from: 1, to: 3600 })
+  checkWholeNumber('trustProxy', trustProxy, { from: 0, to: 16 })
+  checkWholeNumber('heartbeatSeconds', heartbeatSeconds, { from: 1, to: 3600 })
   const times = timesOf(options)
   const ring = createKeyRing(options.secrets, crypto, app)
   const watch = createWatch(options.channels, app)
@@ -102,7 +103,7 @@ export function createCore(options: CoreOptions): Core {
     carriedStore,
     carried: undefined,
     numbering: numberingOf(carriedStore, clock),
-    clients: carriedStore === undefined ? limits.clients : carriedClients,
+    clients: carriedStore === undefined ? limits.rememberedBrowsers : carriedClients,
     crypto,
     base,
     allowedOrigins,
@@ -139,15 +140,6 @@ function toCarried(store: Store | CarriedStore, crypto: ServerCrypto): CarriedSt
 function numberingOf(carriedStore: CarriedStore | undefined, clock: Clock): Core['numbering'] {
   if (carriedStore === undefined) return ({ revision }) => ({ revision: revision + 1, isFork: false })
   return ({ revision }) => ({ revision: Math.max(revision + 1, clock()), isFork: true })
-}
-
-function checkCount(
-  name: string,
-  value: number,
-  { from, to }: { readonly from: number; readonly to: number },
-): void {
-  if (Number.isSafeInteger(value) && value >= from && value <= to) return
-  throw invalid(`${name} must be a whole number from ${from} to ${to}, not ${String(value)}.`)
 }
 
 function checkOrigin(origin: string): void {

@@ -1,6 +1,6 @@
 // Builds the `ServerSession` that an app sees from what one request has open.
 import { SessionError } from '../../protocol/errors.ts'
-import { limits } from '../../protocol/limits.ts'
+import * as limits from '../../protocol/limits.ts'
 import { type ServerKey, type SessionSchema, definitionOf } from '../../protocol/schema.ts'
 import { now } from '../core/core.ts'
 import { createData } from './session-data.ts'
@@ -116,14 +116,22 @@ export function createServerSession<S extends SessionSchema>(open: OpenSession):
   }
 }
 
+const ownerText = new RegExp(`^.{1,${limits.ownerCharacters}}$`, 'su')
+
 function signIn(open: OpenSession, owner: string, options: SignInOptions): void {
   const { carry = [], label = null, persistent } = options
   // Half a character would be stored as U+FFFD, as any other half is: two owners would be one.
-  if (typeof owner !== 'string' || !/^.{1,256}$/su.test(owner) || /\p{Surrogate}/u.test(owner)) {
-    throw new SessionError('invalid-option', 'The owner is a text of 1 to 256 characters.')
+  if (typeof owner !== 'string' || !ownerText.test(owner) || /\p{Surrogate}/u.test(owner)) {
+    throw new SessionError(
+      'invalid-option',
+      `The owner is a text of 1 to ${limits.ownerCharacters} characters.`,
+    )
   }
-  if (label !== null && (typeof label !== 'string' || label.length > limits.labelLength)) {
-    throw new SessionError('invalid-option', `A label is a text of up to ${limits.labelLength} characters.`)
+  if (label !== null && (typeof label !== 'string' || label.length > limits.labelCharacters)) {
+    throw new SessionError(
+      'invalid-option',
+      `A label is a text of up to ${limits.labelCharacters} characters.`,
+    )
   }
   const unknown = carry.find((key) => definitionOf(open.core.schema, key) === undefined)
   if (unknown !== undefined) throw new SessionError('unknown-key', `The schema has no key "${unknown}".`)

@@ -2,7 +2,7 @@
 // memo are committed together or not at all. Pure.
 import { SessionError } from '../../protocol/errors.ts'
 import type { Json } from '../../protocol/json.ts'
-import { limits } from '../../protocol/limits.ts'
+import * as limits from '../../protocol/limits.ts'
 import type { Batch } from '../../protocol/messages.ts'
 import { type Decision, type Mutation, type Outcome, decide } from '../../protocol/mutation.ts'
 import { type SessionSchema, definitionOf } from '../../protocol/schema.ts'
@@ -19,7 +19,7 @@ export interface BatchContext {
   /** Seconds since 1970. */
   readonly now: number
   readonly numbering?: Numbering
-  /** Browsers that are remembered. @default limits.clients */
+  /** Browsers that are remembered. @default limits.rememberedBrowsers */
   readonly clients?: number
 }
 
@@ -28,11 +28,6 @@ export interface AppliedBatch {
   /** One for each mutation, in its order. */
   readonly outcomes: readonly Outcome[]
 }
-
-/** Characters of a validator's message that are kept: a batch has up to 200 of them. */
-const messageLength = 200
-/** Bytes of all messages of a batch: they are kept with the record, for each browser. Those above it are empty. */
-const messagesBytes = 8192
 
 /**
  * @throws SessionError `batch-fork` when another batch with this number, or a later one, was applied already;
@@ -66,9 +61,9 @@ function decideAll(
 ): { readonly changes: Map<string, Json | undefined>; readonly codes: readonly Code[] } {
   const changes = new Map<string, Json | undefined>()
   let room = limits.recordBytes - byteLength(JSON.stringify(record.keys))
-  let words = messagesBytes
+  let words = limits.validatorMessagesBytes
   const keep = (message: string): string => {
-    const short = message.slice(0, messageLength)
+    const short = message.slice(0, limits.validatorMessageCharacters)
     words -= byteLength(JSON.stringify(short))
     return words < 0 ? '' : short
   }
@@ -123,15 +118,15 @@ function withValues(outcomes: readonly Outcome[], batch: Batch, record: SessionR
 function makeRoom(
   memos: readonly ClientMemo[],
   client: string,
-  { now, clients = limits.clients }: BatchContext,
+  { now, clients = limits.rememberedBrowsers }: BatchContext,
 ): readonly ClientMemo[] {
   const others = memos.filter((memo) => memo.client !== client)
   if (others.length < clients) return others
   const [idlest] = others.toSorted((a, b) => a.at - b.at)
   const idleSeconds = now - (idlest?.at ?? now)
-  if (idleSeconds < limits.clientBusySeconds) {
+  if (idleSeconds < limits.browserBusySeconds) {
     throw new SessionError('clients-full', undefined, {
-      retryAfterSeconds: limits.clientBusySeconds - idleSeconds,
+      retryAfterSeconds: limits.browserBusySeconds - idleSeconds,
     })
   }
   return others.filter((memo) => memo !== idlest)

@@ -1,10 +1,10 @@
 // Steps from one record to the next. Owns revisions: one more for each change that changes something.
 // A step that changes nothing gives back the record itself.
 import type { Json } from '../../protocol/json.ts'
-import { limits } from '../../protocol/limits.ts'
+import * as limits from '../../protocol/limits.ts'
+import { toBase64Url } from '../../protocol/base64url.ts'
 import { type Entries, type Entry, type Epoch, entryOf } from '../../protocol/state.ts'
 import { type Core, type Numbering, now } from '../core/core.ts'
-import { toBase64Url } from '../codec/crypto.ts'
 import type { SessionRecord } from '../codec/record.ts'
 import { byteLength } from '../codec/seal.ts'
 
@@ -120,11 +120,11 @@ function forget(
   horizon: number,
 ): { removed: Readonly<Record<string, number>>; horizon: number } {
   const marks = Object.entries(removed)
-  if (marks.length <= limits.removedMarks) return { removed, horizon }
+  if (marks.length <= limits.removalMarks) return { removed, horizon }
   marks.sort((a, b) => b[1] - a[1])
-  const [, oldest] = marks[limits.removedMarks] ?? ['', horizon]
+  const [, oldest] = marks[limits.removalMarks] ?? ['', horizon]
   return {
-    removed: Object.fromEntries(marks.slice(0, limits.removedMarks)),
+    removed: Object.fromEntries(marks.slice(0, limits.removalMarks)),
     horizon: Math.max(horizon, oldest),
   }
 }

@@ -2,7 +2,7 @@
 // meanwhile. Knows the schema; knows no store.
 import { SessionError } from '../../protocol/errors.ts'
 import { type Json, toJson } from '../../protocol/json.ts'
-import { limits } from '../../protocol/limits.ts'
+import * as limits from '../../protocol/limits.ts'
 import { type KeyDefinition, type SessionSchema, checkValue, definitionOf } from '../../protocol/schema.ts'
 import { type Entries, entryOf } from '../../protocol/state.ts'
 import { withKeys } from './change.ts'

@@ -1,6 +1,7 @@
 // The session cookie: `v1.<key id>.<sid>.<floor>.<issued>.<expires>.<mac>`, always the same size. Owns how it
 // is made, found among other cookies and believed. Never repairs, decodes or trims what came.
 import { SessionError } from '../../protocol/errors.ts'
+import * as limits from '../../protocol/limits.ts'
 import type { ServerCrypto } from './crypto.ts'
 import type { KeyRing } from './key-ring.ts'
 
@@ -23,8 +24,6 @@ export interface Cookie {
 const pattern = /^v1\.([\w-]{6})\.([\w-]{38})\.([0-9a-z]{11})\.([0-9a-z]{7})\.([0-9a-z]{7})\.[\w-]{43}$/
 /** Characters of every cookie value there is. */
 export const cookieLength: number = 3 + 7 + 39 + 12 + 8 + 8 + 43
-/** Cookies of our name that are looked at: a browser sends one, an attacker on a sibling domain may add some. */
-const maxCandidates = 16
 
 /** The text of a cookie, signed with the newest secret. */
 export function encodeCookie({ sid, floor, issued, expires }: Omit<Cookie, 'keyId'>, ring: KeyRing): string {
@@ -74,7 +73,7 @@ export function valuesOf(header: string, name: string): string[] {
     const equals = pair.indexOf('=')
     if (equals === -1 || trim(pair.slice(0, equals)) !== name) continue
     values.push(trim(pair.slice(equals + 1)))
-    if (values.length === maxCandidates) break
+    if (values.length === limits.candidateCookies) break
   }
   return values
 }

@@ -24,16 +24,3 @@ export interface Aead {
   /** Undefined for anything that was not sealed like this. */
   open(key: Uint8Array, sealed: Uint8Array, bound: string): Uint8Array | undefined
 }
-
-/** Base64url without padding. */
-export function toBase64Url(bytes: Uint8Array): string {
-  const text = btoa(String.fromCharCode(...bytes))
-  return text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
-}
-
-/** The bytes of text that this server encoded itself; never used to compare what comes from outside. */
-export function fromBase64Url(text: string): Uint8Array {
-  return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) =>
-    character.charCodeAt(0),
-  )
-}

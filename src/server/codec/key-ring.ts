@@ -1,7 +1,8 @@
 // The key ring: from the app's secrets, one key for each purpose. The newest secret signs, older ones only
 // verify, and what a removed one signed is refused. A key of one purpose never serves another.
 import { SessionError } from '../../protocol/errors.ts'
-import { type Mac, type ServerCrypto, fromBase64Url } from './crypto.ts'
+import { fromBase64Url } from '../../protocol/base64url.ts'
+import type { Mac, ServerCrypto } from './crypto.ts'
 
 const purposes = [
   'cookie',

@@ -4,7 +4,8 @@
 import type { Outcome } from '../../protocol/mutation.ts'
 import type { Entries, Epoch } from '../../protocol/state.ts'
 import type { SessionId } from './cookie.ts'
-import { type ServerCrypto, toBase64Url } from './crypto.ts'
+import { toBase64Url } from '../../protocol/base64url.ts'
+import type { ServerCrypto } from './crypto.ts'
 import type { KeyRing, Keys } from './key-ring.ts'
 import { seal, unseal } from './seal.ts'
 

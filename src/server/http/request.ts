@@ -1,6 +1,6 @@
 // What the server core needs to know of a request, and how a fetch `Request` or Node's one gives it.
 import { SessionError } from '../../protocol/errors.ts'
-import { limits } from '../../protocol/limits.ts'
+import * as limits from '../../protocol/limits.ts'
 
 export interface CoreRequest {
   readonly method: string
@@ -33,9 +33,6 @@ export interface NodeRequest extends AsyncIterable<Uint8Array> {
 
 /** Anything that a session can be loaded for. */
 export type AnyRequest = Request | NodeRequest | CoreRequest
-
-/** Milliseconds for a whole body of at most 320 KiB: a sender slower than that holds a connection hostage. */
-const bodyPatience = 10_000
 
 export function toCoreRequest(request: AnyRequest): CoreRequest {
   // By shape, not by class: a Request may come from another realm. Node's first, because Express gives it
@@ -101,7 +98,7 @@ async function readBody(chunks: Chunks, declaredLength: string | undefined): Pro
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
     const error = new SessionError('malformed', 'The body did not arrive in time.')
-    timer = setTimeout(reject, bodyPatience, error)
+    timer = setTimeout(reject, limits.bodySeconds * 1000, error)
   })
   try {
     return await collect({ next: () => Promise.race([chunks.next(), late]) })

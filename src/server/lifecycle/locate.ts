@@ -1,5 +1,6 @@
 // Where a session is now: reads the store and follows the session from an old id to its present one.
 import { SessionError } from '../../protocol/errors.ts'
+import * as limits from '../../protocol/limits.ts'
 import type { Unavailable } from '../../stores/store.ts'
 import type { Core } from '../core/core.ts'
 import {
@@ -31,9 +32,6 @@ export type Located =
   /** Nothing is there; or, when `isCorrupt`, something that this server did not write. */
   | { readonly state: 'missing'; readonly places: readonly Place[]; readonly isCorrupt: boolean }
 
-/** Ids of one session that are looked through: at one an hour, more than its pointers live. */
-const maxMoves = 64
-
 /** `use`: somebody uses the session, so its idle time begins anew. `look`: it does not. */
 export type Purpose = 'use' | 'look'
 
@@ -44,7 +42,7 @@ export async function locate(core: Core, from: Place, purpose: Purpose = 'use'):
   let place = from
   let succeeded: number | null | undefined
   let movedAt: number | null = null
-  while (places.length <= maxMoves) {
+  while (places.length <= limits.followedIds) {
     // oxlint-disable-next-line no-await-in-loop -- each place is only known from the one before
     const read = await core.store.read(place.key, ttlSeconds)
     if (read.kind === 'unavailable') throw unavailable(read)

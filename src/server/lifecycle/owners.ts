@@ -2,7 +2,7 @@
 // session is entered before it begins, so none is missed; dead ones are struck off later. Should the store forget
 // the list, each session enters itself again with its next cookie, and one that was meant to end finds that out.
 import { SessionError } from '../../protocol/errors.ts'
-import { limits } from '../../protocol/limits.ts'
+import * as limits from '../../protocol/limits.ts'
 import type { Epoch } from '../../protocol/state.ts'
 import type { Store } from '../../stores/store.ts'
 import { type Core, now } from '../core/core.ts'

@@ -1,8 +1,7 @@
 // Trying a compare-and-swap again when somebody else was quicker.
 import { SessionError } from '../../protocol/errors.ts'
+import * as limits from '../../protocol/limits.ts'
 
-/** Tries before `contention`. Writers of one process queue up, so each try is against other processes. */
-const maxAttempts = 20
 /** Milliseconds that a try waits at most, so that competing processes fall out of step. */
 const maxPause = 40
 
@@ -11,7 +10,7 @@ const maxPause = 40
  * @throws SessionError `contention` after twenty
  */
 export async function retry<T extends object | undefined>(attempt: () => Promise<T | 'again'>): Promise<T> {
-  for (let count = 1; count <= maxAttempts; count++) {
+  for (let count = 1; count <= limits.commitAttempts; count++) {
     // oxlint-disable-next-line no-await-in-loop -- each try depends on the failure of the one before
     const result = await attempt()
     if (result !== 'again') return result

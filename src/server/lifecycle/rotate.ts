@@ -2,7 +2,7 @@
 // come with the old id get the same successor, so that tabs never race each other out of the session.
 import { SessionError } from '../../protocol/errors.ts'
 import { type Core, now } from '../core/core.ts'
-import { toBase64Url } from '../codec/crypto.ts'
+import { toBase64Url } from '../../protocol/base64url.ts'
 import type { Located } from './locate.ts'
 import { type Place, isNamed, placeAfter } from '../codec/record.ts'
 import { type Live, type Moved, relocate } from './relocate.ts'

@@ -2,7 +2,7 @@
 // after the state it leads to, so that a browser which comes back says where it was. The stream looks at the store
 // and never uses the session: an open page is not a person.
 import { SessionError } from '../../protocol/errors.ts'
-import { limits } from '../../protocol/limits.ts'
+import * as limits from '../../protocol/limits.ts'
 import { isEpoch } from '../../protocol/state.ts'
 import { type Core, now } from '../core/core.ts'
 import { type LiveSession, type Loading, loadSession } from '../lifecycle/load.ts'
@@ -24,7 +24,8 @@ export function createOpenEvents(tools: Loading): OpenEvents {
 
   function enter(epoch: string): () => void {
     const count = open.get(epoch) ?? 0
-    if (count >= limits.streams) throw new SessionError('streams-full', undefined, { retryAfterSeconds: 5 })
+    if (count >= limits.sessionStreams)
+      throw new SessionError('streams-full', undefined, { retryAfterSeconds: 5 })
     open.set(epoch, count + 1)
     return () => {
       const left = (open.get(epoch) ?? 1) - 1

@@ -123,7 +123,7 @@ describe('the mirror', () => {
   })
 
   test('forgets old removals behind a horizon, and then gives the whole', async () => {
-    const { limits } = await import('../../../src/protocol/limits.ts')
+    const limits = await import('../../../src/protocol/limits.ts')
     const { withKeys, createRecord } = await import('../../../src/server/changes/change.ts')
     const { patchOf } = await import('../../../src/server/changes/patch.ts')
     const { defineSession, writable } = await import('../../../src/schema.ts')
@@ -136,7 +136,7 @@ describe('the mirror', () => {
     }
     let record = withKeys(createRecord(core as never, null), new Map(names.map((name) => [name, 1])))
     for (const name of names) record = withKeys(record, new Map([[name, undefined]]))
-    expect(Object.keys(record.removed)).toHaveLength(limits.removedMarks)
+    expect(Object.keys(record.removed)).toHaveLength(limits.removalMarks)
     expect(record).toMatchObject({ revision: 101, horizon: 37 })
     expect(patchOf(record, { epoch: record.epoch, since: 36 }, schema as never).since).toBe(null)
     const patch = patchOf(record, { epoch: record.epoch, since: 37 }, schema as never)
