@@ -3,4 +3,16 @@ export { cookieStore } from './stores/cookie/store.ts'
 export type { CookieStoreOptions } from './stores/cookie/store.ts'
 export { spillStore } from './stores/cookie/spill.ts'
 export type { SpillStoreOptions } from './stores/cookie/spill.ts'
-export type { CarriedStore, Store } from './stores/store.ts'
+export type { Clock } from './protocol/clock.ts'
+export type {
+  CarriedStore,
+  CreateResult,
+  EndResult,
+  Guarantees,
+  OpenedStore,
+  ReadResult,
+  ReplaceOptions,
+  ReplaceResult,
+  Store,
+  Unavailable,
+} from './stores/store.ts'

@@ -6,6 +6,19 @@ export type {
   NodeEvent,
   NodeState,
   NodeStats,
+  MemcachedFailureCode,
+  ServerOptions,
+  TlsOptions,
   ServerFigures,
 } from './stores/memcached/store.ts'
-export type { Store } from './stores/store.ts'
+export type { Clock } from './protocol/clock.ts'
+export type {
+  CreateResult,
+  EndResult,
+  Guarantees,
+  ReadResult,
+  ReplaceOptions,
+  ReplaceResult,
+  Store,
+  Unavailable,
+} from './stores/store.ts'

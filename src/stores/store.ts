@@ -8,7 +8,7 @@ export interface Unavailable {
   readonly cause: unknown
 }
 
-export type Read =
+export type ReadResult =
   | {
       readonly kind: 'hit'
       readonly value: Uint8Array
@@ -17,9 +17,9 @@ export type Read =
     }
   | { readonly kind: 'miss' }
   | Unavailable
-export type Created = { readonly kind: 'stored' | 'exists' } | Unavailable
-export type Replaced = { readonly kind: 'stored' | 'conflict' | 'missing' } | Unavailable
-export type Ended = { readonly kind: 'stored' } | Unavailable
+export type CreateResult = { readonly kind: 'stored' | 'exists' } | Unavailable
+export type ReplaceResult = { readonly kind: 'stored' | 'conflict' | 'missing' } | Unavailable
+export type EndResult = { readonly kind: 'stored' } | Unavailable
 
 export interface ReplaceOptions {
   /** From the `read` of this very request. */
@@ -65,7 +65,7 @@ export interface Store {
    * - concurrent or repeated: any number of reads give the same value and token until somebody writes.
    *   Extending the lifetime never changes the token.
    */
-  read(key: string, ttlSeconds: number | null): Promise<Read>
+  read(key: string, ttlSeconds: number | null): Promise<ReadResult>
 
   /**
    * Stores a value where there is none.
@@ -73,7 +73,7 @@ export interface Store {
    * - concurrent: exactly one of many is `stored`. Repeated: `exists`.
    * - `unavailable`: it may or may not have been stored.
    */
-  create(key: string, value: Uint8Array, ttlSeconds: number): Promise<Created>
+  create(key: string, value: Uint8Array, ttlSeconds: number): Promise<CreateResult>
 
   /**
    * Stores a value in place of the one that was read.
@@ -81,13 +81,13 @@ export interface Store {
    * - concurrent: of many with one token exactly one is `stored`. Repeated: `conflict`.
    * - `unavailable`: it may or may not have been stored.
    */
-  replace(key: string, value: Uint8Array, options: ReplaceOptions): Promise<Replaced>
+  replace(key: string, value: Uint8Array, options: ReplaceOptions): Promise<ReplaceResult>
 
   /**
    * Stores a value whatever there is or is not. For tombstones alone: anything else would bring an ended
    * session back.
    */
-  end(key: string, value: Uint8Array, ttlSeconds: number): Promise<Ended>
+  end(key: string, value: Uint8Array, ttlSeconds: number): Promise<EndResult>
 
   /** Lets go of connections and memory. Later calls are `unavailable`. Repeated: does nothing. */
   close(): Promise<void>

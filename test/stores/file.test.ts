@@ -16,16 +16,16 @@ import {
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type FileStoreOptions, fileStore } from '../../src/file.ts'
-import { createLocks } from '../../src/stores/file/lock.ts'
-import { type Owner, createOwner } from '../../src/stores/file/owner.ts'
-import { createSweeper } from '../../src/stores/file/sweep.ts'
+import { createLocks } from '../../src/stores/file/locks.ts'
+import { type Holder, createHolder } from '../../src/stores/file/holder.ts'
+import { createSweeper } from '../../src/stores/file/sweeper.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { storeContract } from '../../src/testing/store-contract.ts'
 import { isRoot, newDirectory, startChild } from '../support/store-processes.ts'
 import { sharingTests } from '../support/store-sharing.ts'
 
 const stores: Store[] = []
-const owners: Owner[] = []
+const owners: Holder[] = []
 afterEach(async () => {
   await Promise.all(stores.splice(0).map((store) => store.close()))
   await Promise.all(owners.splice(0).map((owner) => owner.leave()))
@@ -80,8 +80,8 @@ describe('several processes', () => {
 })
 
 describe('locks', () => {
-  function newOwner(directory: string): Owner {
-    const owner = createOwner(directory)
+  function newOwner(directory: string): Holder {
+    const owner = createHolder(directory)
     owners.push(owner)
     return owner
   }
@@ -229,7 +229,7 @@ describe('sweeping', () => {
     const [locksIn, ownersIn] = [join(directory, 'locks'), join(directory, 'owners')]
     mkdirSync(locksIn)
     mkdirSync(ownersIn)
-    const [living, own] = [createOwner(ownersIn), createOwner(ownersIn)]
+    const [living, own] = [createHolder(ownersIn), createHolder(ownersIn)]
     owners.push(living, own)
     await own.assertPresent()
     const child = startChild(['file', directory, 'race', 'none'])

@@ -3,11 +3,11 @@
 import { decodeVersioned, encodeVersioned, endVersion } from '../versioned.ts'
 import type {
   CarriedStore,
-  Created,
-  Ended,
+  CreateResult,
+  EndResult,
   OpenedStore,
-  Read,
-  Replaced,
+  ReadResult,
+  ReplaceResult,
   ReplaceOptions,
   Store,
 } from '../store.ts'
@@ -71,10 +71,10 @@ function openSpill({ name, guarantees, here, there, tombstones, room }: Sides): 
   let isChanged = false
   let createdThere = false
 
-  const readHere = async (key: string, ttlSeconds: number | null): Promise<Read> =>
+  const readHere = async (key: string, ttlSeconds: number | null): Promise<ReadResult> =>
     spilled.has(key) ? { kind: 'miss' } : here.read(key, ttlSeconds)
 
-  async function read(key: string, ttlSeconds: number | null): Promise<Read> {
+  async function read(key: string, ttlSeconds: number | null): Promise<ReadResult> {
     const mine = await readHere(key, ttlSeconds)
     if (mine.kind === 'unavailable' || (mine.kind === 'hit' && !tombstones)) return asHit(mine, 'here')
     // Of a session in the cookie the copy there is an old one: it may go.
@@ -89,7 +89,7 @@ function openSpill({ name, guarantees, here, there, tombstones, room }: Sides): 
     spilled.add(key)
   }
 
-  async function replaceHere(key: string, value: Uint8Array, options: Parsed): Promise<Replaced> {
+  async function replaceHere(key: string, value: Uint8Array, options: Parsed): Promise<ReplaceResult> {
     if (options.leaves === 'ended') {
       // First where it is for good; and of what the session left there when it came back to the cookie.
       const ended = await there.end(key, toEnd(value), options.ttlSeconds)
@@ -99,7 +99,7 @@ function openSpill({ name, guarantees, here, there, tombstones, room }: Sides): 
     return bytes.byteLength <= room ? here.replace(key, bytes, options) : moveThere(key, bytes, options)
   }
 
-  async function moveThere(key: string, bytes: Uint8Array, options: Parsed): Promise<Replaced> {
+  async function moveThere(key: string, bytes: Uint8Array, options: Parsed): Promise<ReplaceResult> {
     const mine = await here.read(key, null)
     if (mine.kind !== 'hit' || mine.token !== options.token) return { kind: 'conflict' }
     const created = await there.create(key, bytes, options.ttlSeconds)
@@ -114,7 +114,7 @@ function openSpill({ name, guarantees, here, there, tombstones, room }: Sides): 
     key: string,
     bytes: Uint8Array,
     { version, ttlSeconds }: Parsed,
-  ): Promise<Replaced> {
+  ): Promise<ReplaceResult> {
     const found = await there.read(key, null)
     if (found.kind === 'unavailable') return found
     if (found.kind === 'miss') return { kind: 'conflict' }
@@ -125,7 +125,7 @@ function openSpill({ name, guarantees, here, there, tombstones, room }: Sides): 
     return replaced === false || replaced.kind === 'missing' ? { kind: 'conflict' } : replaced
   }
 
-  async function replaceThere(key: string, value: Uint8Array, options: Parsed): Promise<Replaced> {
+  async function replaceThere(key: string, value: Uint8Array, options: Parsed): Promise<ReplaceResult> {
     const { leaves, version, ttlSeconds } = options
     // A pointer that leads into the cookie of another answer would lead nowhere.
     if (leaves === 'moved' && !createdThere) return { kind: 'stored' }
@@ -146,7 +146,7 @@ function openSpill({ name, guarantees, here, there, tombstones, room }: Sides): 
     },
     carriedFor: (key) => (spilled.has(key) ? undefined : here.carriedFor(key)),
     read,
-    async create(key, value, ttlSeconds): Promise<Created> {
+    async create(key, value, ttlSeconds): Promise<CreateResult> {
       const bytes = encodeVersioned(value, 1)
       createdThere = bytes.byteLength > room
       return (createdThere ? there : here).create(key, bytes, ttlSeconds)
@@ -156,7 +156,7 @@ function openSpill({ name, guarantees, here, there, tombstones, room }: Sides): 
       if (parsed.side === 'there') return replaceThere(key, value, parsed)
       return spilled.has(key) ? { kind: 'conflict' } : replaceHere(key, value, parsed)
     },
-    async end(key, value, ttlSeconds): Promise<Ended> {
+    async end(key, value, ttlSeconds): Promise<EndResult> {
       const bytes = toEnd(value)
       const ended = await there.end(key, bytes, ttlSeconds)
       if (ended.kind === 'unavailable') return ended
@@ -172,7 +172,8 @@ function openSpill({ name, guarantees, here, there, tombstones, room }: Sides): 
 
 const toEnd = (value: Uint8Array): Uint8Array => encodeVersioned(value, endVersion)
 
-const versionOf = (read: Read): number => (read.kind === 'hit' ? decodeVersioned(read.value).version : -1)
+const versionOf = (read: ReadResult): number =>
+  read.kind === 'hit' ? decodeVersioned(read.value).version : -1
 
 type Side = 'here' | 'there'
 interface Parsed extends ReplaceOptions {
@@ -181,7 +182,7 @@ interface Parsed extends ReplaceOptions {
 }
 
 /** A hit of one side as one of the whole: where it was, and its version, stand in the token. */
-function asHit(found: Read, side: Side): Read {
+function asHit(found: ReadResult, side: Side): ReadResult {
   if (found.kind !== 'hit') return found
   const { version, value } = decodeVersioned(found.value)
   return { kind: 'hit', value, token: `${side}.${version}.${found.token}` }

@@ -2,7 +2,7 @@
 // taken back either. Runs anywhere: no Node imports.
 import { type Clock, systemClock } from '../../protocol/clock.ts'
 import { SessionError } from '../../protocol/errors.ts'
-import { decodeCarried, encodeCarried } from './envelope.ts'
+import { decodeCarried, encodeCarried } from './carried-value.ts'
 import { type CarriedStore, type OpenedStore, checkKey, checkTtl, checkValueSize } from '../store.ts'
 
 export interface CookieStoreOptions {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { SessionError } from '../../protocol/errors.ts'
-import { fitsSockets } from './owner.ts'
+import { fitsSockets } from './holder.ts'
 
 /** Of a session's file, and of the beginning of a lock. */
 export const nameLength = 64

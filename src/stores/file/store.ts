@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../../protocol/clock.ts'
 import { invalid, makeDirectory, nameLength, nameOf } from './directory.ts'
-import { type Entry, readEntry, writeEntry } from './entry.ts'
-import { createLocks } from './lock.ts'
-import { createOwner } from './owner.ts'
-import { createSweeper } from './sweep.ts'
+import { type FileItem, readFileItem, writeFileItem } from './file-item.ts'
+import { createLocks } from './locks.ts'
+import { createHolder } from './holder.ts'
+import { createSweeper } from './sweeper.ts'
 import { createQueue } from '../queue.ts'
 import { type Store, type Unavailable, checkKey, checkTtl, checkValueSize } from '../store.ts'
 
@@ -33,7 +33,7 @@ export function fileStore(options: FileStoreOptions): Store {
     throw invalid('timeoutMilliseconds must be a whole number from 1 to 60000.')
   }
   const directory = makeDirectory(options.directory)
-  const owner = createOwner(join(directory, 'owners'))
+  const owner = createHolder(join(directory, 'owners'))
   const locks = createLocks(owner, timeoutMilliseconds)
   // Within this process a queue: its writers would only wait for each other's locks, and out of turn.
   const queue = createQueue()
@@ -59,7 +59,7 @@ export function fileStore(options: FileStoreOptions): Store {
     return attempt(() => {
       const path = pathOf(key)
       return alone(nameOf(key), () =>
-        decide({ path, found: () => readEntry(path, { now: clock(), expires: null }) }),
+        decide({ path, found: () => readFileItem(path, { now: clock(), expires: null }) }),
       )
     })
   }
@@ -81,7 +81,7 @@ export function fileStore(options: FileStoreOptions): Store {
   }
 
   async function put(path: string, value: Uint8Array, ttlSeconds: number): Promise<{ kind: 'stored' }> {
-    await writeEntry(path, { token: randomUUID(), value }, clock() + ttlSeconds * 1000)
+    await writeFileItem(path, { token: randomUUID(), value }, clock() + ttlSeconds * 1000)
     return { kind: 'stored' }
   }
 
@@ -94,7 +94,7 @@ export function fileStore(options: FileStoreOptions): Store {
       return attempt(async () => {
         const now = clock()
         const expires = ttlSeconds === null ? null : now + ttlSeconds * 1000
-        const found = await readEntry(pathOf(key), { now, expires })
+        const found = await readFileItem(pathOf(key), { now, expires })
         if (found !== undefined) return { kind: 'hit', ...found }
         // Nothing there, or nothing at all there: an unmounted disk is no reason to end a session.
         await owner.assertPresent()
@@ -133,7 +133,7 @@ export function fileStore(options: FileStoreOptions): Store {
 
 interface Write {
   readonly path: string
-  readonly found: () => Promise<Entry | undefined>
+  readonly found: () => Promise<FileItem | undefined>
 }
 
 /** A copy: the caller may change the bytes while a lock is waited for. */

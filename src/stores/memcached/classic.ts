@@ -2,10 +2,10 @@
 // Answers carry no opaque: their order is all there is, and the key of a VALUE. So the parser accepts nothing
 // but the answers of the one question whose turn it is.
 import { maxItemBytes } from '../store.ts'
-import type { Answer, Command, Dialect, GetCommand, Parser } from './dialect.ts'
-import { MemcachedError, surprise } from './failure.ts'
-import { createReader } from './reader.ts'
-import { parseRefusal } from './refusal.ts'
+import type { Reply, Command, Dialect, GetCommand, Parser } from './dialect.ts'
+import { MemcachedError, unexpected } from './memcached-error.ts'
+import { createReplyReader } from './reply-reader.ts'
+import { parseServerError } from './server-error.ts'
 
 export const classic: Dialect = { name: 'classic', encode, createParser }
 
@@ -22,7 +22,7 @@ function encode(command: Command): string {
 const valuePattern = /^VALUE ([\x21-\x7e]{1,250}) \d{1,10} (\d{1,8}) (\d{1,20})\r\n$/
 
 /** What each line means to each question; what is not here is no answer to it. */
-export const meanings: Readonly<Record<'add' | 'swap' | 'set', Readonly<Record<string, Answer>>>> = {
+export const meanings: Readonly<Record<'add' | 'swap' | 'set', Readonly<Record<string, Reply>>>> = {
   add: { 'STORED\r\n': { kind: 'stored' }, 'NOT_STORED\r\n': { kind: 'exists' } },
   swap: {
     'STORED\r\n': { kind: 'stored' },
@@ -33,13 +33,13 @@ export const meanings: Readonly<Record<'add' | 'swap' | 'set', Readonly<Record<s
 }
 
 function createParser(): Parser {
-  const reader = createReader()
+  const reader = createReplyReader()
   // How far the answer to `gets` and `touch` has come.
   let head: { readonly token: string; readonly bytes: number } | undefined
-  let hit: Answer | undefined
-  let got: Answer | undefined
+  let hit: Reply | undefined
+  let got: Reply | undefined
 
-  function takeGet(command: GetCommand): Answer | undefined {
+  function takeGet(command: GetCommand): Reply | undefined {
     got ??= takeGot(command)
     if (got === undefined || command.exptime === null) return finish(got)
     const line = reader.line()
@@ -47,23 +47,23 @@ function createParser(): Parser {
     if (line === 'TOUCHED\r\n') return finish(got)
     // It went between the two commands. A hit promises a new lifetime, which it did not get.
     if (line === 'NOT_FOUND\r\n') return finish(got.kind === 'hit' ? { kind: 'miss' } : got)
-    const refusal = parseRefusal(line, command)
-    if (refusal === undefined) throw surprise(line)
+    const refusal = parseServerError(line, command)
+    if (refusal === undefined) throw unexpected(line)
     return finish(got.kind === 'refused' ? got : refusal)
   }
 
-  function finish(answer: Answer | undefined): Answer | undefined {
+  function finish(answer: Reply | undefined): Reply | undefined {
     got = undefined
     return answer
   }
 
   /** The answer to `gets` alone. */
-  function takeGot(command: GetCommand): Answer | undefined {
+  function takeGot(command: GetCommand): Reply | undefined {
     if (head === undefined && hit === undefined) {
       const line = reader.line()
       if (line === undefined) return undefined
       if (line === 'END\r\n') return { kind: 'miss' }
-      const refusal = parseRefusal(line, command)
+      const refusal = parseServerError(line, command)
       if (refusal !== undefined) return refusal
       head = parseHead(line, command)
     }
@@ -75,7 +75,7 @@ function createParser(): Parser {
     }
     const line = reader.line()
     if (line === undefined) return undefined
-    if (line !== 'END\r\n') throw surprise(line)
+    if (line !== 'END\r\n') throw unexpected(line)
     const answer = hit
     hit = undefined
     return answer
@@ -87,8 +87,8 @@ function createParser(): Parser {
       if (command.kind === 'get') return takeGet(command)
       const line = reader.line()
       if (line === undefined) return undefined
-      const answer = meanings[command.kind][line] ?? parseRefusal(line, command)
-      if (answer === undefined) throw surprise(line)
+      const answer = meanings[command.kind][line] ?? parseServerError(line, command)
+      if (answer === undefined) throw unexpected(line)
       return answer
     },
     get unread() {
@@ -99,7 +99,7 @@ function createParser(): Parser {
 
 function parseHead(line: string, { key }: GetCommand): { token: string; bytes: number } {
   const [matched, name, size = '', token = ''] = valuePattern.exec(line) ?? []
-  if (matched === undefined) throw surprise(line)
+  if (matched === undefined) throw unexpected(line)
   if (name !== key) throw new MemcachedError('protocol', "Another key's value came.")
   const bytes = Number(size)
   if (bytes > maxItemBytes)

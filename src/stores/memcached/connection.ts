@@ -1,13 +1,13 @@
 // One pipelined connection to one memcached, made with the first operation and again after a failure. A circuit
 // breaker keeps away from a node that fails: operations fail at once, and now and then one of them tries.
 import type { Unavailable } from '../store.ts'
-import type { Answer, Command, Dialect } from './dialect.ts'
-import { MemcachedError } from './failure.ts'
-import { type GreetingOptions, greet } from './greeting.ts'
-import { type Link, type Operation, createLink } from './link.ts'
+import type { Reply, Command, Dialect } from './dialect.ts'
+import { MemcachedError } from './memcached-error.ts'
+import { type HandshakeOptions, shakeHands } from './handshake.ts'
+import { type Pipeline, type Operation, createPipeline } from './pipeline.ts'
 import { createFifo } from './fifo.ts'
 
-export interface ConnectionOptions extends GreetingOptions {
+export interface ConnectionOptions extends HandshakeOptions {
   /** More than this at once, or more bytes than the system takes, fail at once: waiting would only make it worse. */
   readonly maxInFlight: number
   readonly maxQueuedBytes: number
@@ -18,12 +18,12 @@ export interface ConnectionOptions extends GreetingOptions {
 export interface ConnectionWatch {
   connected(dialect: Dialect['name']): void
   began(): void
-  ended(outcome: Answer | Unavailable, milliseconds: number): void
+  ended(outcome: Reply | Unavailable, milliseconds: number): void
 }
 
 export interface Connection {
   /** Never rejects. When it is unavailable it may have been carried out or not, as the cause's code says. */
-  ask(command: Command): Promise<Answer | Unavailable>
+  ask(command: Command): Promise<Reply | Unavailable>
   close(): void
 }
 
@@ -37,7 +37,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   const { timeoutMilliseconds, maxInFlight, maxQueuedBytes, watch } = options
   const waiting = createFifo<Operation>()
   let waitingBytes = 0
-  let link: Link | undefined
+  let link: Pipeline | undefined
   let cancelGreeting: (() => void) | undefined
   let failures = 0
   let restUntil = 0
@@ -45,7 +45,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   let opaques = 0
   let isClosed = false
 
-  function settle(operation: Operation, outcome: Answer | Unavailable, at: number): void {
+  function settle(operation: Operation, outcome: Reply | Unavailable, at: number): void {
     watch?.ended(outcome, at - operation.startedAt)
     operation.resolve(outcome)
   }
@@ -77,13 +77,13 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   function connect(): void {
     let startedAt = 0
-    cancelGreeting = greet(options, {
+    cancelGreeting = shakeHands(options, {
       onReady(socket, dialect) {
         startedAt = performance.now()
         cancelGreeting = undefined
         restUntil = 0
         watch?.connected(dialect.name)
-        link = createLink({ socket, dialect, settle, onEnd })
+        link = createPipeline({ socket, dialect, settle, onEnd })
         waitingBytes = 0
         for (const operation of waiting.drain()) link.send(operation)
       },

@@ -1,6 +1,6 @@
 // What the two dialects share: a question, its answer, and a parser that is told the question. Knowing it, the
 // parser accepts only what answers that question, and anything else ends the connection.
-import type { MemcachedError } from './failure.ts'
+import type { MemcachedError } from './memcached-error.ts'
 
 /** Reads, and starts the lifetime anew unless `exptime` is null. */
 export interface GetCommand {
@@ -24,7 +24,7 @@ interface Plain<Kind> {
   readonly kind: Kind
 }
 
-export type Answer =
+export type Reply =
   | { readonly kind: 'hit'; readonly value: Buffer; readonly token: string }
   | Plain<'miss'>
   | Plain<'stored'>
@@ -41,7 +41,7 @@ export interface Parser {
    * Asked again with the same question until it gives one. `opaque` is what the question was encoded with.
    * @throws MemcachedError `protocol` for bytes that do not answer it
    */
-  take(command: Command, opaque: string): Answer | undefined
+  take(command: Command, opaque: string): Reply | undefined
   /** Bytes that no question has taken. */
   readonly unread: number
 }

@@ -2,10 +2,10 @@
 // question, so that an answer to another one is always known for what it is.
 import { maxItemBytes } from '../store.ts'
 import { classic, meanings as classicMeanings } from './classic.ts'
-import type { Answer, Command, Dialect, Parser } from './dialect.ts'
-import { MemcachedError, surprise } from './failure.ts'
-import { createReader } from './reader.ts'
-import { parseRefusal } from './refusal.ts'
+import type { Reply, Command, Dialect, Parser } from './dialect.ts'
+import { MemcachedError, unexpected } from './memcached-error.ts'
+import { createReplyReader } from './reply-reader.ts'
+import { parseServerError } from './server-error.ts'
 
 export const meta: Dialect = { name: 'meta', encode, createParser }
 
@@ -25,11 +25,11 @@ interface Head {
 }
 
 function createParser(): Parser {
-  const reader = createReader()
+  const reader = createReplyReader()
   /** Of a value whose bytes are still coming. */
   let head: Head | undefined
 
-  function takeValue({ token, bytes }: Head): Answer | undefined {
+  function takeValue({ token, bytes }: Head): Reply | undefined {
     const value = reader.block(bytes)
     if (value === undefined) return undefined
     head = undefined
@@ -46,7 +46,7 @@ function createParser(): Parser {
         head = parseHead(line, opaque)
         return takeValue(head)
       }
-      return parseStatus(line, opaque, command) ?? parseRefusal(line, command) ?? fail(line)
+      return parseStatus(line, opaque, command) ?? parseServerError(line, command) ?? fail(line)
     },
     get unread() {
       return reader.unread
@@ -59,7 +59,7 @@ const headPattern = /^VA (\d{1,8}) s(\d{1,8}) c(\d{1,20}) O(\w{1,32})\r\n$/
 function parseHead(line: string, opaque: string): Head {
   const [matched, size = '', sizeAgain, token = '', answers] = headPattern.exec(line) ?? []
   // One wrong bit in a length that lands on a line break within the value would cut the value short.
-  if (matched === undefined || size !== sizeAgain) throw surprise(line)
+  if (matched === undefined || size !== sizeAgain) throw unexpected(line)
   if (answers !== opaque) throw misplaced()
   const bytes = Number(size)
   if (bytes > maxItemBytes)
@@ -68,7 +68,7 @@ function parseHead(line: string, opaque: string): Head {
 }
 
 /** What each status means to each question; what is not here is no answer to it. */
-const meanings: Readonly<Record<'get' | 'set', Readonly<Record<string, Answer>>>> = {
+const meanings: Readonly<Record<'get' | 'set', Readonly<Record<string, Reply>>>> = {
   get: { EN: { kind: 'miss' } },
   set: { HD: { kind: 'stored' } },
 }
@@ -76,7 +76,7 @@ const meanings: Readonly<Record<'get' | 'set', Readonly<Record<string, Answer>>>
 // A bare EN, as memcached before 1.6.10 has it, carries no opaque: it is refused like garbage.
 const statusPattern = /^(HD|EN) O(\w{1,32})\r\n$/
 
-function parseStatus(line: string, opaque: string, { kind }: Command): Answer | undefined {
+function parseStatus(line: string, opaque: string, { kind }: Command): Reply | undefined {
   if (kind === 'add' || kind === 'swap') return classicMeanings[kind][line]
   const [matched, status = '', answers] = statusPattern.exec(line) ?? []
   if (matched === undefined) return undefined
@@ -89,5 +89,5 @@ function misplaced(): MemcachedError {
 }
 
 function fail(line: string): never {
-  throw surprise(line)
+  throw unexpected(line)
 }

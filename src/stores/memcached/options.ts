@@ -4,7 +4,7 @@ import type { NetConnectOpts } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import type { Clock } from '../../protocol/clock.ts'
 import { SessionError } from '../../protocol/errors.ts'
-import type { NodeOptions } from './node.ts'
+import type { ServerClientOptions } from './server-client.ts'
 import type { TlsOptions } from './socket.ts'
 
 export interface ServerOptions {
@@ -59,7 +59,10 @@ export function toServers({ servers, copies = 1 }: MemcachedStoreOptions): reado
 }
 
 /** @throws SessionError `invalid-option` */
-export function toNodeOptions(options: Omit<MemcachedStoreOptions, 'servers'>, address: string): NodeOptions {
+export function toClientOptions(
+  options: Omit<MemcachedStoreOptions, 'servers'>,
+  address: string,
+): ServerClientOptions {
   const { dialect = 'auto', timeoutMilliseconds = 250 } = options
   const { maxInFlight = 2000, maxQueuedBytes = 16 * 1024 * 1024 } = options
   if (!['auto', 'meta', 'classic'].includes(dialect)) throw invalid('dialect is auto, meta or classic.')

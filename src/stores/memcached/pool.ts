@@ -1,16 +1,23 @@
 // Several memcacheds as one store. Each key has its nodes, and no others: when they are away its sessions are
 // unavailable, never somewhere else. With two copies a session outlives the loss of one node: both are read, the
 // newer one counts, and what is missing or older is mended.
-import { type Created, type Ended, type Read, type Replaced, type Store, type Unavailable } from '../store.ts'
-import { isRefusal } from './failure.ts'
-import type { PoolNode } from './pool-node.ts'
+import {
+  type CreateResult,
+  type EndResult,
+  type ReadResult,
+  type ReplaceResult,
+  type Store,
+  type Unavailable,
+} from '../store.ts'
+import { isRefusal } from './memcached-error.ts'
+import type { PoolServer } from './pool-server.ts'
 import { rank } from './rendezvous.ts'
 import { decodeVersioned, encodeVersioned, endVersion } from '../versioned.ts'
 
 /** What a key's nodes said, in their order. */
 interface Copy {
-  readonly node: PoolNode
-  readonly read: Read
+  readonly node: PoolServer
+  readonly read: ReadResult
   readonly version: number
 }
 
@@ -26,13 +33,13 @@ const maxTries = 3
 
 type Pool = Omit<Store, 'name' | 'guarantees'>
 
-export function createPool(nodes: readonly PoolNode[], copies: number): Pool {
+export function createPool(nodes: readonly PoolServer[], copies: number): Pool {
   return copies === 1 ? createShares(nodes) : createCopies(nodes, copies)
 }
 
 /** Each key on one node, and what is stored is what was given. */
-function createShares(nodes: readonly PoolNode[]): Pool {
-  const nodeOf = (key: string): PoolNode => rank(nodes, key)[0] as PoolNode // There is at least one node.
+function createShares(nodes: readonly PoolServer[]): Pool {
+  const nodeOf = (key: string): PoolServer => rank(nodes, key)[0] as PoolServer // There is at least one node.
   return {
     read: async (key, ttlSeconds) => nodeOf(key).read(key, ttlSeconds),
     create: async (key, value, ttlSeconds) => nodeOf(key).create(key, value, ttlSeconds),
@@ -42,12 +49,12 @@ function createShares(nodes: readonly PoolNode[]): Pool {
   }
 }
 
-async function closeAll(nodes: readonly PoolNode[]): Promise<void> {
+async function closeAll(nodes: readonly PoolServer[]): Promise<void> {
   await Promise.all(nodes.map((node) => node.close()))
 }
 
-function createCopies(nodes: readonly PoolNode[], copies: number): Pool {
-  const nodesOf = (key: string): readonly PoolNode[] => rank(nodes, key).slice(0, copies)
+function createCopies(nodes: readonly PoolServer[], copies: number): Pool {
+  const nodesOf = (key: string): readonly PoolServer[] => rank(nodes, key).slice(0, copies)
 
   async function readCopies(key: string, ttlSeconds: number | null): Promise<readonly Copy[]> {
     const asked = nodesOf(key).map(async (node) => {
@@ -57,7 +64,7 @@ function createCopies(nodes: readonly PoolNode[], copies: number): Pool {
     return Promise.all(asked)
   }
 
-  async function readNewest(key: string, ttlSeconds: number | null): Promise<Read> {
+  async function readNewest(key: string, ttlSeconds: number | null): Promise<ReadResult> {
     const all = await readCopies(key, ttlSeconds)
     const index = newest(all)
     const best = all[index]
@@ -77,11 +84,11 @@ function createCopies(nodes: readonly PoolNode[], copies: number): Pool {
     }
   }
 
-  async function create(key: string, value: Uint8Array, ttlSeconds: number): Promise<Created> {
+  async function create(key: string, value: Uint8Array, ttlSeconds: number): Promise<CreateResult> {
     const before = await readCopies(key, null)
     if (before.some((copy) => copy.read.kind === 'hit')) return { kind: 'exists' }
     const bytes = encodeVersioned(value, 1)
-    let first: Created | undefined
+    let first: CreateResult | undefined
     for (const { node } of before) {
       // oxlint-disable-next-line no-await-in-loop -- the first that answers decides
       const created = await node.create(key, bytes, ttlSeconds)
@@ -95,7 +102,7 @@ function createCopies(nodes: readonly PoolNode[], copies: number): Pool {
     key: string,
     value: Uint8Array,
     { token, ttlSeconds }: { readonly token: string; readonly ttlSeconds: number },
-  ): Promise<Replaced> {
+  ): Promise<ReplaceResult> {
     const lead = decodeLead(token)
     const all = nodesOf(key)
     const leader = all[lead.index]
@@ -115,7 +122,7 @@ function createCopies(nodes: readonly PoolNode[], copies: number): Pool {
     return refusals.find((refusal) => refusal !== undefined) ?? replaced
   }
 
-  async function end(key: string, value: Uint8Array, ttlSeconds: number): Promise<Ended> {
+  async function end(key: string, value: Uint8Array, ttlSeconds: number): Promise<EndResult> {
     const bytes = encodeVersioned(value, endVersion)
     const all = nodesOf(key)
     const ended = await Promise.all(all.map((node) => node.end(key, bytes, ttlSeconds)))
@@ -170,7 +177,7 @@ interface Written {
  * has no room: it keeps the older state, which would count should the leader die, so the write is not acknowledged.
  */
 async function catchUp(
-  node: PoolNode,
+  node: PoolServer,
   { key, bytes, version, ttlSeconds }: Written,
   token = '',
 ): Promise<Unavailable | undefined> {

@@ -1,16 +1,18 @@
 // Sessions in Memcached: the contract of `Store` over one node, or over a pool of several.
 import { type Clock, systemClock } from '../../protocol/clock.ts'
 import { type Guarantees, type Store, checkTtl, checkValueSize } from '../store.ts'
-import { askFigures } from './figures.ts'
-import { type MemcachedNode, createNode } from './node.ts'
-import { type MemcachedStoreOptions, checkPrefix, toNodeOptions, toServers } from './options.ts'
+import { askFigures } from './server-figures.ts'
+import { type ServerClient, createServerClient } from './server-client.ts'
+import { type MemcachedStoreOptions, checkPrefix, toClientOptions, toServers } from './options.ts'
 import { createPool } from './pool.ts'
-import { createPoolNode } from './pool-node.ts'
-import { type NodeStatistics, type NodeStats, createStatistics } from './statistics.ts'
+import { createPoolServer } from './pool-server.ts'
+import { type ServerStatistics, type NodeStats, createServerStatistics } from './server-statistics.ts'
 
-export type { ServerFigures } from './figures.ts'
-export type { MemcachedStoreOptions } from './options.ts'
-export type { NodeEvent, NodeState, NodeStats } from './statistics.ts'
+export type { ServerFigures } from './server-figures.ts'
+export type { MemcachedFailureCode } from './memcached-error.ts'
+export type { MemcachedStoreOptions, ServerOptions } from './options.ts'
+export type { TlsOptions } from './socket.ts'
+export type { NodeEvent, NodeState, NodeStats } from './server-statistics.ts'
 
 export interface MemcachedStore extends Store {
   /**
@@ -43,7 +45,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     only !== undefined && nodes.length === 1
       ? only.store
       : createPool(
-          nodes.map(({ name, store, statistics }) => createPoolNode(name, { store, statistics, now })),
+          nodes.map(({ name, store, statistics }) => createPoolServer(name, { store, statistics, now })),
           copies,
         )
   return {
@@ -66,7 +68,7 @@ function checked(value: Uint8Array): Uint8Array {
 interface OpenNode {
   readonly name: string
   readonly store: Omit<Store, 'name' | 'guarantees'>
-  readonly statistics: NodeStatistics
+  readonly statistics: ServerStatistics
   stats(): Promise<NodeStats>
 }
 
@@ -74,12 +76,12 @@ function openNode(
   options: MemcachedStoreOptions,
   { name, address }: { readonly name: string; readonly address: string },
 ): OpenNode {
-  const statistics = createStatistics(name)
-  const nodeOptions = { ...toNodeOptions(options, address), watch: statistics }
+  const statistics = createServerStatistics(name)
+  const nodeOptions = { ...toClientOptions(options, address), watch: statistics }
   return {
     name,
     statistics,
-    store: overNode(options, createNode(nodeOptions)),
+    store: overNode(options, createServerClient(nodeOptions)),
     async stats() {
       const server = await askFigures(nodeOptions)
       return { ...statistics.take(), server }
@@ -90,7 +92,7 @@ function openNode(
 /** Not one promise more than is needed: each is a twentieth of what an operation costs. */
 function overNode(
   { prefix = '', clock = systemClock }: MemcachedStoreOptions,
-  node: MemcachedNode,
+  node: ServerClient,
 ): Omit<Store, 'name' | 'guarantees'> {
   return {
     read: (key, ttlSeconds) =>

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, systemClock } from '../../protocol/clock.ts'
-import { type SqliteFile, type SqliteRow, openSqliteFile } from './file.ts'
+import { type SqliteFile, type SqliteRow, openSqliteFile } from './sqlite-file.ts'
 import { checkNumber, checkPath } from './options.ts'
 import { type Store, type Unavailable, checkKey, checkTtl, checkValueSize } from '../store.ts'
 

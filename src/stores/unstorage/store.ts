@@ -3,7 +3,7 @@
 import { type Clock, systemClock } from '../../protocol/clock.ts'
 import { SessionError } from '../../protocol/errors.ts'
 import { type Store, type Unavailable, checkKey, checkTtl, checkValueSize } from '../store.ts'
-import { withDeadline } from './deadline.ts'
+import { createTimedQueue } from './timed-queue.ts'
 import { type Envelope, decodeEnvelope, encodeEnvelope, textOf } from './envelope.ts'
 
 export interface UnstorageStoreOptions {
@@ -40,7 +40,7 @@ const lookAgainAfter = 100
 export function unstorageStore(storage: RawStorage, options: UnstorageStoreOptions = {}): Store {
   const { durability = 'volatile', timeoutMilliseconds = 1000, clock = systemClock } = options
   checkTimeout(timeoutMilliseconds)
-  const inTurn = withDeadline(timeoutMilliseconds)
+  const inTurn = createTimedQueue(timeoutMilliseconds)
   let isVerified = false
   let isClosed = false
 

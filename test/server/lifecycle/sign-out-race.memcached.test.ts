@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { memcachedStore } from '../../../src/memcached.ts'
 import { SessionError } from '../../../src/server.ts'
 import type { Sessions } from '../../../src/server.ts'
-import type { Replaced, Store } from '../../../src/stores/store.ts'
+import type { ReplaceResult, Store } from '../../../src/stores/store.ts'
 import { counts } from '../../support/counts.ts'
 import { type Memcached, startMemcached } from '../../support/memcached.ts'
 import { type Browser, type Reply, type Schema, createBrowser, createWorld } from '../harness.ts'
@@ -36,7 +36,7 @@ function open(): Sessions<Schema> {
   const inner = memcachedStore({ servers: memcached.address, timeoutMilliseconds: 5000 })
   const store: Store = {
     ...inner,
-    async replace(key, ...rest): Promise<Replaced> {
+    async replace(key, ...rest): Promise<ReplaceResult> {
       const replaced = await inner.replace(key, ...rest)
       // Of sessions, not of the lists of their owners.
       if (replaced.kind === 'conflict' && key.startsWith('sm1:')) conflicts++

@@ -9,7 +9,7 @@ import { type MemcachedStoreOptions, memcachedStore } from '../../../src/memcach
 import type { Store } from '../../../src/stores/store.ts'
 import { storeContract } from '../../../src/testing/store-contract.ts'
 import { type Memcached, startMemcached } from '../../support/memcached.ts'
-import { startScripted } from '../../support/scripted.ts'
+import { startScriptedServer } from '../../support/scripted-server.ts'
 import { bytes, codeOf, openLoop, text } from '../../support/store-helpers.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'memcached-access-'))
@@ -89,7 +89,7 @@ describe('TLS', () => {
 
   test('a server without TLS is unavailable at once, and hears no password', async () => {
     let heard = ''
-    const server = await startScripted((said) => ((heard += said), 'ERROR\r\n'))
+    const server = await startScriptedServer((said) => ((heard += said), 'ERROR\r\n'))
     const store = open({ servers: server.address, tls: true, username: 'joe', password: 'secret' })
     expect(codeOf(await store.read('a', 60))).toBe('cut')
     expect(heard).not.toContain('secret')
@@ -153,7 +153,7 @@ describe('a password', () => {
   )
 
   test('is not tried more often than the back-off allows', async () => {
-    const server = await startScripted((said) =>
+    const server = await startScriptedServer((said) =>
       said.startsWith('set ')
         ? 'CLIENT_ERROR authentication failure\r\n'
         : 'CLIENT_ERROR unauthenticated\r\n',

@@ -6,7 +6,7 @@ import type { Store } from '../../../src/stores/store.ts'
 import { type Memcached, startMemcached } from '../../support/memcached.ts'
 import { type Proxy, startProxy } from '../../support/proxy.ts'
 import { randomOf } from '../../support/random.ts'
-import { startScripted } from '../../support/scripted.ts'
+import { startScriptedServer } from '../../support/scripted-server.ts'
 import { bytes, codeOf, text } from '../../support/store-helpers.ts'
 
 let memcached: Memcached
@@ -149,7 +149,7 @@ describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
     ['an answer twice', 'EN O1\r\nEN O1\r\n'],
   ])('%s is unavailable, at once and every time', async (_name, answer) => {
     for (const greeting of [goodGreeting, () => undefined]) {
-      const server = await startScripted((said) => greeting(said) ?? answer)
+      const server = await startScriptedServer((said) => greeting(said) ?? answer)
       const store = open({ dialect, servers: server.address })
       const started = performance.now()
       const reads = await Promise.all([store.read('a', 60), store.read('b', 60)])
@@ -162,7 +162,7 @@ describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
 
   test('200 kinds of garbage are unavailable within the deadline', async () => {
     const random = randomOf(8)
-    const server = await startScripted((said) => {
+    const server = await startScriptedServer((said) => {
       const greeting = goodGreeting(said)
       if (greeting !== undefined) return greeting
       const length = 1 + Math.floor(random() * 60)

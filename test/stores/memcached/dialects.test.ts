@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { classic } from '../../../src/stores/memcached/classic.ts'
-import type { Answer, Command, Dialect } from '../../../src/stores/memcached/dialect.ts'
+import type { Reply, Command, Dialect } from '../../../src/stores/memcached/dialect.ts'
 import { meta } from '../../../src/stores/memcached/meta.ts'
 
 const get: Command = { kind: 'get', key: 'k', exptime: 60 }
@@ -13,7 +13,7 @@ const put = (kind: 'add' | 'swap' | 'set'): Command => ({
   value: Buffer.from('abc'),
 })
 
-function take(dialect: Dialect, command: Command, text: string): Answer | undefined {
+function take(dialect: Dialect, command: Command, text: string): Reply | undefined {
   const parser = dialect.createParser()
   parser.push(Buffer.from(text, 'latin1'))
   return parser.take(command, '9')

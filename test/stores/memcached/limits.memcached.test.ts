@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { type MemcachedStoreOptions, memcachedStore } from '../../../src/memcached.ts'
 import { type Store, maxValueBytes } from '../../../src/stores/store.ts'
 import { startMemcached } from '../../support/memcached.ts'
-import { startScripted } from '../../support/scripted.ts'
+import { startScriptedServer } from '../../support/scripted-server.ts'
 import { bytes, codeOf, sleep, text } from '../../support/store-helpers.ts'
 
 const stores: Store[] = []
@@ -166,7 +166,7 @@ describe('our own limits', () => {
 
   test('a line before a value that is not understood ends the connection', async () => {
     const heard: string[] = []
-    const server = await startScripted((said) => {
+    const server = await startScriptedServer((said) => {
       heard.push(said)
       return said.includes('session-mirror:probe') ? 'ERROR\r\n' : 'STORED\r\n'
     })

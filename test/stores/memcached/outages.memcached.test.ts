@@ -5,7 +5,7 @@ import { type MemcachedStoreOptions, memcachedStore } from '../../../src/memcach
 import type { Store } from '../../../src/stores/store.ts'
 import { type Memcached, freePort, startMemcached } from '../../support/memcached.ts'
 import { startProxy } from '../../support/proxy.ts'
-import { startScripted } from '../../support/scripted.ts'
+import { startScriptedServer } from '../../support/scripted-server.ts'
 import { bytes, codeOf, openLoop, sleep, text } from '../../support/store-helpers.ts'
 
 let memcached: Memcached
@@ -137,7 +137,7 @@ describe.each(['auto', 'classic'] as const)('in the dialect %s', (dialect) => {
 describe('a circuit breaker', () => {
   test('a server that is not there is left alone for longer and longer, up to two seconds', async () => {
     // It closes every connection, in the middle of our first word.
-    const server = await startScripted((_said, socket) => void socket.destroy())
+    const server = await startScriptedServer((_said, socket) => void socket.destroy())
     const store = open({ servers: server.address, dialect: 'meta' })
     const samples = await openLoop({
       everyMilliseconds: 4,
@@ -158,7 +158,7 @@ describe('a circuit breaker', () => {
 
   test('while it is open one operation at a time tries, and the others fail at once', async () => {
     // It lets the network in and says nothing.
-    const server = await startScripted(() => undefined)
+    const server = await startScriptedServer(() => undefined)
     const store = open({ servers: server.address, timeoutMilliseconds: 150 })
     expect(codeOf(await store.read('a', 60))).toBe('timeout')
     await sleep(110)

@@ -1,7 +1,7 @@
 // Both parsers against streams that were cut, changed, mixed up or made up. The same seed gives the same cases.
 import { describe, expect, test } from 'vitest'
-import type { Answer } from '../../../src/stores/memcached/dialect.ts'
-import { type Exchange, dialects, parse, randomExchange } from '../../support/answers.ts'
+import type { Reply } from '../../../src/stores/memcached/dialect.ts'
+import { type Exchange, dialects, parse, randomExchange } from '../../support/exchanges.ts'
 import { counts } from '../../support/counts.ts'
 import { randomOf } from '../../support/random.ts'
 
@@ -11,11 +11,11 @@ const exchangesOf = (dialect: (typeof dialects)[number], random: () => number, c
 const streamOf = (exchanges: readonly Exchange[]): Buffer =>
   Buffer.concat(exchanges.map(({ bytes }) => bytes))
 /** Quicker than `toEqual`, for hundreds of thousands of them. */
-const same = (one: Answer | undefined, other: Answer | undefined): boolean =>
+const same = (one: Reply | undefined, other: Reply | undefined): boolean =>
   one?.kind === 'hit' && other?.kind === 'hit'
     ? one.token === other.token && one.value.equals(other.value)
     : one?.kind === other?.kind && one?.kind !== 'hit'
-const sameStart = (answers: readonly Answer[], exchanges: readonly Exchange[]): boolean =>
+const sameStart = (answers: readonly Reply[], exchanges: readonly Exchange[]): boolean =>
   answers.every((answer, index) => same(answer, exchanges[index]?.answer))
 
 describe.each(dialects)('the $name parser', (dialect) => {

@@ -1,6 +1,6 @@
 // What a server says of itself (`stats`), over a connection of its own: asked now and then, it must not wait
 // behind operations, nor they behind it.
-import { type GreetingOptions, greet } from './greeting.ts'
+import { type HandshakeOptions, shakeHands } from './handshake.ts'
 
 export interface ServerFigures {
   readonly version: string
@@ -19,9 +19,9 @@ export interface ServerFigures {
 const maxBytes = 64 * 1024
 
 /** Never rejects. Undefined when there is no answer within the deadline, or none that has these figures. */
-export function askFigures(options: GreetingOptions): Promise<ServerFigures | undefined> {
+export function askFigures(options: HandshakeOptions): Promise<ServerFigures | undefined> {
   return new Promise((resolve) => {
-    greet(options, {
+    shakeHands(options, {
       onFail: () => resolve(undefined),
       onReady(socket) {
         let text = ''

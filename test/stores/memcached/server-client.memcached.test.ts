@@ -1,15 +1,15 @@
 // One node by itself: its outcomes, and what it refuses.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type MemcachedNode, createNode } from '../../../src/stores/memcached/node.ts'
-import { toNodeOptions } from '../../../src/stores/memcached/options.ts'
+import { type ServerClient, createServerClient } from '../../../src/stores/memcached/server-client.ts'
+import { toClientOptions } from '../../../src/stores/memcached/options.ts'
 import { type Memcached, startMemcached } from '../../support/memcached.ts'
 import { bytes } from '../../support/store-helpers.ts'
 
 let memcached: Memcached
-let node: MemcachedNode
+let node: ServerClient
 beforeAll(async () => {
   memcached = await startMemcached()
-  node = createNode(toNodeOptions({}, memcached.address))
+  node = createServerClient(toClientOptions({}, memcached.address))
 })
 afterAll(async () => {
   node.close()

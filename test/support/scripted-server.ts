@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, type Socket, createServer } from 'node:net'
 
-export interface Scripted {
+export interface ScriptedServer {
   readonly address: string
   /** Connections so far, by `performance.now()`. */
   readonly connections: readonly number[]
@@ -10,9 +10,9 @@ export interface Scripted {
 }
 
 /** `answer` may write to the socket or close it; what it gives is written. */
-export async function startScripted(
+export async function startScriptedServer(
   answer: (text: string, socket: Socket) => string | undefined,
-): Promise<Scripted> {
+): Promise<ScriptedServer> {
   const sockets = new Set<Socket>()
   const connections: number[] = []
   const server = createServer((socket) => {

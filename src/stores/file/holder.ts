@@ -7,7 +7,7 @@ import { lstat } from 'node:fs/promises'
 import { type Server, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 
-export interface Owner {
+export interface Holder {
   /** Never used again by anybody. */
   readonly id: string
   /**
@@ -32,9 +32,9 @@ export function fitsSockets(directory: string): boolean {
 
 /**
  * One owner, with its socket in `directory`, from the first `assertPresent` on.
- * @example const owner = createOwner('/var/lib/shop/sessions/owners')
+ * @example const owner = createHolder('/var/lib/shop/sessions/owners')
  */
-export function createOwner(directory: string): Owner {
+export function createHolder(directory: string): Holder {
   const id = randomBytes(8).toString('hex')
   // They never come back: an id is random and used once.
   const dead = new Set<string>()

@@ -6,9 +6,9 @@ import { type Queue, createQueue } from '../queue.ts'
  * - a run that hangs: its caller and those behind it reject at the deadline, later ones at once, until it ends. Nobody
  *   else runs for that key meanwhile: the late write of one would overwrite the next one's, perhaps a sign-out.
  * - a run whose caller has gone before its turn came never begins.
- * @example const value = await withDeadline(1000)('key', () => storage.getItem('key'))
+ * @example const value = await createTimedQueue(1000)('key', () => storage.getItem('key'))
  */
-export function withDeadline(timeoutMilliseconds: number): Queue {
+export function createTimedQueue(timeoutMilliseconds: number): Queue {
   const queue = createQueue()
   const stuck = new Set<string>()
 

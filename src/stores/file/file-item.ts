@@ -5,9 +5,9 @@
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { hasCode } from './lock.ts'
+import { hasCode } from './locks.ts'
 
-export interface Entry {
+export interface FileItem {
   readonly token: string
   readonly value: Uint8Array
 }
@@ -21,10 +21,10 @@ const headBytes = 54
  * Missing or expired: `undefined`.
  * @throws what the file system throws, or an error when the file is not one of ours
  */
-export async function readEntry(
+export async function readFileItem(
   path: string,
   { now, expires }: { readonly now: number; readonly expires: number | null },
-): Promise<Entry | undefined> {
+): Promise<FileItem | undefined> {
   const file = await openIfThere(path)
   if (file === undefined) return undefined
   try {
@@ -47,7 +47,7 @@ export async function readEntry(
  * - a failure: what was there is still there, unless the very last flush failed; then it is either.
  * @throws what the file system throws: no room, no permission, no directory
  */
-export async function writeEntry(path: string, entry: Entry, expires: number): Promise<void> {
+export async function writeFileItem(path: string, entry: FileItem, expires: number): Promise<void> {
   // One name for each key: what a killed process left is overwritten by the next writer.
   const draft = `${path}.new`
   try {

@@ -1,18 +1,18 @@
 // SERVER_ERROR: the server understood the operation and could not do it. It is one answer to one question, and
 // the connection stays good; behind a proxy, one dead server must not end the connections to the others.
-import type { Answer, Command } from './dialect.ts'
-import { MemcachedError, surprise } from './failure.ts'
+import type { Reply, Command } from './dialect.ts'
+import { MemcachedError, unexpected } from './memcached-error.ts'
 
 const pattern = /^SERVER_ERROR(?: ([\x20-\x7e]*))?\r\n$/
 
 /** The answer that a SERVER_ERROR line is, or undefined for any other line. @throws MemcachedError `protocol` */
-export function parseRefusal(line: string, command: Command): Answer | undefined {
+export function parseServerError(line: string, command: Command): Reply | undefined {
   const match = pattern.exec(line)
   if (match === null) return undefined
   const [, reason = 'no reason'] = match
   const code = codeOf(reason)
   // No reading stores an object: this is the answer to something else.
-  if (command.kind === 'get' && code !== 'server-error') throw surprise(line)
+  if (command.kind === 'get' && code !== 'server-error') throw unexpected(line)
   return { kind: 'refused', error: new MemcachedError(code, `${meanings[code]} It said: ${reason}.`) }
 }
 

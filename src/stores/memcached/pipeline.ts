@@ -1,11 +1,11 @@
-// One socket that carries operations, with its parser, to its end. Any surprise (a cut, a late answer, a wrong
+// One socket that carries operations, with its parser, to its end. Any unexpected (a cut, a late answer, a wrong
 // byte, another one's answer) fails all that is in flight and drops socket and parser together: no byte is ever
 // read as the answer to another question.
 import type { Socket } from 'node:net'
 import type { Unavailable } from '../store.ts'
-import type { Answer, Command, Dialect } from './dialect.ts'
-import { MemcachedError } from './failure.ts'
-import { createOutgoing } from './outgoing.ts'
+import type { Reply, Command, Dialect } from './dialect.ts'
+import { MemcachedError } from './memcached-error.ts'
+import { createSocketWriter } from './socket-writer.ts'
 import { createFifo } from './fifo.ts'
 
 /** One question on its way to its answer. */
@@ -16,19 +16,19 @@ export interface Operation {
   /** By `performance.now()`. */
   readonly startedAt: number
   readonly deadline: number
-  resolve(outcome: Answer | Unavailable): void
+  resolve(outcome: Reply | Unavailable): void
 }
 
-export interface LinkOptions {
+export interface PipelineOptions {
   readonly socket: Socket
   readonly dialect: Dialect
   /** Called once for each operation; `at` is by `performance.now()`. */
-  settle(operation: Operation, outcome: Answer | Unavailable, at: number): void
+  settle(operation: Operation, outcome: Reply | Unavailable, at: number): void
   /** Called once, before the operations in flight fail. `hasAnswered`: it gave at least one good answer. */
   onEnd(error: MemcachedError, hasAnswered: boolean): void
 }
 
-export interface Link {
+export interface Pipeline {
   readonly inFlight: number
   /** Bytes that the system did not take yet. */
   readonly queuedBytes: number
@@ -37,7 +37,7 @@ export interface Link {
 }
 
 /** Takes over an open socket that nobody listens to. */
-export function createLink({ socket, dialect, settle, onEnd }: LinkOptions): Link {
+export function createPipeline({ socket, dialect, settle, onEnd }: PipelineOptions): Pipeline {
   const parser = dialect.createParser()
   const operations = createFifo<Operation>()
   let hasAnswered = false
@@ -109,7 +109,7 @@ export function createLink({ socket, dialect, settle, onEnd }: LinkOptions): Lin
     } else watchDeadline()
   }
 
-  const outgoing = createOutgoing(socket, () => isEnded)
+  const outgoing = createSocketWriter(socket, () => isEnded)
 
   return {
     get inFlight() {

@@ -2,18 +2,18 @@
 // one deadline.
 import type { Socket } from 'node:net'
 import type { Dialect } from './dialect.ts'
-import { MemcachedError, surprise } from './failure.ts'
-import { type Script, type Step, createScript } from './script.ts'
+import { MemcachedError, unexpected } from './memcached-error.ts'
+import { type CommandScript, type ScriptStep, createCommandScript } from './command-script.ts'
 import { type Endpoint, openSocket } from './socket.ts'
 
-export interface GreetingOptions extends Endpoint {
+export interface HandshakeOptions extends Endpoint {
   readonly dialect: 'auto' | 'meta' | 'classic'
   /** `user password`, one letter for each byte; or nothing to sign in with. */
   readonly login: string | undefined
   readonly timeoutMilliseconds: number
 }
 
-export interface GreetingEvents {
+export interface HandshakeEvents {
   /** Nobody listens to the socket after this call: take it over within it. */
   onReady(socket: Socket, dialect: Dialect): void
   onFail(error: MemcachedError): void
@@ -22,7 +22,7 @@ export interface GreetingEvents {
 const maxAnswerBytes = 512
 
 /** Calls one of the events, once, within `timeoutMilliseconds`. The answer cancels it: then neither is called. */
-export function greet(options: GreetingOptions, { onReady, onFail }: GreetingEvents): () => void {
+export function shakeHands(options: HandshakeOptions, { onReady, onFail }: HandshakeEvents): () => void {
   let isDone = false
   let hangUp = attempt(options.dialect)
   // When this process itself was busy, answers may lie unread in the socket: they are read first.
@@ -45,13 +45,13 @@ export function greet(options: GreetingOptions, { onReady, onFail }: GreetingEve
   }
 
   /** One socket. Gives a function that lets go of it: closes it unless it was handed over. */
-  function attempt(dialect: GreetingOptions['dialect']): () => void {
-    let script: Script | undefined
+  function attempt(dialect: HandshakeOptions['dialect']): () => void {
+    let script: CommandScript | undefined
     let text = ''
     let socket: Socket
     try {
       socket = openSocket(options, () => {
-        script = createScript(dialect, options.login)
+        script = createCommandScript(dialect, options.login)
         proceed(script.begin)
       })
     } catch (error) {
@@ -70,7 +70,7 @@ export function greet(options: GreetingOptions, { onReady, onFail }: GreetingEve
       socket.destroy()
     }
 
-    function proceed(step: Step | MemcachedError): void {
+    function proceed(step: ScriptStep | MemcachedError): void {
       if (step instanceof MemcachedError) finish(() => onFail(step))
       else if ('say' in step) socket.write(step.say, 'latin1')
       else if ('ready' in step) {
@@ -90,7 +90,7 @@ export function greet(options: GreetingOptions, { onReady, onFail }: GreetingEve
       const line = end === text.length - 1 ? text : ''
       const isFull = text.startsWith('ERROR Too many open connections')
       if (isFull) proceed(new MemcachedError('full', 'Memcached has as many connections as it takes.'))
-      else proceed(script?.next(line) ?? surprise(text))
+      else proceed(script?.next(line) ?? unexpected(text))
       text = ''
     }
 

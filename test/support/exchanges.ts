@@ -1,7 +1,7 @@
 // Valid conversations in both dialects, made at random: what was asked, the bytes of each answer, and what they
 // mean. `frame` says which bytes hold the answer together; the others are its value and its token.
 import { classic } from '../../src/stores/memcached/classic.ts'
-import type { Answer, Command, Dialect } from '../../src/stores/memcached/dialect.ts'
+import type { Reply, Command, Dialect } from '../../src/stores/memcached/dialect.ts'
 import { meta } from '../../src/stores/memcached/meta.ts'
 
 export interface Exchange {
@@ -9,7 +9,7 @@ export interface Exchange {
   readonly opaque: string
   readonly bytes: Buffer
   readonly frame: readonly boolean[]
-  readonly answer: Answer
+  readonly answer: Reply
 }
 
 type Random = () => number
@@ -29,11 +29,11 @@ export function randomExchange(dialect: Dialect, random: Random, opaque: string)
       swap: ['stored', 'conflict', 'missing'],
       set: ['stored'],
     } as const
-    const answer: Answer = { kind: pick(kinds[kind]) }
+    const answer: Reply = { kind: pick(kinds[kind]) }
     return { command, opaque, answer, ...write(command, opaque, answer) }
   }
   const command: Command = { kind, key, exptime: random() < 0.7 ? exptime : null }
-  const answer: Answer =
+  const answer: Reply =
     random() < 0.3 ? { kind: 'miss' } : { kind: 'hit', value: Buffer.from(randomValue(random)), token }
   return { command, opaque, answer, ...write(command, opaque, answer) }
 }
@@ -64,7 +64,7 @@ interface Written {
   readonly frame: readonly boolean[]
 }
 
-function metaBytes(command: Command, opaque: string, answer: Answer): Written {
+function metaBytes(command: Command, opaque: string, answer: Reply): Written {
   const { kind } = command
   if (kind === 'add' || kind === 'swap') return classicBytes(command, opaque, answer)
   if (answer.kind === 'hit') {
@@ -81,7 +81,7 @@ function metaBytes(command: Command, opaque: string, answer: Answer): Written {
   return join(`${statuses[answer.kind]} O${opaque}\r\n`)
 }
 
-function classicBytes(command: Command, _opaque: string, answer: Answer): Written {
+function classicBytes(command: Command, _opaque: string, answer: Reply): Written {
   const { kind, key, exptime } = command
   const touched = kind === 'get' && exptime !== null
   if (answer.kind === 'hit') {
@@ -120,7 +120,7 @@ function join(...parts: readonly (string | { readonly loose: string | Buffer })[
 }
 
 export interface Parsed {
-  readonly answers: readonly Answer[]
+  readonly answers: readonly Reply[]
   /** What ended it, or undefined. */
   readonly error: unknown
 }
@@ -128,7 +128,7 @@ export interface Parsed {
 /** Reads chunks as the answers to `exchanges`, as a connection does. */
 export function parse(dialect: Dialect, exchanges: readonly Exchange[], chunks: readonly Buffer[]): Parsed {
   const parser = dialect.createParser()
-  const answers: Answer[] = []
+  const answers: Reply[] = []
   try {
     for (const chunk of chunks) {
       parser.push(chunk)

@@ -1,10 +1,10 @@
 // One node of a pool: whether it is up, and what it must be told before it is believed again. A node that was away
 // while sessions ended still has them; it is held back until it has their tombstones.
-import type { Ended, Read, Store, Unavailable } from '../store.ts'
-import { MemcachedError } from './failure.ts'
-import type { NodeStatistics } from './statistics.ts'
+import type { EndResult, ReadResult, Store, Unavailable } from '../store.ts'
+import { MemcachedError } from './memcached-error.ts'
+import type { ServerStatistics } from './server-statistics.ts'
 
-export interface PoolNode extends Omit<Store, 'guarantees'> {
+export interface PoolServer extends Omit<Store, 'guarantees'> {
   /** A tombstone that did not get here: it goes first when the node is back. False: there are too many. */
   owe(key: string, tombstone: Uint8Array, ttlSeconds: number): boolean
 }
@@ -12,10 +12,10 @@ export interface PoolNode extends Omit<Store, 'guarantees'> {
 /** Tombstones that a node may owe us: some thirty megabytes. More than this, and a sign-out is refused. */
 const maxOwed = 100_000
 
-export interface PoolNodeOptions {
+export interface PoolServerOptions {
   readonly store: Omit<Store, 'name' | 'guarantees'>
   /** Told when the node is held back; the store counts what it does. */
-  readonly statistics: NodeStatistics
+  readonly statistics: ServerStatistics
   readonly now: () => number
 }
 
@@ -24,7 +24,7 @@ interface Owed {
   readonly until: number
 }
 
-export function createPoolNode(name: string, { store, statistics, now }: PoolNodeOptions): PoolNode {
+export function createPoolServer(name: string, { store, statistics, now }: PoolServerOptions): PoolServer {
   const owed = new Map<string, Owed>()
   let paying: Promise<boolean> | undefined
 
@@ -45,7 +45,7 @@ export function createPoolNode(name: string, { store, statistics, now }: PoolNod
     for (const [key, { tombstone, until }] of owed) {
       const seconds = Math.ceil((until - now()) / 1000)
       // oxlint-disable-next-line no-await-in-loop -- one after another: the first failure says that it is still away
-      const ended: Ended = seconds < 1 ? { kind: 'stored' } : await store.end(key, tombstone, seconds)
+      const ended: EndResult = seconds < 1 ? { kind: 'stored' } : await store.end(key, tombstone, seconds)
       if (ended.kind === 'unavailable') return false
       owed.delete(key)
       statistics.owe(owed.size)
@@ -61,7 +61,7 @@ export function createPoolNode(name: string, { store, statistics, now }: PoolNod
 
   return {
     name,
-    read: (key, ttlSeconds): Promise<Read> => ask(() => store.read(key, ttlSeconds)),
+    read: (key, ttlSeconds): Promise<ReadResult> => ask(() => store.read(key, ttlSeconds)),
     create: (key, value, ttlSeconds) => ask(() => store.create(key, value, ttlSeconds)),
     replace: (key, value, options) => ask(() => store.replace(key, value, options)),
     end: (key, value, ttlSeconds) => ask(() => store.end(key, value, ttlSeconds)),

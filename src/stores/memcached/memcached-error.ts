@@ -9,7 +9,7 @@
  * - `out-of-memory`, `too-large`, `server-error`: the server refused this operation; the connection is good.
  *   What was there still is, but for a `set`: that removes what it could not overwrite.
  */
-export type FailureCode =
+export type MemcachedFailureCode =
   | 'cut'
   | 'timeout'
   | 'protocol'
@@ -25,15 +25,15 @@ export type FailureCode =
 
 export class MemcachedError extends Error {
   override readonly name = 'MemcachedError'
-  readonly code: FailureCode
+  readonly code: MemcachedFailureCode
 
-  constructor(code: FailureCode, message: string, cause?: unknown) {
+  constructor(code: MemcachedFailureCode, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
   }
 }
 
-const refusals: ReadonlySet<FailureCode> = new Set(['out-of-memory', 'too-large', 'server-error'])
+const refusals: ReadonlySet<MemcachedFailureCode> = new Set(['out-of-memory', 'too-large', 'server-error'])
 
 /** Whether the server is there and answered, but could not do it. */
 export function isRefusal(cause: unknown): boolean {
@@ -41,6 +41,6 @@ export function isRefusal(cause: unknown): boolean {
 }
 
 /** Of bytes that are no answer to the question; the connection is of no use after it. */
-export function surprise(line: string): MemcachedError {
+export function unexpected(line: string): MemcachedError {
   return new MemcachedError('protocol', `Memcached said ${JSON.stringify(line.slice(0, 80))}.`)
 }

@@ -2,20 +2,20 @@
 // the way in, because a key with a line break would be a command.
 import { SessionError } from '../../protocol/errors.ts'
 import {
-  type Created,
-  type Ended,
-  type Read,
-  type Replaced,
+  type CreateResult,
+  type EndResult,
+  type ReadResult,
+  type ReplaceResult,
   type Unavailable,
   checkKey,
   checkValueSize,
   maxItemBytes,
 } from '../store.ts'
 import { type ConnectionOptions, createConnection } from './connection.ts'
-import type { Answer, PutCommand } from './dialect.ts'
-import { MemcachedError } from './failure.ts'
+import type { Reply, PutCommand } from './dialect.ts'
+import { MemcachedError } from './memcached-error.ts'
 
-export type NodeOptions = ConnectionOptions
+export type ServerClientOptions = ConnectionOptions
 
 /**
  * The outcomes of `Store`, with memcached's own expiry times (`toExptime`). No method rejects because the node is
@@ -23,24 +23,24 @@ export type NodeOptions = ConnectionOptions
  * All reject with SessionError `invalid-option` for a key, a token or an expiry time that is none, and
  * `too-large` for a value of more than `maxItemBytes`.
  */
-export interface MemcachedNode {
+export interface ServerClient {
   /** The value; its lifetime begins anew unless `exptime` is null. Concurrent or repeated: any number. */
-  get(key: string, exptime: number | null): Promise<Read>
+  get(key: string, exptime: number | null): Promise<ReadResult>
   /** Where nothing is. Concurrent: one of many is `stored`. `unavailable`: stored or not; the note at `swap` holds. */
-  add(key: string, value: Uint8Array, exptime: number): Promise<Created>
+  add(key: string, value: Uint8Array, exptime: number): Promise<CreateResult>
   /**
    * Where `token` is. Concurrent: one of many is `stored`. `unavailable`: stored or not; with the cause
    * `out-of-memory` or `too-large` it was not, and what was there still is.
    */
-  swap(key: string, value: Uint8Array, options: { token: string; exptime: number }): Promise<Replaced>
+  swap(key: string, value: Uint8Array, options: { token: string; exptime: number }): Promise<ReplaceResult>
   /** Whatever is there. `unavailable`: stored or not; when memcached has no room it removes the old value. */
-  set(key: string, value: Uint8Array, exptime: number): Promise<Ended>
+  set(key: string, value: Uint8Array, exptime: number): Promise<EndResult>
   /** Fails what is in flight, and all that comes later. Repeated: does nothing. */
   close(): void
 }
 
 /** Connects with the first operation, and again after any failure. Throws nothing. */
-export function createNode(options: NodeOptions): MemcachedNode {
+export function createServerClient(options: ServerClientOptions): ServerClient {
   const connection = createConnection(options)
 
   return {
@@ -87,7 +87,7 @@ function checkExptime(exptime: number): void {
   throw new SessionError('invalid-option', `Memcached takes no expiry time of ${exptime}.`)
 }
 
-type Outcome<Kind> = Extract<Answer, { readonly kind: Kind }> | Unavailable
+type Outcome<Kind> = Extract<Reply, { readonly kind: Kind }> | Unavailable
 
 const readKinds = ['hit', 'miss'] as const
 const addKinds = ['stored', 'exists'] as const
@@ -95,8 +95,8 @@ const swapKinds = ['stored', 'conflict', 'missing'] as const
 const setKinds = ['stored'] as const
 
 /** The dialects give only these kinds to each command; here the types learn it. */
-function expect<Kind extends Answer['kind']>(
-  answer: Answer | Unavailable,
+function expect<Kind extends Reply['kind']>(
+  answer: Reply | Unavailable,
   kinds: readonly Kind[],
 ): Outcome<Kind> {
   if (answer.kind === 'unavailable' || isOneOf(answer, kinds)) return answer
@@ -105,8 +105,8 @@ function expect<Kind extends Answer['kind']>(
 }
 
 function isOneOf<Kind>(
-  answer: Answer,
+  answer: Reply,
   kinds: readonly Kind[],
-): answer is Extract<Answer, { readonly kind: Kind }> {
+): answer is Extract<Reply, { readonly kind: Kind }> {
   return (kinds as readonly unknown[]).includes(answer.kind)
 }

@@ -1,7 +1,7 @@
 // Lines and blocks out of a stream of chunks. Keeps one connection's unread bytes and nothing else.
-import { MemcachedError } from './failure.ts'
+import { MemcachedError } from './memcached-error.ts'
 
-export interface Reader {
+export interface ReplyReader {
   push(chunk: Buffer): void
   /** The next line with its end, or undefined while it is not whole. @throws MemcachedError `protocol` */
   line(): string | undefined
@@ -16,7 +16,7 @@ const newline = 0x0a
 const carriageReturn = 0x0d
 const nothing = Buffer.alloc(0)
 
-export function createReader(): Reader {
+export function createReplyReader(): ReplyReader {
   let front: Buffer = nothing
   /** How much of `front` was read; moving on is cheaper than cutting it off. */
   let start = 0

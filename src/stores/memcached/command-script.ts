@@ -3,18 +3,21 @@
 // before a value would take the value, which may come from a user, for commands. Pure.
 import { classic } from './classic.ts'
 import type { Dialect } from './dialect.ts'
-import { MemcachedError, surprise } from './failure.ts'
+import { MemcachedError, unexpected } from './memcached-error.ts'
 import { meta } from './meta.ts'
 
 /** What we say next, or how it ended; `again`: on another connection. */
-export type Step = { readonly say: string } | { readonly ready: Dialect } | { readonly again: 'classic' }
+export type ScriptStep =
+  | { readonly say: string }
+  | { readonly ready: Dialect }
+  | { readonly again: 'classic' }
 
-export interface Script {
-  readonly begin: Step
+export interface CommandScript {
+  readonly begin: ScriptStep
   /** The server's line, with its end. */
-  next(line: string): Step | MemcachedError
+  next(line: string): ScriptStep | MemcachedError
   /** What a connection that is closed now means, if it is not a failure. */
-  readonly closed: Step | undefined
+  readonly closed: ScriptStep | undefined
 }
 
 const probe = {
@@ -23,12 +26,15 @@ const probe = {
 }
 
 /** `login`: `user password`, one letter for each byte. */
-export function createScript(dialect: 'auto' | 'meta' | 'classic', login: string | undefined): Script {
+export function createCommandScript(
+  dialect: 'auto' | 'meta' | 'classic',
+  login: string | undefined,
+): CommandScript {
   const first = dialect === 'classic' ? 'classic' : 'meta'
   let asked: 'login' | 'meta' | 'classic' = first
   if (login !== undefined) asked = 'login'
 
-  function next(line: string): Step | MemcachedError {
+  function next(line: string): ScriptStep | MemcachedError {
     if (asked === 'login') {
       if (line !== 'STORED\r\n') return refusedLogin(line)
       asked = first
@@ -39,10 +45,12 @@ export function createScript(dialect: 'auto' | 'meta' | 'classic', login: string
       if (/^(EN|HD) Oprobe\r\n$/.test(line)) return { ready: meta }
       if (dialect === 'meta') return notMeta(line)
       asked = 'classic'
-      return /^(ERROR|CLIENT_ERROR|SERVER_ERROR|EN\r\n)/.test(line) ? { say: probe.classic } : surprise(line)
+      return /^(ERROR|CLIENT_ERROR|SERVER_ERROR|EN\r\n)/.test(line)
+        ? { say: probe.classic }
+        : unexpected(line)
     }
     // A proxy may have lost the one server that the probe belongs to; it speaks the dialect all the same.
-    return /^(END|SERVER_ERROR[\x20-\x7e]*)\r\n$/.test(line) ? { ready: classic } : surprise(line)
+    return /^(END|SERVER_ERROR[\x20-\x7e]*)\r\n$/.test(line) ? { ready: classic } : unexpected(line)
   }
 
   return {

@@ -1,7 +1,7 @@
 // What leaves on one socket: all that is written in one turn of the event loop, at once.
 import type { Socket } from 'node:net'
 
-export interface Outgoing {
+export interface SocketWriter {
   /** Bytes that the socket has not been given yet. */
   readonly bytes: number
   /** A line with its end; and a value, which `\r\n` follows, and which must stay as it is until it has left. */
@@ -14,7 +14,7 @@ export interface Outgoing {
  */
 const mostJoined = 262_144
 
-export function createOutgoing(socket: Socket, isEnded: () => boolean): Outgoing {
+export function createSocketWriter(socket: Socket, isEnded: () => boolean): SocketWriter {
   let parts: (string | Uint8Array)[] = []
   let lines = ''
   let bytes = 0

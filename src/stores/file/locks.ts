@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { readlink, symlink, unlink } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Owner } from './owner.ts'
+import type { Holder } from './holder.ts'
 
 export interface Locks {
   /**
@@ -30,7 +30,7 @@ const askAfter = 20
  * No rule depends on time.
  * @example await createLocks(owner, 1000).hold('/var/lib/shop/sessions/locks/ab', change)
  */
-export function createLocks(owner: Owner, timeoutMilliseconds: number): Locks {
+export function createLocks(owner: Holder, timeoutMilliseconds: number): Locks {
   async function acquire(path: string, until: number): Promise<void> {
     const holding = `${owner.id}.${randomBytes(6).toString('hex')}`
     let nextAsk = performance.now() + askAfter

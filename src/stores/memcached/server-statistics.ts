@@ -3,8 +3,8 @@
 import { channel } from 'node:diagnostics_channel'
 import type { ConnectionWatch } from './connection.ts'
 import type { Dialect } from './dialect.ts'
-import { type FailureCode, MemcachedError, isRefusal } from './failure.ts'
-import type { ServerFigures } from './figures.ts'
+import { type MemcachedFailureCode, MemcachedError, isRefusal } from './memcached-error.ts'
+import type { ServerFigures } from './server-figures.ts'
 
 /** What `session-mirror:node` tells, when a node's state changes. */
 export interface NodeEvent {
@@ -29,7 +29,7 @@ export interface NodeStats extends NodeEvent {
   readonly hits: number
   readonly misses: number
   /** By kind: `timeout`, `cut`, `resting`, `out-of-memory` … */
-  readonly failures: Readonly<Partial<Record<FailureCode, number>>>
+  readonly failures: Readonly<Partial<Record<MemcachedFailureCode, number>>>
   /** Of all operations together; divided by `operations`, the mean. */
   readonly milliseconds: number
   /** The longest since `stats` was asked last. */
@@ -38,7 +38,7 @@ export interface NodeStats extends NodeEvent {
   readonly server: ServerFigures | undefined
 }
 
-export interface NodeStatistics extends ConnectionWatch {
+export interface ServerStatistics extends ConnectionWatch {
   /** How many tombstones the node has not got now. */
   owe(owed: number): void
   /** An operation was held back for lack of them. */
@@ -48,13 +48,13 @@ export interface NodeStatistics extends ConnectionWatch {
 
 const health = channel('session-mirror:node')
 
-export function createStatistics(node: string): NodeStatistics {
+export function createServerStatistics(node: string): ServerStatistics {
   let state: NodeState = 'up'
   let owed = 0
   let dialect: Dialect['name'] | undefined
   const counts = { connections: 0, inFlight: 0, operations: 0, hits: 0, misses: 0, milliseconds: 0 }
   let longestMilliseconds = 0
-  const failures: Partial<Record<FailureCode, number>> = {}
+  const failures: Partial<Record<MemcachedFailureCode, number>> = {}
 
   function become(next: NodeState): void {
     if (next === state) return
