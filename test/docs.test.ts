@@ -1,0 +1,138 @@
+// What the documents claim and the code knows: links, tables of errors, routes, headers, channels, times and decisions.
+// The limits have their own test, test/protocol/limits.test.ts.
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { errorTable } from '../src/protocol/error-table.ts'
+import { headers, routesOf } from '../src/protocol/names.ts'
+import { timesOf } from '../src/server/core/assurance.ts'
+import { watchedNames } from '../src/server/core/watch.ts'
+import { root, short } from './support/sources.ts'
+
+const documents = [
+  ...['README.md', 'CHANGELOG.md', 'src/README.md'].map((name) => join(root, name)),
+  ...readdirSync(join(root, 'docs')).map((name) => join(root, 'docs', name)),
+]
+const read = (name: string): string => readFileSync(join(root, name), 'utf8')
+
+/** The text without code, in which a `#` is no heading and a bracket no link. */
+const prose = (file: string): string =>
+  readFileSync(file, 'utf8')
+    .replaceAll(/^```[\s\S]*?^```/gm, '')
+    .replaceAll(/`[^`\n]*\]\([^`\n]*`/g, '')
+
+/** The name that a heading has in a link, as GitHub makes it. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\-_ ]/gu, '')
+    .replaceAll(' ', '-')
+
+const anchorsIn = (file: string): readonly string[] =>
+  [...prose(file).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading))
+
+/** The part of a document between this heading and the next one of the same or a higher level. */
+function sectionOf(document: string, heading: string): string {
+  const lines = document.split('\n')
+  const start = lines.indexOf(heading)
+  const level = /^#+/.exec(heading)?.[0].length ?? 0
+  const length = lines.slice(start + 1).findIndex((line) => new RegExp(`^#{1,${level}} `).test(line))
+  return lines.slice(start + 1, length === -1 ? undefined : start + 1 + length).join('\n')
+}
+
+/** The cells of a section's tables, without their heads. */
+const rowsOf = (section: string): readonly (readonly string[])[] =>
+  section
+    .split('\n')
+    .filter((line, index, lines) => line.startsWith('|') && lines[index + 1]?.startsWith('|---') !== true)
+    .filter((line) => !line.startsWith('|---'))
+    .map((line) =>
+      line
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+
+const wordsIn = (cell: string): readonly string[] =>
+  [...cell.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word)
+
+test('every link between the documents leads to a file and a heading that exist', () => {
+  const broken = documents.flatMap((file) =>
+    [...prose(file).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)]
+      .map(([link, path = '', anchor]) => {
+        const target = path === '' ? file : join(dirname(file), path)
+        const isThere = existsSync(target) && (anchor === undefined || anchorsIn(target).includes(anchor))
+        return isThere ? undefined : `${short(file)}: ${link}`
+      })
+      .filter((link) => link !== undefined),
+  )
+  expect(broken).toEqual([])
+})
+
+describe('docs/protocol.md', () => {
+  const protocol = read('docs/protocol.md')
+
+  test('lists every error code with its HTTP status', () => {
+    const told = rowsOf(sectionOf(protocol, '## Errors')).flatMap(([codes = '', status = '']) => {
+      const statuses = status.split(', ').map(Number)
+      return wordsIn(codes).map((code, index) => [code, statuses[index] ?? statuses[0]] as const)
+    })
+    const answered = Object.entries(errorTable).map(([code, { status }]) => [code, status] as const)
+    const byCode = (one: readonly [string, unknown], other: readonly [string, unknown]): number =>
+      one[0].localeCompare(other[0])
+    expect(
+      told.map(([code, status]) => [code, Number.isNaN(status) ? 0 : status] as const).toSorted(byCode),
+    ).toEqual(answered.toSorted(byCode))
+  })
+
+  test('lists every session route', () => {
+    const told = rowsOf(sectionOf(protocol, '## Routes (default base `/session`)')).flatMap(([route = '']) =>
+      wordsIn(route).flatMap((word) => /^[A-Z]+ ([^?]+)/.exec(word)?.[1] ?? []),
+    )
+    expect([...new Set(told)].toSorted()).toEqual(Object.values(routesOf('/session')).toSorted())
+  })
+
+  test('names every header of the protocol', () => {
+    const told = protocol.toLowerCase()
+    expect(Object.values(headers).filter((name) => !told.includes(`\`${name}`))).toEqual([])
+  })
+})
+
+describe('docs/operations.md', () => {
+  const operations = read('docs/operations.md')
+
+  test('lists every channel on which something is published', () => {
+    const told = rowsOf(sectionOf(operations, '## Metrics'))
+      .map(([channel = '', , when]) => (when === undefined ? '' : (wordsIn(channel)[0] ?? '')))
+      .filter((channel) => channel !== '')
+    expect(told.toSorted()).toEqual([...watchedNames, 'node'].toSorted())
+  })
+
+  test('gives the default times as they are', () => {
+    const rows = rowsOf(sectionOf(operations, '## Times'))
+    const told = new Map(
+      rows.map(([option = '', value = '']) => [wordsIn(option)[0], Number(value.replaceAll(' ', ''))]),
+    )
+    const times = Object.entries(timesOf({}))
+    expect(times.map(([name]) => [name, told.get(name)])).toEqual(times)
+  })
+})
+
+describe('docs/decisions.md', () => {
+  const decisions = read('docs/decisions.md')
+  const titles = [...decisions.matchAll(/^### (.*)$/gm)].map(([, title = '']) => title)
+
+  test('has every decision in its table of contents, in order', () => {
+    const listed = [...decisions.matchAll(/^- \[(.*)\]\(#[^)]*\)$/gm)].map(([, title = '']) => title)
+    expect(listed).toEqual(titles)
+  })
+
+  test('says of each what was decided, rejected and measured, and when to look again', () => {
+    const parts = ['- **Decision:**', '- **Rejected:**', '- **Measured:**', '- **Revisit when**']
+    const incomplete = titles.filter((title) => {
+      const section = sectionOf(decisions, `### ${title}`)
+      return parts.some((part) => section.split(part).length !== 2)
+    })
+    expect(incomplete).toEqual([])
+  })
+})
