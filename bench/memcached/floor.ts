@@ -7,6 +7,8 @@ export interface Floor {
   read(key: string): Promise<{ readonly value: Buffer; readonly token: string }>
   /** `ms` with the token; whether it was stored. */
   swap(key: string, value: Buffer, token: string): Promise<boolean>
+  /** `ms` in mode `add`; whether it was stored. */
+  add(key: string, value: Buffer): Promise<boolean>
   close(): void
 }
 
@@ -68,6 +70,11 @@ export function connectFloor(port: number): Floor {
       new Promise((resolve) => {
         waiting.push((line) => resolve(line.startsWith('HD')))
         write(`ms ${key} ${value.length} C${token} T900\r\n`, value)
+      }),
+    add: (key, value) =>
+      new Promise((resolve) => {
+        waiting.push((line) => resolve(line.startsWith('HD')))
+        write(`ms ${key} ${value.length} ME T900\r\n`, value)
       }),
     close: () => void socket.destroy(),
   }

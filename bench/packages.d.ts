@@ -47,3 +47,16 @@ declare module 'workbox-background-sync' {
     size(): Promise<number>
   }
 }
+declare module 'express-session' {
+  import type { IncomingMessage, ServerResponse } from 'node:http'
+  type SessionModule = (
+    options: object,
+  ) => (request: IncomingMessage, response: ServerResponse, next: () => void) => void
+  const session: SessionModule
+  export default session
+}
+declare module 'connect-memcached' {
+  import type session from 'express-session'
+  const connect: (module: typeof session) => new (options: { readonly hosts: readonly string[] }) => object
+  export default connect
+}
