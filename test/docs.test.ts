@@ -98,6 +98,18 @@ describe('docs/protocol.md', () => {
   })
 })
 
+describe('docs/security.md', () => {
+  test('names tests that exist', () => {
+    const named = rowsOf(read('docs/security.md').split('## The rules')[1] ?? '').flatMap(
+      ([, , tests = '']) => wordsIn(tests),
+    )
+    const kinds = ['', '.test.ts', '.browser.test.ts', '.memcached.test.ts']
+    const missing = named.filter((name) => !kinds.some((kind) => existsSync(join(root, 'test', name + kind))))
+    expect(named.length).toBeGreaterThan(60)
+    expect(missing).toEqual([])
+  })
+})
+
 describe('docs/operations.md', () => {
   const operations = read('docs/operations.md')
 
