@@ -60,3 +60,13 @@ declare module 'connect-memcached' {
   const connect: (module: typeof session) => new (options: { readonly hosts: readonly string[] }) => object
   export default connect
 }
+declare module '@fastify/cookie' {
+  import type { FastifyPluginCallback } from 'fastify'
+  const plugin: FastifyPluginCallback
+  export default plugin
+}
+declare module '@fastify/session' {
+  import type { FastifyPluginCallback } from 'fastify'
+  const plugin: FastifyPluginCallback<Readonly<Record<string, unknown>>>
+  export default plugin
+}

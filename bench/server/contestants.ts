@@ -2,7 +2,6 @@
 // app (scenario.ts) in the shortest form that the library's own documentation shows.
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import { join } from 'node:path'
-import type { FastifySessionOptions } from '@fastify/session'
 import type { Store as MirrorStore } from '../../src/stores/store.ts'
 import { createFloorApp } from './floor.ts'
 import { type Start, greeting, profile, routes } from './scenario.ts'
@@ -153,13 +152,13 @@ async function fastifySession({ memcached }: Start): Promise<Server> {
   await app.register(cookie)
   await app.register(plugin, {
     secret,
-    store: new MemcachedStore({ hosts: [memcached] }) as FastifySessionOptions['store'] & object, // What it wants, by its documentation.
+    store: new MemcachedStore({ hosts: [memcached] }),
     rolling: false,
     saveUninitialized: false,
     cookie: { secure: false },
   })
   app.all('/*', (request, reply) =>
-    reply.send(actPeer({ url: request.url }, request.session as unknown as PeerSession)),
+    reply.send(actPeer({ url: request.url }, (request as unknown as { session: PeerSession }).session)),
   )
   await app.ready()
   return app.server
