@@ -34,7 +34,7 @@ const noAnswer: readonly Row[] = [
 ]
 
 export function memoryRows(session: typeof Shop): readonly Row[] {
-  const { mirror } = session.inspect().local.mirror
+  const { mirror } = session.inspect().local
   const pending = new Set(pendingKeys(session.inspect().local))
   const keys = ['user', 'stamps', 'theme', 'cart', 'note', 'visits'] as const
   return [

@@ -1,13 +1,13 @@
 // Turns a change of the local state into events. Every tab derives them from the same documents, so each
 // tells its own app, whichever tab did the work.
 import type { Mutation, Outcome } from '../protocol/mutation.ts'
-import type { LocalState } from '../mirror/local.ts'
-import { isParked } from '../mirror/parking.ts'
+import type { LocalState } from '../mirror/steps/local-state.ts'
+import { isParked } from '../mirror/sync/parking.ts'
 import type { Emitter } from './events.ts'
 
 export function announce(emitter: Emitter, after: LocalState, before: LocalState): void {
-  const owner = after.mirror.mirror.owner
-  const previous = before.mirror.mirror.owner
+  const { owner } = after.mirror
+  const previous = before.mirror.owner
   if (owner !== previous) emitter.emit('owner', { owner, previous })
   if (isParked(after, before)) emitter.emit('parked', { count: after.parcels.length })
   if (after.outbox.settled === before.outbox.settled) return

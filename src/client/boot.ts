@@ -5,13 +5,13 @@ import { isObject } from '../protocol/json.ts'
 import { bootCopyCharacters } from '../protocol/limits.ts'
 import { format } from '../protocol/names.ts'
 import { type SessionSchema, definitionOf } from '../protocol/schema.ts'
-import { type Entry, type Mirror, entryOf, isEpoch } from '../protocol/state.ts'
-import type { LocalState } from '../mirror/local.ts'
-import type { TabMirror } from '../mirror/mirror.ts'
+import { type Entry, type MirrorState, entryOf, isEpoch } from '../protocol/state.ts'
+import { type LocalState, isBlank } from '../mirror/steps/local-state.ts'
+import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 
 export interface BootCopy {
   /** What is shown until the mirror is read; undefined when there is no copy. */
-  read(): Mirror | undefined
+  read(): MirrorState | undefined
   /** Brings the copy up to the mirror. */
   keep(mirror: TabMirror): void
 }
@@ -51,20 +51,20 @@ export function createBootCopy(name: string, keys: readonly string[]): BootCopy 
       if (text !== null && mirror === undefined) store(undefined)
       return mirror
     },
-    keep({ durability, state }) {
-      const { mirror, persistent, version } = state.mirror
+    keep({ durability, document }) {
+      const { epoch, persistent, version } = document
       // Every write comes by here; only the mirror counts.
       if (seen === durability + version) return
       seen = durability + version
       if (keys.length === 0) {
         // Another page's copy of a session that is no more: whoever signs out here must not leave it behind.
-        if (load()?.includes(JSON.stringify(mirror.epoch)) === true) return
+        if (load()?.includes(JSON.stringify(epoch)) === true) return
         kept = null
         return store(undefined)
       }
       // A session that ends with the browser leaves nothing behind; one in memory has nothing to come back to.
-      const isKept = mirror.epoch !== null && persistent !== false && durability === 'disk'
-      const text = isKept ? textOf(mirror, keys) : undefined
+      const isKept = epoch !== null && persistent !== false && durability === 'disk'
+      const text = isKept ? textOf(document, keys) : undefined
       store(text !== undefined && text.length <= bootCopyCharacters ? text : undefined)
     },
   }
@@ -78,12 +78,12 @@ export function checkBootKeys(schema: SessionSchema, keys: readonly string[]): r
 }
 
 /** What is shown first: the copy, with what was written meanwhile, until there is a mirror. */
-export function withMirror(state: LocalState, mirror: Mirror | undefined): LocalState {
-  if (mirror === undefined || state.mirror.version > 0) return state
-  return { ...state, mirror: { ...state.mirror, mirror } }
+export function withMirror(state: LocalState, mirror: MirrorState | undefined): LocalState {
+  if (mirror === undefined || !isBlank(state.mirror)) return state
+  return { ...state, mirror: { ...state.mirror, ...mirror } }
 }
 
-function textOf(mirror: Mirror, keys: readonly string[]): string {
+function textOf(mirror: MirrorState, keys: readonly string[]): string {
   const { epoch, owner } = mirror
   const entries = keys.flatMap((key): [string, Entry][] => {
     const entry = entryOf(mirror.keys, key)
@@ -93,7 +93,7 @@ function textOf(mirror: Mirror, keys: readonly string[]): string {
   return JSON.stringify({ format, epoch, owner, keys: Object.fromEntries(entries) })
 }
 
-function parse(text: string | null, keys: readonly string[]): Mirror | undefined {
+function parse(text: string | null, keys: readonly string[]): MirrorState | undefined {
   try {
     const value: unknown = JSON.parse(text ?? 'null')
     if (!isObject(value) || value['format'] !== format || !isObject(value['keys'])) return undefined
@@ -108,7 +108,7 @@ function parse(text: string | null, keys: readonly string[]): Mirror | undefined
       owner: typeof owner === 'string' ? owner : null,
       revision: 0,
       keys: Object.fromEntries(entries),
-    } as Mirror
+    } as MirrorState
   } catch {
     return undefined // Somebody else's text.
   }

@@ -3,17 +3,15 @@ import { SessionError } from '../protocol/errors.ts'
 import type { Json } from '../protocol/json.ts'
 import { routesOf, sharedNamesOf } from '../protocol/names.ts'
 import { type SessionSchema, definitionOf } from '../protocol/schema.ts'
-import { attachedFetch, createSilent } from '../mirror/attach.ts'
-import type { Hint } from '../mirror/channel.ts'
-import { databaseStorage } from '../mirror/database.ts'
-import { knownBy } from '../mirror/known.ts'
-import { leaveOf } from '../mirror/leaving.ts'
-import { pendingOf } from '../mirror/local.ts'
-import { createMirror } from '../mirror/mirror.ts'
-import { createRefresh } from '../mirror/refresh.ts'
-import { absolute } from '../mirror/send.ts'
-import { type Contact, askForNews, createSync, sendOnly, wantsAfter } from '../mirror/sync.ts'
-import { createTransport } from '../mirror/transport.ts'
+import { attachedFetch, createSilent } from '../mirror/sync/attached-fetch.ts'
+import type { Hint } from '../mirror/tabs/channel.ts'
+import { databaseStorage } from '../mirror/storage/database-storage.ts'
+import { knownBy } from '../mirror/sync/known-session.ts'
+import { createMirror } from '../mirror/tabs/tab-mirror.ts'
+import { createRefresh } from '../mirror/sync/refresh.ts'
+import { absolute } from '../mirror/wire/send.ts'
+import { type Contact, askForNews, createSync, sendOnly, wantsAfter } from '../mirror/sync/sync.ts'
+import { createTransport } from '../mirror/wire/transport.ts'
 import { announce } from './announce.ts'
 import { checkBootKeys, createBootCopy, withMirror } from './boot.ts'
 import { type Listener, createEmitter } from './events.ts'
@@ -70,7 +68,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   const lifecycle = createLifecycle({ mirror, sync, now, onRestored: () => setContact('none') })
   const writes = createWrites({ schema, mirror, read: view.get, onWrite: lifecycle.soon })
   const pull = async (): Promise<void> => void (await sync.run(askForNews))
-  const take = (hint: Hint): Promise<Contact> => sync.run(() => wantsAfter(hint, mirror.state.mirror.mirror))
+  const take = (hint: Hint): Promise<Contact> => sync.run(() => wantsAfter(hint, mirror.document))
   const flush = (): Promise<Contact> => sync.run(sendOnly)
   const silent = createSilent()
   const attached = attachedFetch(
@@ -94,7 +92,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     options: wantedWorker,
     base,
     syncTag: names.syncTag,
-    hasRest: () => leaveOf(mirror.state) !== undefined || pendingOf(mirror.state).length > 0,
+    hasRest: () => mirror.pendingSignOut !== undefined || mirror.pending.length > 0,
     onNewer: () => emitter.emit('outdated', {}),
   })
 
@@ -188,13 +186,13 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
       return status
     },
     get owner() {
-      return mirror.state.mirror.mirror.owner
+      return mirror.owner
     },
     get durability() {
       return mirror.durability
     },
     get pending() {
-      return pendingOf(mirror.state).length
+      return mirror.pending.length
     },
     get(key: string) {
       const definition = definitionOf(schema, key)
@@ -214,7 +212,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
     on: emitter.on,
     async flush() {
       await flush()
-      return { pending: pendingOf(mirror.state).length }
+      return { pending: mirror.pending.length }
     },
     pull,
     fetch(input: RequestInfo | URL, init?: RequestInit) {

@@ -2,9 +2,9 @@
 // page's error handler and stops nobody else.
 import type { Json } from '../protocol/json.ts'
 import type { Mutation, Outcome } from '../protocol/mutation.ts'
-import type { Discarded } from '../mirror/handover.ts'
-import type { Exchange } from '../mirror/send.ts'
-import type { Durability } from '../mirror/storage.ts'
+import type { Discarded } from '../mirror/sync/handover.ts'
+import type { Exchange } from '../mirror/wire/send.ts'
+import type { Durability } from '../mirror/storage/storage.ts'
 import type { Status } from './status.ts'
 
 export interface SessionEvents {

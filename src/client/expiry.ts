@@ -1,7 +1,7 @@
 // The end of the session as people meet it: how long it has, a warning before it, and staying by being active. The times
 // are the server's, in seconds from its answer; what passed since then is estimated so that neither sleep nor a clock
 // that is set can make it too short for long: what the estimate says is asked, not believed.
-import type { TabMirror } from '../mirror/mirror.ts'
+import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 
 export interface ExpiryOptions {
   readonly mirror: TabMirror
@@ -44,7 +44,7 @@ export function createExpiry(options: ExpiryOptions): Expiry {
     readonly wall: number
     readonly span: number
   } {
-    const { notedAt, expiresAt } = mirror.state.mirror
+    const { notedAt, expiresAt } = mirror.document
     const wall = now()
     // An answer that another run of the browser got: only the wall clock knows how long ago.
     const age = Math.max(0, wall - notedAt)
@@ -57,7 +57,7 @@ export function createExpiry(options: ExpiryOptions): Expiry {
   }
 
   function left(): number | null {
-    return mirror.state.mirror.mirror.epoch === null ? null : noted.left - elapsed()
+    return mirror.epoch === null ? null : noted.left - elapsed()
   }
 
   function schedule(): void {
@@ -88,7 +88,7 @@ export function createExpiry(options: ExpiryOptions): Expiry {
    * any earlier, the asking itself would keep an idle session alive.
    */
   function margin(): number {
-    const { notedAt, freshUntil } = mirror.state.mirror
+    const { notedAt, freshUntil } = mirror.document
     return Math.max(1000, freshUntil - notedAt)
   }
 
@@ -104,11 +104,7 @@ export function createExpiry(options: ExpiryOptions): Expiry {
 
   const stopChanges = mirror.onChange((after, before) => {
     const [next, last] = [after.mirror, before.mirror]
-    if (
-      next.notedAt === last.notedAt &&
-      next.expiresAt === last.expiresAt &&
-      next.mirror.epoch === last.mirror.epoch
-    )
+    if (next.notedAt === last.notedAt && next.expiresAt === last.expiresAt && next.epoch === last.epoch)
       return
     noted = read()
     isWarned = false

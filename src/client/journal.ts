@@ -2,14 +2,15 @@
 // ends with the tab, as people expect of what was not kept. Promises that it never holds an older state than was sent:
 // that would be sent twice.
 import { isObject } from '../protocol/json.ts'
+import type { LocalState } from '../mirror/steps/local-state.ts'
 import {
-  type LocalState,
   parseMirrorDocument,
   parseOpenMutation,
   parseOutboxDocument,
   parseParcel,
-} from '../mirror/local.ts'
-import type { Journal } from '../mirror/storage.ts'
+  toStoredMirror,
+} from '../mirror/storage/stored-form.ts'
+import type { Journal } from '../mirror/storage/storage.ts'
 
 /** A page that is reloaded needs so many milliseconds at most to let go of its journal. */
 const patience = 1000
@@ -48,7 +49,14 @@ export function tabJournal(name: string): Journal | undefined {
       if (held !== client) void hold(client)
       try {
         // Encrypted parcels are binary, and are not this tab's to keep.
-        storage.setItem(key, JSON.stringify({ ...state, parcels: state.parcels.filter(isText) }))
+        storage.setItem(
+          key,
+          JSON.stringify({
+            ...state,
+            mirror: toStoredMirror(state.mirror),
+            parcels: state.parcels.filter(isText),
+          }),
+        )
       } catch {
         // Full: nothing is better than what was.
         storage.removeItem(key)

@@ -1,7 +1,7 @@
 // When to look: a page comes up, comes back, gets a network, is hidden. Owns the timers and listeners of a
 // session, so that closing it leaves nothing behind.
-import { type Sync, askForNews, sendOnly } from '../mirror/sync.ts'
-import type { TabMirror } from '../mirror/mirror.ts'
+import { type Sync, askForNews, sendOnly } from '../mirror/sync/sync.ts'
+import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 
 export interface Lifecycle {
   /** There is something to send: soon, so that quick writes share a batch. */

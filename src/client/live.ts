@@ -1,9 +1,9 @@
 // Hearing at once what other devices change: one visible tab holds the server's event stream, chosen by a Web Lock; the
 // others learn from it as they learn from any tab. A stream only wakes: what is new comes by a pull, the one way in. All
 // other ways to hear of a change work without it.
-import type { Fetch } from '../mirror/send.ts'
-import type { Hint } from '../mirror/channel.ts'
-import type { TabMirror } from '../mirror/mirror.ts'
+import type { Fetch } from '../mirror/wire/send.ts'
+import type { Hint } from '../mirror/tabs/channel.ts'
+import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 import type { Epoch } from '../protocol/state.ts'
 import { readEvents } from './event-stream.ts'
 
@@ -41,8 +41,7 @@ export function createLive({ mirror, url, fetch, lock, onNews, onDoubt }: LiveOp
   let refused: Epoch | undefined
 
   const epochNow = (): Epoch | null => {
-    const { mirror: known, leaving } = mirror.state.mirror
-    return leaving === null ? known.epoch : null
+    return mirror.pendingSignOut === undefined ? mirror.epoch : null
   }
 
   /** Starts, stops, or starts anew for another session. */
@@ -82,7 +81,7 @@ export function createLive({ mirror, url, fetch, lock, onNews, onDoubt }: LiveOp
       timer = setTimeout(() => quiet.abort(), silence)
     }
     try {
-      const { revision } = mirror.state.mirror.mirror
+      const { revision } = mirror.document
       const request = new Request(`${url}?since=${revision}&epoch=${epoch}`, {
         credentials: 'include',
         cache: 'no-store',

@@ -1,11 +1,9 @@
 // Signing out: the mirror is wiped first, in every tab, with or without a network; then the server is told.
 import { SessionError } from '../protocol/errors.ts'
-import { leave } from '../mirror/handover.ts'
-import { anySession } from '../mirror/leaving.ts'
-import { pendingOf } from '../mirror/local.ts'
-import type { TabMirror } from '../mirror/mirror.ts'
-import type { Transport } from '../mirror/transport.ts'
-import { type Contact, type Sync, askForNews, sendOnly } from '../mirror/sync.ts'
+import { signOutHere } from '../mirror/steps/sign-out.ts'
+import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
+import type { Transport } from '../mirror/wire/transport.ts'
+import { type Contact, type Sync, askForNews, sendOnly } from '../mirror/sync/sync.ts'
 import type { SignOutOptions, SignedOut } from './session.ts'
 
 /** Milliseconds that a step of signing out may take: it must not hang on a dead network. */
@@ -18,7 +16,7 @@ export async function signOut(
 ): Promise<SignedOut> {
   // Another tab may have written, or the page may have just begun: what is on disk counts.
   await mirror.reload()
-  if (pendingOf(mirror.state).length > 0) {
+  if (mirror.pending.length > 0) {
     if (pending === 'refuse') {
       throw new SessionError(
         'pending-writes',
@@ -28,11 +26,11 @@ export async function signOut(
     if (pending === 'flush') await inTime(sync.run(sendOnly))
   }
   // A sign-in by a plain form is not known here before the first answer: ask whose session it is that ends.
-  const contact = mirror.state.mirror.mirror.epoch === null ? await inTime(sync.run(askForNews)) : 'live'
-  const unnamed = contact === 'live' ? null : anySession
-  await mirror.transact((state) => leave(state, { unnamed, isEverywhere: everywhere }), 'strict')
+  const contact = mirror.epoch === null ? await inTime(sync.run(askForNews)) : 'live'
+  const orAny = contact !== 'live'
+  await mirror.transact((state) => signOutHere(state, { orAny, isEverywhere: everywhere }), 'strict')
   await inTime(sync.run(sendOnly))
-  const { leaving, everywhere: heard } = mirror.state.mirror
+  const { leaving, everywhere: heard } = mirror.document
   const server = leaving === null ? 'confirmed' : 'queued'
   return everywhere
     ? { server, everywhere: heard === 'wanted' || heard === undefined ? 'queued' : heard }
@@ -41,7 +39,7 @@ export async function signOut(
 
 /** @throws SessionError with the server's code; `store-unavailable` when it cannot be reached */
 export async function endOthers(mirror: TabMirror, transport: Transport): Promise<void> {
-  const { epoch } = mirror.state.mirror.mirror
+  const { epoch } = mirror
   if (epoch === null) return
   const answer = await transport.endOthers(epoch)
   if (answer.kind === 'problem') throw new SessionError(answer.code)

@@ -1,6 +1,6 @@
 // What a session can say of itself, as one union, computed from the stored state and the last contact.
-import type { Ending, LocalState } from '../mirror/local.ts'
-import type { Contact } from '../mirror/sync.ts'
+import type { Ending, LocalState } from '../mirror/steps/local-state.ts'
+import type { Contact } from '../mirror/sync/sync.ts'
 
 export type Status =
   /** Storage has not answered yet; `ready` has not resolved. */
@@ -13,7 +13,7 @@ export type Status =
 
 export function statusOf(state: LocalState, isReady: boolean, contact: Contact): Status {
   if (!isReady) return { state: 'starting' }
-  if (state.mirror.ending !== null && state.mirror.mirror.epoch === null) return state.mirror.ending
+  if (state.mirror.ending !== null && state.mirror.epoch === null) return state.mirror.ending
   if (contact === 'live') return { state: 'live' }
   return { state: 'stale', reason: contact === 'none' ? 'unchecked' : contact }
 }

@@ -4,7 +4,7 @@ import { type Json, toJson } from '../protocol/json.ts'
 import { type Mutation, valueWithPending } from '../protocol/mutation.ts'
 import { type SessionSchema, checkValue, definitionOf } from '../protocol/schema.ts'
 import { type Entry, entryOf } from '../protocol/state.ts'
-import { type LocalState, pendingOf } from '../mirror/local.ts'
+import { type LocalState, pendingOf } from '../mirror/steps/local-state.ts'
 import { type Listener, callSafely } from './events.ts'
 
 export interface View {
@@ -119,7 +119,7 @@ interface Showing {
 
 function show(
   { schema, read }: Showing,
-  { mirror: { mirror } }: LocalState,
+  { mirror }: LocalState,
   { key, pending, before }: { key: string; pending: readonly Mutation[]; before: Shown | undefined },
 ): Shown {
   const entry = read(key, entryOf(mirror.keys, key))

@@ -5,10 +5,10 @@ import * as limits from '../protocol/limits.ts'
 import type { Base, Mutation, Outcome } from '../protocol/mutation.ts'
 import { type KeyDefinition, type SessionSchema, checkValue, definitionOf } from '../protocol/schema.ts'
 import { entryOf } from '../protocol/state.ts'
-import { type LocalState, pendingOf } from '../mirror/local.ts'
-import type { TabMirror } from '../mirror/mirror.ts'
-import type { Durability } from '../mirror/storage.ts'
-import { randomToken } from '../mirror/token.ts'
+import { type LocalState, pendingOf } from '../mirror/steps/local-state.ts'
+import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
+import type { Durability } from '../mirror/storage/storage.ts'
+import { randomToken } from '../mirror/steps/random-token.ts'
 
 /** What became of a write, beyond the server's own outcomes. */
 export type WriteOutcome =
@@ -72,7 +72,7 @@ export function createWrites({ schema, mirror, read, onWrite }: Options): Writes
 
   function write(mutation: Mutation, changes: readonly Change[]): Sent {
     checkRoom(mirror.state, mutation)
-    const { owner } = mirror.state.mirror.mirror
+    const { owner } = mirror
     const awaited: Waiting = { owner, resolve: () => undefined, isReplaced: false, changes, replaced: [] }
     const acknowledged = new Promise<WriteOutcome>((resolve) => {
       awaited.resolve = resolve
@@ -200,11 +200,11 @@ function fateOf(
 ): WriteOutcome {
   // One that came too late for the parcel is not in there.
   if (after.parcels.some(({ ids }) => ids?.includes(id))) return { code: 'parked' }
-  const isOver = after.mirror.life !== before.mirror.life || after.mirror.mirror.owner !== owner
+  const isOver = after.mirror.life !== before.mirror.life || after.mirror.owner !== owner
   return { code: isOver ? 'discarded' : 'superseded' }
 }
 
-function baseOf({ mirror: { mirror } }: LocalState, key: string): Base {
+function baseOf({ mirror }: LocalState, key: string): Base {
   const entry = entryOf(mirror.keys, key)
   if (entry === undefined) return { epoch: mirror.epoch, revision: 0 }
   return { epoch: mirror.epoch, revision: entry[0], value: entry[1] }

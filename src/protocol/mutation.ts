@@ -3,7 +3,7 @@
 import { SessionError } from './errors.ts'
 import type { Json } from './json.ts'
 import { type KeyDefinition, type SessionSchema, checkValue, definitionOf } from './schema.ts'
-import { type Epoch, type Mirror, entryOf } from './state.ts'
+import { type Epoch, type MirrorState, entryOf } from './state.ts'
 
 /** What the writer saw: under `if-unchanged`, `merge` and for `update` the server compares it. */
 export interface Base {
@@ -79,7 +79,7 @@ export function decide(
 /** The value that a browser shows: the mirror's, with the pending mutations of this key on top. */
 export function valueWithPending(
   schema: SessionSchema,
-  mirror: Mirror,
+  mirror: MirrorState,
   { key, pending }: { readonly key: string; readonly pending: readonly Mutation[] },
 ): Json | undefined {
   const definition = definitionOf(schema, key)

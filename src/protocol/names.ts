@@ -11,6 +11,12 @@ export const headers = {
   freshIn: 'session-fresh-in',
 } as const
 
+/**
+ * Stands in `Session-Epoch` where no session may answer: no session has it as its epoch, so a sign-out that carries it
+ * ends none, and a request of the app that carries it reads none.
+ */
+export const noSession = 'acknowledge'
+
 /** The version of wire and storage. The worker and every tab compare it before they trust each other. */
 export const format = 1
 

@@ -20,17 +20,17 @@ export type Entry = readonly [revision: number, value: Json]
 export type Entries = Readonly<Record<string, Entry>>
 
 /** The browser's copy. `epoch` is null while there is no session. */
-export interface Mirror {
+export interface MirrorState {
   readonly epoch: Epoch | null
   readonly owner: string | null
   readonly revision: number
   readonly keys: Entries
 }
 
-export const emptyMirror: Mirror = { epoch: null, owner: null, revision: 0, keys: {} }
+export const emptyMirror: MirrorState = { epoch: null, owner: null, revision: 0, keys: {} }
 
 /** What changed since a revision; `since: null` means the patch is the whole mirror. */
-export interface Patch extends Mirror {
+export interface Patch extends MirrorState {
   readonly since: number | null
   /** Names of removed keys, with the revision that removed each. */
   readonly removed: Readonly<Record<string, number>>
@@ -40,7 +40,7 @@ export interface Patch extends Mirror {
  * The mirror after `patch`. Returns `mirror` itself when the patch is older or says nothing new, and
  * `gap` when the patch starts after the mirror's revision, so that only a whole one can help.
  */
-export function adopt(mirror: Mirror, patch: Patch): Mirror | 'gap' {
+export function adopt(mirror: MirrorState, patch: Patch): MirrorState | 'gap' {
   if (patch.epoch !== mirror.epoch) return patch.since === null ? toMirror(patch, patch.keys) : 'gap'
   if (patch.revision < mirror.revision) return mirror
   // A whole one of the same revision may differ: a deploy may have made a key hidden.
@@ -66,6 +66,6 @@ export function entryOf(keys: Entries, name: string): Entry | undefined {
   return Object.hasOwn(keys, name) ? keys[name] : undefined
 }
 
-function toMirror({ epoch, owner, revision }: Mirror, keys: Entries): Mirror {
+function toMirror({ epoch, owner, revision }: MirrorState, keys: Entries): MirrorState {
   return { epoch, owner, revision, keys }
 }

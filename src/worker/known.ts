@@ -1,9 +1,10 @@
 // The worker's view of the session: the mirror document, read again before every decision, because a worker may
 // have slept for hours. Without storage it knows of no session, and then passes requests on as they are.
-import { type Hint, type Notice, openChannel } from '../mirror/channel.ts'
-import { connect } from '../mirror/connection.ts'
-import type { KnownSession } from '../mirror/known.ts'
-import { type MirrorDocument, emptyMirrorDocument, parseMirrorDocument } from '../mirror/local.ts'
+import { type Hint, type Notice, openChannel } from '../mirror/tabs/channel.ts'
+import { connectDatabase } from '../mirror/storage/database-connection.ts'
+import type { KnownSession } from '../mirror/sync/known-session.ts'
+import { type MirrorDocument, emptyMirrorDocument, isBlank } from '../mirror/steps/local-state.ts'
+import { parseMirrorDocument, toStoredMirror } from '../mirror/storage/stored-form.ts'
 import type { SharedNames } from '../protocol/names.ts'
 
 /** Milliseconds for which storage is left alone after it failed. */
@@ -24,7 +25,7 @@ export interface WorkerSession extends KnownSession {
 }
 
 export function createWorkerSession({ database, channel }: SharedNames): WorkerSession {
-  const { use } = connect(database)
+  const { use } = connectDatabase(database)
   const listeners = new Set<() => void>()
   let document = emptyMirrorDocument()
   let isRetired = false
@@ -46,7 +47,7 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
       })
       // What a tab told meanwhile is newer than a read that began before; an empty database was cleared.
       const read = parse(known)
-      if (read.version === 0 || read.version >= document.version) document = read
+      if (isBlank(read) || read.version >= document.version) document = read
       isRetired = retired === true
       readAt = Date.now()
     } catch {
@@ -60,7 +61,7 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
         const transaction = opened.transaction('mirror', 'readwrite')
         const before = parse(await transaction.store.get('mirror'))
         const after = step(before)
-        if (after !== before) await transaction.store.put(after, 'mirror')
+        if (after !== before) await transaction.store.put(toStoredMirror(after), 'mirror')
         await transaction.done
         document = after
       })
@@ -110,7 +111,7 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
         function look(): void {
           // Other news may come first, a refreshed cookie for one: a page has to have asked the server.
           const isAsked = document.notedAt !== notedAt && document.refreshedAt === refreshedAt
-          if (isAsked || hint.epoch === null || hint.epoch === document.mirror.epoch) done()
+          if (isAsked || hint.epoch === null || hint.epoch === document.epoch) done()
         }
         function done(): void {
           clearTimeout(timer)

@@ -3,18 +3,18 @@
 // the next page to decide, which sends the same bytes again and gets the same answer.
 import type { MirrorMessage } from '../protocol/messages.ts'
 import type { SharedNames } from '../protocol/names.ts'
-import { type Notice } from '../mirror/channel.ts'
-import { databaseStorage } from '../mirror/database.ts'
-import { leaveOf, leftAfter } from '../mirror/leaving.ts'
-import { type LocalState, type Sealed, pendingOf } from '../mirror/local.ts'
-import { withLock } from '../mirror/lock.ts'
-import { difference } from '../mirror/merge.ts'
-import { seal, settle } from '../mirror/outbox.ts'
-import type { Refresh } from '../mirror/refresh.ts'
-import type { Answer } from '../mirror/send.ts'
-import { adoptMessage } from '../mirror/snapshot.ts'
-import type { Step, Storage } from '../mirror/storage.ts'
-import type { Transport } from '../mirror/transport.ts'
+import { type Notice } from '../mirror/tabs/channel.ts'
+import { databaseStorage } from '../mirror/storage/database-storage.ts'
+import { namedBy, pendingSignOut, signedOutBy } from '../mirror/steps/sign-out.ts'
+import { type LocalState, type SealedBatch, isBlank, pendingOf } from '../mirror/steps/local-state.ts'
+import { withLock } from '../mirror/tabs/lock.ts'
+import { noticeOf } from '../mirror/tabs/merge.ts'
+import { sealBatch, settle } from '../mirror/steps/outbox.ts'
+import type { Refresh } from '../mirror/sync/refresh.ts'
+import type { ServerAnswer } from '../mirror/wire/send.ts'
+import { adoptMessage } from '../mirror/steps/snapshot.ts'
+import type { StorageStep, Storage } from '../mirror/storage/storage.ts'
+import type { Transport } from '../mirror/wire/transport.ts'
 
 export interface LastResortOptions {
   readonly names: SharedNames
@@ -49,23 +49,23 @@ export async function sendRest(options: LastResortOptions): Promise<void> {
 async function sendNext(storage: Storage, options: LastResortOptions): Promise<'more' | 'done'> {
   const { transport, refresh, now } = options
   const state = await storage.load()
-  const leave = leaveOf(state)
-  if (leave !== undefined) {
-    const answer = await transport.signOut(leave.epoch, leave.isEverywhere)
-    const left = leftAfter(leave, answer)
+  const leaving = pendingSignOut(state.mirror)
+  if (leaving !== undefined) {
+    const answer = await transport.signOut(namedBy(leaving.leaving), leaving.isEverywhere)
+    const left = signedOutBy(leaving, answer)
     if (left === undefined) return unlessUnreachable(answer)
     await change(left, 'relaxed')
     return 'more'
   }
   // Who is here has to be known before anything is sent for them.
-  if (state.mirror.version === 0 || pendingOf(state).length === 0) return 'done'
+  if (isBlank(state.mirror) || pendingOf(state).length === 0) return 'done'
   if ((await refresh.ahead()).kind === 'over') return 'done'
-  const sealed = state.outbox.sealed ?? (await change(seal, 'strict')).outbox.sealed
+  const sealed = state.outbox.sealed ?? (await change(sealBatch, 'strict')).outbox.sealed
   return sealed === null ? 'done' : sendBatch(sealed, state)
 
-  async function sendBatch(batch: Sealed, { mirror: sent }: LocalState): Promise<'more' | 'done'> {
+  async function sendBatch(batch: SealedBatch, { mirror: sent }: LocalState): Promise<'more' | 'done'> {
     const sentAt = now()
-    const answer = await transport.sync(sent.mirror, batch.text)
+    const answer = await transport.sync(sent, batch.text)
     if (answer.kind === 'problem' && answer.code === 'stale')
       return (await refresh.after(sentAt)).kind === 'fresh' ? 'more' : 'done'
     if (answer.kind !== 'message') return unlessUnreachable(answer)
@@ -76,10 +76,10 @@ async function sendNext(storage: Storage, options: LastResortOptions): Promise<'
     return after.outbox.sealed?.text === batch.text ? 'done' : 'more'
   }
 
-  async function change(step: Step, durability: 'relaxed' | 'strict'): Promise<LocalState> {
+  async function change(step: StorageStep, durability: 'relaxed' | 'strict'): Promise<LocalState> {
     let before = state
     const after = await storage.transact((current) => step((before = current)), durability)
-    options.tell(difference(before, after))
+    options.tell(noticeOf(before, after))
     return after
   }
 }
@@ -87,18 +87,18 @@ async function sendNext(storage: Storage, options: LastResortOptions): Promise<'
 /** Nothing but what the batch has done. When anything else is new, all stays as it was. */
 function settledBy(
   message: MirrorMessage,
-  { current, sent, batch }: { current: LocalState; sent: LocalState['mirror']; batch: Sealed },
+  { current, sent, batch }: { current: LocalState; sent: LocalState['mirror']; batch: SealedBatch },
   now: number,
 ): LocalState {
-  const { life, mirror } = current.mirror
+  const { life, epoch } = current.mirror
   // An ending, a sign-out among them, is another life; another owner has another epoch.
-  if (life !== sent.life || mirror.epoch !== sent.mirror.epoch) return current
+  if (life !== sent.life || epoch !== sent.epoch) return current
   const settled = settle(current, batch, { outcomes: message.outcomes ?? [], keys: message.keys })
   const next = adoptMessage(settled, message, now)
   return next === 'gap' ? current : next
 }
 
-function unlessUnreachable(answer: Answer<unknown>): 'done' {
+function unlessUnreachable(answer: ServerAnswer<unknown>): 'done' {
   const isLater =
     answer.kind === 'unreachable' || (answer.kind === 'problem' && answer.code === 'store-unavailable')
   if (isLater) throw new Error('The session server cannot be reached.')

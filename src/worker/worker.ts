@@ -4,10 +4,11 @@
 import { parseRevisionHeader } from '../protocol/messages.ts'
 import { format, headers, sharedNamesOf } from '../protocol/names.ts'
 import type { WorkerMessage, WorkerReport } from '../protocol/worker-messages.ts'
-import { attachedFetch, createSilent } from '../mirror/attach.ts'
-import type { MirrorDocument } from '../mirror/local.ts'
-import { createRefresh } from '../mirror/refresh.ts'
-import { createTransport } from '../mirror/transport.ts'
+import { attachedFetch, createSilent } from '../mirror/sync/attached-fetch.ts'
+import { type MirrorDocument, isBlank } from '../mirror/steps/local-state.ts'
+import { leavingText } from '../mirror/steps/sign-out.ts'
+import { createRefresh } from '../mirror/sync/refresh.ts'
+import { createTransport } from '../mirror/wire/transport.ts'
 import { decide } from './intercept.ts'
 import { createWorkerSession } from './known.ts'
 import { sendRest } from './last-resort.ts'
@@ -98,8 +99,13 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
   }
 
   function mayLeaveEarly({ clientId, request: { method } }: FetchEvent): boolean {
-    const { version, leaving } = session.document
-    return (method === 'GET' || method === 'HEAD') && pages.has(clientId) && version > 0 && leaving === null
+    const { document } = session
+    return (
+      (method === 'GET' || method === 'HEAD') &&
+      pages.has(clientId) &&
+      !isBlank(document) &&
+      document.leaving === null
+    )
   }
 
   function send(event: FetchEvent, check?: (response: Response) => Promise<void>): Promise<Response> {
@@ -200,9 +206,9 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
  * event stream may have told the pages before its answer came.
  */
 function isOutdated(answer: Response, before: MirrorDocument, now: MirrorDocument): boolean {
-  const isSame = now.mirror.epoch === before.mirror.epoch && now.leaving === before.leaving
-  if (isSame && now.version > 0) return false
+  const isSame = now.epoch === before.epoch && leavingText(now.leaving) === leavingText(before.leaving)
+  if (isSame && !isBlank(now)) return false
   const said = answer.headers.get(headers.revision)
   if (said === null || answer.status === 401 || answer.status === 409) return true
-  return (parseRevisionHeader(said)?.epoch ?? null) === before.mirror.epoch
+  return (parseRevisionHeader(said)?.epoch ?? null) === before.epoch
 }

@@ -5,13 +5,11 @@ import type { Patient } from '../../src/client/doctor/patient.ts'
 
 afterEach(() => vi.unstubAllGlobals())
 
-const emptyState = { mirror: { mirror: { epoch: null } } }
-
 test('a server that trusts no proxy is found by a page that came by https', async () => {
   vi.stubGlobal('location', new URL('https://shop.example/'))
   const answer = (secure: boolean): Partial<Patient> => ({
     base: '/session',
-    mirror: { state: emptyState } as never,
+    mirror: { epoch: null } as never,
     now: () => 1_800_000_000_000,
     fetch: async () =>
       Response.json({ at: 1_800_000_000, secure, cookie: {}, probe: 'arrived', session: 'sent' }),

@@ -1,7 +1,7 @@
 // The cases that went wrong once: races, second tabs, broken storage and unreasonable servers.
 import { HttpResponse, http } from 'msw'
 import { describe, expect, test } from 'vitest'
-import { memoryStorage } from '../../src/mirror/fallback.ts'
+import { memoryStorage } from '../../src/mirror/storage/memory-storage.ts'
 import { create, goOffline, network, onServer, open, openLive, quiet, server, signedIn } from './harness.ts'
 
 describe('two tabs', () => {

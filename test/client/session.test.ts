@@ -13,7 +13,7 @@ describe('reading and writing', () => {
     ])
     expect(session.status).toEqual({ state: 'live' })
     expect(new Set(server.calls)).toEqual(new Set(['GET /session 200']))
-    expect(session.inspect().local.mirror.mirror.epoch).toBeNull()
+    expect(session.inspect().local.mirror.epoch).toBeNull()
   })
 
   test('a write is visible at once, kept on disk, acknowledged, and on the server', async () => {

@@ -118,7 +118,7 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
     })
     expect(answers).toEqual(Array.from({ length: 20 }, () => [200, 'ada']))
     expect(app.count('POST', '/session/refresh') - before).toBe(1)
-    const { epoch } = await page.evaluate(() => window.session.inspect().local.mirror.mirror)
+    const { epoch } = await page.evaluate(() => window.session.inspect().local.mirror)
     expect(app.seen.at(-1)).toMatchObject({ path: '/api/me', epoch })
   })
 

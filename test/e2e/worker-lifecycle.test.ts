@@ -248,7 +248,7 @@ test('an API of another origin gets the cookie and the epoch, and is refreshed f
         [api.origin, count] as const,
       )
     expect(await ask(1)).toEqual(['ada'])
-    const { epoch } = await page.evaluate(() => window.session.inspect().local.mirror.mirror)
+    const { epoch } = await page.evaluate(() => window.session.inspect().local.mirror)
     expect(api.seen.find(({ method, path: to }) => method === 'GET' && to === '/api/me')).toMatchObject({
       epoch,
       site: 'same-site',

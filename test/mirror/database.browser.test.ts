@@ -1,10 +1,10 @@
 // The storage on the browser's own IndexedDB, with the ways in which it fails people.
 import { expect, test } from 'vitest'
 import type { Mutation } from '../../src/protocol/mutation.ts'
-import { databaseStorage } from '../../src/mirror/database.ts'
-import { type OpenMutation, pendingOf } from '../../src/mirror/local.ts'
-import { createMirror } from '../../src/mirror/mirror.ts'
-import { seal } from '../../src/mirror/outbox.ts'
+import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
+import { type OpenMutation, pendingOf } from '../../src/mirror/steps/local-state.ts'
+import { createMirror } from '../../src/mirror/tabs/tab-mirror.ts'
+import { sealBatch } from '../../src/mirror/steps/outbox.ts'
 
 let count = 0
 const freshName = (): string => `database-test-${Date.now()}-${++count}`
@@ -36,7 +36,7 @@ test('two connections that seal at the same time seal each write once', async ()
   const name = freshName()
   const [a, b] = [databaseStorage(name), databaseStorage(name)]
   await Promise.all(Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? a : b).write(entry(), [])))
-  await Promise.all([a.transact(seal, 'strict'), b.transact(seal, 'strict')])
+  await Promise.all([a.transact(sealBatch, 'strict'), b.transact(sealBatch, 'strict')])
   const state = await a.load()
   expect(state.outbox.sealed?.mutations).toHaveLength(20)
   expect(state.open).toEqual([])

@@ -3,14 +3,15 @@ import { afterEach, expect, test } from 'vitest'
 import type { Mutation } from '../../src/protocol/mutation.ts'
 import type { MirrorMessage } from '../../src/protocol/messages.ts'
 import { type Epoch, emptyMirror } from '../../src/protocol/state.ts'
-import { databaseStorage } from '../../src/mirror/database.ts'
-import { memoryStorage } from '../../src/mirror/fallback.ts'
-import { adoptAnswer, endAnswered, leave } from '../../src/mirror/handover.ts'
-import { type OpenMutation, pendingOf } from '../../src/mirror/local.ts'
-import { type TabMirror, createMirror } from '../../src/mirror/mirror.ts'
-import { seal } from '../../src/mirror/outbox.ts'
-import { toParcel } from '../../src/mirror/parking.ts'
-import type { Storage } from '../../src/mirror/storage.ts'
+import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
+import { memoryStorage } from '../../src/mirror/storage/memory-storage.ts'
+import { adoptAnswer, endAnswered } from '../../src/mirror/sync/handover.ts'
+import { type OpenMutation, emptyMirrorDocument, pendingOf } from '../../src/mirror/steps/local-state.ts'
+import { type TabMirror, createMirror } from '../../src/mirror/tabs/tab-mirror.ts'
+import { signOutHere } from '../../src/mirror/steps/sign-out.ts'
+import { sealBatch } from '../../src/mirror/steps/outbox.ts'
+import { toParcel } from '../../src/mirror/sync/parking.ts'
+import type { Storage } from '../../src/mirror/storage/storage.ts'
 
 let opened: TabMirror[] = []
 let names = 0
@@ -60,11 +61,7 @@ const grace = answer({
 })
 const take = (mirror: TabMirror, message: MirrorMessage): Promise<unknown> =>
   adoptAnswer(mirror, message, {
-    sent: {
-      asked: mirror.state.mirror.mirror,
-      sealed: mirror.state.outbox.sealed,
-      life: mirror.state.mirror.life,
-    },
+    sent: { document: mirror.document, sealed: mirror.state.outbox.sealed },
     now: Date.now,
   })
 
@@ -85,7 +82,7 @@ test('another tab hears of a write with its value, and of its sealing', async ()
   await a.write(set('theme', 'dark'))
   await heard()
   expect(pendingOf(b.state)).toMatchObject([{ key: 'theme', value: 'dark' }])
-  await b.transact(seal, 'strict')
+  await b.transact(sealBatch, 'strict')
   await heard()
   expect(a.state.open).toHaveLength(0)
   expect(a.state.outbox.sealed?.text).toBe(b.state.outbox.sealed?.text)
@@ -95,7 +92,7 @@ test('two tabs that seal at the same time seal each mutation once', async () => 
   const name = freshName()
   const [a, b] = [await tab(name), await tab(name)]
   await Promise.all([a.write(increment('n')), b.write(increment('n')), a.write(increment('n'))])
-  await Promise.all([a.transact(seal, 'strict'), b.transact(seal, 'strict')])
+  await Promise.all([a.transact(sealBatch, 'strict'), b.transact(sealBatch, 'strict')])
   const state = await (await tab(name)).reload()
   expect(state.outbox.sealed?.mutations).toHaveLength(3)
   expect(state.open).toHaveLength(0)
@@ -157,7 +154,7 @@ test('another user’s sign-in leaves nothing readable of the first, here or on 
   await take(mirror, ada)
   await mirror.write(set('note', 'secret of ada'))
   await take(mirror, grace)
-  expect(mirror.state.mirror.mirror.owner).toBe('grace')
+  expect(mirror.owner).toBe('grace')
   expect(pendingOf(mirror.state)).toEqual([])
   const onDisk = JSON.stringify(await databaseStorage(name).load(), (_key, value: unknown) =>
     value instanceof ArrayBuffer ? String.fromCharCode(...new Uint8Array(value)) : value,
@@ -197,11 +194,11 @@ test('what cannot be read any more when its owner is back is given up, and told'
   await mirror.write(set('note', 'of ada'))
   await take(mirror, grace)
   const discarded: unknown[] = []
-  const { mirror: asked, life } = mirror.state.mirror
+  const { document } = mirror
   // The server's secret was changed: the same owner, another key.
   const otherKey = { ...ada, epoch: 'epoch-ada-2' as Epoch, parking: `parkingid123.${'z'.repeat(43)}` }
   await adoptAnswer(mirror, otherKey, {
-    sent: { asked, life, sealed: null },
+    sent: { document, sealed: null },
     now: Date.now,
     onDiscarded: (what) => discarded.push(what),
   })
@@ -214,9 +211,9 @@ test('a sealed batch comes back from parking byte for byte', async () => {
   const mirror = await tab(freshName())
   await take(mirror, ada)
   await mirror.write(increment('n'))
-  const text = (await mirror.transact(seal, 'strict')).outbox.sealed?.text
-  const asked = mirror.state.mirror.mirror
-  await adoptAnswer(mirror, grace, { sent: { asked, sealed: null, life: 0 }, now: Date.now })
+  const text = (await mirror.transact(sealBatch, 'strict')).outbox.sealed?.text
+  const { document } = mirror
+  await adoptAnswer(mirror, grace, { sent: { document, sealed: null }, now: Date.now })
   expect(mirror.state.outbox.sealed).toBeNull()
   await take(mirror, { ...ada, epoch: 'epoch-ada-2' as Epoch })
   expect(mirror.state.outbox.sealed?.text).toBe(text)
@@ -225,34 +222,34 @@ test('a sealed batch comes back from parking byte for byte', async () => {
 test('an answer to a question about a session that is gone here is outdated', async () => {
   const mirror = await tab(freshName())
   await take(mirror, ada)
-  const asked = mirror.state.mirror.mirror
-  await mirror.transact((state) => leave(state))
+  const { document } = mirror
+  await mirror.transact((state) => signOutHere(state))
   const result = await adoptAnswer(
     mirror,
     { ...ada, revision: 9 },
-    { sent: { asked, sealed: null, life: 0 }, now: Date.now },
+    { sent: { document, sealed: null }, now: Date.now },
   )
   expect(result).toBe('outdated')
-  expect(mirror.state.mirror.mirror.epoch).toBeNull()
+  expect(mirror.epoch).toBeNull()
 })
 
 test('a first pull that was under way does not undo a sign-out', async () => {
   const mirror = await tab(freshName())
-  const asked = emptyMirror
+  const document = emptyMirrorDocument()
   await take(mirror, ada)
-  await mirror.transact((state) => leave(state))
-  await adoptAnswer(mirror, ada, { sent: { asked, sealed: null, life: 0 }, now: Date.now })
-  expect(mirror.state.mirror.mirror.epoch).toBeNull()
+  await mirror.transact((state) => signOutHere(state))
+  await adoptAnswer(mirror, ada, { sent: { document, sealed: null }, now: Date.now })
+  expect(mirror.epoch).toBeNull()
 })
 
 test('a loss keeps the anonymous outbox for the next session, and asks to be acknowledged', async () => {
   const mirror = await tab(freshName())
   await take(mirror, answer({ epoch: 'epoch-anon' as Epoch, revision: 2, keys: { theme: [2, 'dark'] } }))
   await mirror.write(increment('visits'))
-  const sent = { asked: mirror.state.mirror.mirror, sealed: null, life: mirror.state.mirror.life }
+  const sent = { document: mirror.document, sealed: null }
   await endAnswered(mirror, { state: 'lost', keys: ['theme'] }, { sent, now: Date.now })
-  expect(mirror.state.mirror.ending).toEqual({ state: 'lost', keys: ['theme'] })
-  expect(mirror.state.mirror.mirror).toEqual(emptyMirror)
+  expect(mirror.document.ending).toEqual({ state: 'lost', keys: ['theme'] })
+  expect(mirror.document).toMatchObject(emptyMirror)
   expect(pendingOf(mirror.state)).toHaveLength(1)
-  expect(mirror.state.mirror.leaving).not.toBeNull()
+  expect(mirror.document.leaving).not.toBeNull()
 })

@@ -3,8 +3,13 @@ import * as limits from '../../src/protocol/limits.ts'
 import { parseBatch } from '../../src/protocol/messages.ts'
 import type { Mutation, Outcome } from '../../src/protocol/mutation.ts'
 import type { Epoch } from '../../src/protocol/state.ts'
-import { type LocalState, type OpenMutation, emptyLocalState, pendingOf } from '../../src/mirror/local.ts'
-import { fork, seal, settle, withOpen } from '../../src/mirror/outbox.ts'
+import {
+  type LocalState,
+  type OpenMutation,
+  emptyLocalState,
+  pendingOf,
+} from '../../src/mirror/steps/local-state.ts'
+import { fork, sealBatch, settle, withOpen } from '../../src/mirror/steps/outbox.ts'
 
 let count = 0
 const open = (mutation: Mutation, saw: readonly string[] = []): OpenMutation => ({
@@ -47,32 +52,32 @@ test('a later set of the same key takes the place of an earlier one; increments 
 })
 
 test('a sealed batch is text that the server reads back as the same mutations', () => {
-  const sealed = seal(withWrites(set('a', '1'), increment('n'))).outbox.sealed
+  const sealed = sealBatch(withWrites(set('a', '1'), increment('n'))).outbox.sealed
   const batch = parseBatch(sealed?.text ?? '')
   expect(batch.number).toBe(1)
   expect(batch.mutations).toEqual(sealed?.mutations)
 })
 
 test('while a batch is on its way nothing else is sealed, and its text never changes', () => {
-  const first = seal(withWrites(set('a', '1')))
+  const first = sealBatch(withWrites(set('a', '1')))
   const later = { ...first, open: withOpen(first.open, open(set('a', '2'))) }
-  expect(seal(later)).toBe(later)
+  expect(sealBatch(later)).toBe(later)
   expect(pendingOf(later).map((m) => m.kind === 'set' && m.value)).toEqual(['1', '2'])
 })
 
 test('settling takes the outcomes by mutation, and the next batch gets the next number', () => {
-  const sealed = seal(withWrites(set('a', '1')))
+  const sealed = sealBatch(withWrites(set('a', '1')))
   const batch = sealed.outbox.sealed
   if (batch === null) throw new Error('nothing sealed')
   const settled = settle(sealed, batch, { outcomes: [{ code: 'ok', revision: 7 }], keys: {} })
   expect(settled.outbox.sealed).toBeNull()
   expect(settled.outbox.settled[batch.mutations[0]?.id ?? '']).toEqual({ code: 'ok', revision: 7 })
-  const next = seal({ ...settled, open: withOpen([], open(set('b', '1'))) })
+  const next = sealBatch({ ...settled, open: withOpen([], open(set('b', '1'))) })
   expect(next.outbox.sealed?.number).toBe(2)
 })
 
 test('a batch that another tab has settled is not settled again', () => {
-  const sealed = seal(withWrites(set('a', '1')))
+  const sealed = sealBatch(withWrites(set('a', '1')))
   const batch = sealed.outbox.sealed
   if (batch === null) throw new Error('nothing sealed')
   const settled = settle(sealed, batch, { outcomes: [{ code: 'ok', revision: 7 }], keys: {} })
@@ -81,7 +86,7 @@ test('a batch that another tab has settled is not settled again', () => {
 
 describe('a write made on top of our own earlier one', () => {
   function settledWith(stored: string): LocalState {
-    const first = seal(withWrites(set('a', 'mine', 3)))
+    const first = sealBatch(withWrites(set('a', 'mine', 3)))
     const batch = first.outbox.sealed
     if (batch === null) throw new Error('nothing sealed')
     const second = open(set('a', 'mine too', 3), [batch.mutations[0]?.id ?? ''])
@@ -106,7 +111,7 @@ describe('a write made on top of our own earlier one', () => {
 describe('two tabs that compute from one value', () => {
   test('replace only what they saw; the other one meets it on the server, in a batch of its own', () => {
     const state = withWrites(set('list', 'a', 3), set('list', 'b', 3))
-    const sealed = seal(state)
+    const sealed = sealBatch(state)
     expect(sealed.outbox.sealed?.mutations).toMatchObject([{ value: 'a' }])
     expect(sealed.open).toMatchObject([{ mutation: { value: 'b', base: { revision: 3 } } }])
   })
@@ -120,15 +125,15 @@ describe('two tabs that compute from one value', () => {
 
 test('a write of somebody who has left is never sealed and never shown', () => {
   const state = withWrites(set('a', 'of nobody'))
-  const mirror = { ...state.mirror, mirror: { ...state.mirror.mirror, owner: 'grace' } }
+  const mirror = { ...state.mirror, owner: 'grace' }
   const handed = { ...state, mirror }
   expect(pendingOf(handed)).toEqual([])
-  expect(seal(handed).outbox.sealed).toBeNull()
-  expect(seal(handed).open).toEqual([])
+  expect(sealBatch(handed).outbox.sealed).toBeNull()
+  expect(sealBatch(handed).open).toEqual([])
 })
 
 test('a forked batch goes out again under a new client id as its first', () => {
-  const sealed = seal(withWrites(set('a', '1')))
+  const sealed = sealBatch(withWrites(set('a', '1')))
   const batch = sealed.outbox.sealed
   if (batch === null) throw new Error('nothing sealed')
   const forked = fork(sealed, batch)
@@ -144,7 +149,7 @@ test('a long outbox is sent in several batches, none above the limits', () => {
   let state = withWrites(...Array.from({ length: 450 }, () => increment('n')))
   const sizes: number[] = []
   while (state.open.length > 0 || state.outbox.sealed !== null) {
-    state = seal(state)
+    state = sealBatch(state)
     const batch = state.outbox.sealed
     if (batch === null) throw new Error('nothing sealed')
     sizes.push(batch.mutations.length)

@@ -4,16 +4,22 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { MirrorMessage } from '../../src/protocol/messages.ts'
 import type { Base, Mutation } from '../../src/protocol/mutation.ts'
 import { type Epoch, emptyMirror } from '../../src/protocol/state.ts'
-import { openChannel } from '../../src/mirror/channel.ts'
-import { databaseStorage } from '../../src/mirror/database.ts'
-import { memoryStorage } from '../../src/mirror/fallback.ts'
-import { adoptAnswer, endAnswered } from '../../src/mirror/handover.ts'
-import { type LocalState, type OpenMutation, emptyLocalState, pendingOf } from '../../src/mirror/local.ts'
-import { merge, newer } from '../../src/mirror/merge.ts'
-import { type TabMirror, createMirror } from '../../src/mirror/mirror.ts'
-import { seal, withOpen } from '../../src/mirror/outbox.ts'
-import { toOpen } from '../../src/mirror/stamp.ts'
-import type { Storage } from '../../src/mirror/storage.ts'
+import { openChannel } from '../../src/mirror/tabs/channel.ts'
+import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
+import { memoryStorage } from '../../src/mirror/storage/memory-storage.ts'
+import { adoptAnswer, endAnswered } from '../../src/mirror/sync/handover.ts'
+import {
+  type LocalState,
+  type OpenMutation,
+  emptyLocalState,
+  emptyMirrorDocument,
+  pendingOf,
+} from '../../src/mirror/steps/local-state.ts'
+import { merge, newer } from '../../src/mirror/tabs/merge.ts'
+import { type TabMirror, createMirror } from '../../src/mirror/tabs/tab-mirror.ts'
+import { sealBatch, withOpen } from '../../src/mirror/steps/outbox.ts'
+import { toOpen } from '../../src/mirror/steps/stamp.ts'
+import type { Storage } from '../../src/mirror/storage/storage.ts'
 
 let opened: { close(): void }[] = []
 afterEach(() => {
@@ -64,14 +70,13 @@ const of = (owner: string, revision = 1): MirrorMessage =>
     parking: `parkingof${owner}.${'k'.repeat(43)}`,
   })
 const take = (mirror: TabMirror, message: MirrorMessage): Promise<unknown> => {
-  const { mirror: document, outbox } = mirror.state
-  const sent = { asked: document.mirror, sealed: outbox.sealed, life: document.life }
+  const sent = { document: mirror.document, sealed: mirror.state.outbox.sealed }
   return adoptAnswer(mirror, message, { sent, now: Date.now })
 }
 /** Who is anonymous, and was told so. */
 function told(change: Partial<LocalState> = {}): LocalState {
   const state = emptyLocalState()
-  return { ...state, mirror: { ...state.mirror, version: 1, mirror: { ...emptyMirror, epoch } }, ...change }
+  return { ...state, mirror: { ...state.mirror, version: 1, epoch }, ...change }
 }
 
 describe('what a write is made on', () => {
@@ -104,16 +109,16 @@ describe('what another tab tells', () => {
   })
 
   test('of another owner takes the batch of the one before from the screen', () => {
-    const state = seal(told({ open: [open(set('note', 'of nobody'))] }))
+    const state = sealBatch(told({ open: [open(set('note', 'of nobody'))] }))
     const { mirror } = state
-    const theirs = { ...mirror, version: Date.now() + 9999, mirror: { ...mirror.mirror, owner: 'ada' } }
+    const theirs = { ...mirror, version: Date.now() + 9999, owner: 'ada' }
     expect(pendingOf(merge(state, { mirror: theirs }))).toEqual([])
   })
 
   test('is not undone by a read of storage that began before', () => {
-    const before = seal(told({ open: [open(set('note', 'of nobody'))] }))
+    const before = sealBatch(told({ open: [open(set('note', 'of nobody'))] }))
     const { mirror } = before
-    const theirs = { ...mirror, version: Date.now() + 9999, mirror: { ...mirror.mirror, owner: 'ada' } }
+    const theirs = { ...mirror, version: Date.now() + 9999, owner: 'ada' }
     expect(pendingOf(newer(before, merge(before, { mirror: theirs })))).toEqual([])
   })
 
@@ -155,7 +160,7 @@ describe('another owner', () => {
     const mirror = await tab(name)
     await take(mirror, of('ada'))
     await mirror.write(set('strict', 'mine', base(0)))
-    await mirror.transact(seal)
+    await mirror.transact(sealBatch)
     await take(mirror, { ...of('ada', 2), outcomes: [{ code: 'conflict', revision: 2, value: 'of ada' }] })
     expect(JSON.stringify((await databaseStorage(name).load()).outbox.settled)).toContain('of ada')
     await take(mirror, of('grace'))
@@ -177,7 +182,7 @@ describe('another owner', () => {
     const mirror = await tab(`strict-${++names}`, storage)
     await take(mirror, of('ada'))
     await mirror.write(set('note', 'of ada'))
-    await mirror.transact(seal)
+    await mirror.transact(sealBatch)
     await take(mirror, of('grace'))
     await take(mirror, of('ada', 5))
     expect(strict).toEqual([true])
@@ -186,8 +191,8 @@ describe('another owner', () => {
 
 test('a browser without a mirror that has a dead cookie is told so once, and goes on', async () => {
   const mirror = await tab(`dead-${++names}`)
-  const sent = { asked: emptyMirror, life: 0, sealed: null }
+  const sent = { document: emptyMirrorDocument(), sealed: null }
   await endAnswered(mirror, { state: 'signed-out', reason: 'expired' }, { sent, now: Date.now })
-  expect(mirror.state.mirror.version).toBeGreaterThan(0)
-  expect(mirror.state.mirror.ending).toBeNull()
+  expect(mirror.document.version).toBeGreaterThan(0)
+  expect(mirror.document.ending).toBeNull()
 })

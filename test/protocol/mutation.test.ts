@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Current, type Mutation, decide, valueWithPending } from '../../src/protocol/mutation.ts'
 import { defineSession, definitionOf, readable, writable } from '../../src/protocol/schema.ts'
-import type { Epoch, Mirror } from '../../src/protocol/state.ts'
+import type { Epoch, MirrorState } from '../../src/protocol/state.ts'
 import * as v from 'valibot'
 
 const epoch = 'epoch-one' as Epoch
@@ -98,7 +98,12 @@ describe('policies', () => {
 })
 
 test('a browser shows the mirror with its pending writes on top, in order', () => {
-  const mirror: Mirror = { epoch, owner: null, revision: 3, keys: { visits: [2, 10], theme: [3, 'light'] } }
+  const mirror: MirrorState = {
+    epoch,
+    owner: null,
+    revision: 3,
+    keys: { visits: [2, 10], theme: [3, 'light'] },
+  }
   const pending: Mutation[] = [
     { id: 'mutation-1', kind: 'increment', key: 'visits', by: 2 },
     set('theme', 'dark'),

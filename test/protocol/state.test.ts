@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { type Epoch, type Mirror, type Patch, adopt } from '../../src/protocol/state.ts'
+import { type Epoch, type MirrorState, type Patch, adopt } from '../../src/protocol/state.ts'
 
 const one = 'epoch-one' as Epoch
 const two = 'epoch-two' as Epoch
-const mirror: Mirror = { epoch: one, owner: 'ada', revision: 5, keys: { a: [2, 'a2'], b: [5, 'b5'] } }
+const mirror: MirrorState = { epoch: one, owner: 'ada', revision: 5, keys: { a: [2, 'a2'], b: [5, 'b5'] } }
 const patch = (change: Partial<Patch>): Patch => ({
   epoch: one,
   owner: 'ada',

@@ -63,7 +63,7 @@ test('one script controls the page, and the page’s plain requests get the sess
 
   const answer = await fetch('/mocked-api/order', { method: 'POST', body: 'two apples' })
   expect(await answer.json()).toEqual({ owner: 'ada', body: 'two apples' })
-  expect(seen).toEqual([{ path: 'order', epoch: session.inspect().local.mirror.mirror.epoch }])
+  expect(seen).toEqual([{ path: 'order', epoch: session.inspect().local.mirror.epoch }])
 })
 
 test('a cookie that is stale is refreshed by the worker, through the handlers, and the request repeated with its body', async () => {

@@ -1,8 +1,9 @@
 // What the worker knows: from storage, and from what the tabs tell meanwhile.
 import 'fake-indexeddb/auto'
 import { expect, test, vi } from 'vitest'
-import { databaseStorage } from '../../src/mirror/database.ts'
-import { type MirrorDocument, emptyMirrorDocument } from '../../src/mirror/local.ts'
+import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
+import { toStoredMirror } from '../../src/mirror/storage/stored-form.ts'
+import { type MirrorDocument, emptyMirrorDocument } from '../../src/mirror/steps/local-state.ts'
 import { format, sharedNamesOf } from '../../src/protocol/names.ts'
 import { createWorkerSession } from '../../src/worker/known.ts'
 
@@ -17,7 +18,7 @@ test('a read of storage never puts back what a tab told meanwhile, and a cleared
   expect([session.document.version, session.isRecent]).toEqual([5, true])
 
   const tab = new BroadcastChannel(names.channel)
-  tab.postMessage({ format, mirror: { ...old, version: 6 } })
+  tab.postMessage({ format, mirror: toStoredMirror({ ...old, version: 6 }) })
   await vi.waitFor(() => expect(session.document.version).toBe(6))
   await session.reload()
   expect(session.document.version).toBe(6)

@@ -1,10 +1,10 @@
 // Background Sync without a page, against the real server core: what is sent, what is settled, and what is left alone.
 import { getResponse, http } from 'msw'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createRefresh } from '../../src/mirror/refresh.ts'
-import { databaseStorage } from '../../src/mirror/database.ts'
-import { type LocalState, pendingOf } from '../../src/mirror/local.ts'
-import { createTransport } from '../../src/mirror/transport.ts'
+import { createRefresh } from '../../src/mirror/sync/refresh.ts'
+import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
+import { type LocalState, pendingOf } from '../../src/mirror/steps/local-state.ts'
+import { createTransport } from '../../src/mirror/wire/transport.ts'
 import { sharedNamesOf } from '../../src/protocol/names.ts'
 import type { Epoch } from '../../src/protocol/state.ts'
 import { createWorkerSession } from '../../src/worker/known.ts'
@@ -64,7 +64,7 @@ test('sends what was sealed and what came after it, settles both, and keeps the 
   expect(await onServer((session) => session.get('visits'))).toBe(5)
   const state = await onDisk()
   expect(pendingOf(state)).toEqual([])
-  expect(state.mirror.mirror.keys['visits']?.[1]).toBe(5)
+  expect(state.mirror.keys['visits']?.[1]).toBe(5)
   expect(told.length).toBeGreaterThan(0)
   // The next page finds it all done.
   const before = calls().length
@@ -190,13 +190,8 @@ test('an answer that comes after somebody has signed in does not take the mirror
       async ({ request }) => {
         const answer = await getResponse([...server.handlers], request.clone())
         await storage.transact((state) => {
-          const mirror = {
-            ...state.mirror.mirror,
-            epoch: 'ADAADAADAADAADAA' as Epoch,
-            owner: 'ada',
-            revision: 9,
-          }
-          return { ...state, mirror: { ...state.mirror, mirror, version: state.mirror.version + 1 } }
+          const ada = { epoch: 'ADAADAADAADAADAA' as Epoch, owner: 'ada', revision: 9 }
+          return { ...state, mirror: { ...state.mirror, ...ada, version: state.mirror.version + 1 } }
         }, 'relaxed')
         return answer
       },
@@ -206,6 +201,6 @@ test('an answer that comes after somebody has signed in does not take the mirror
   await callWorker()
   storage.close()
   const state = await onDisk()
-  expect([state.mirror.mirror.owner, state.mirror.mirror.revision]).toEqual(['ada', 9])
+  expect([state.mirror.owner, state.mirror.revision]).toEqual(['ada', 9])
   expect(pendingOf(state)).toHaveLength(1)
 })

@@ -1,5 +1,5 @@
 // What the doctor may know of a session.
-import type { TabMirror } from '../../mirror/mirror.ts'
+import type { TabMirror } from '../../mirror/tabs/tab-mirror.ts'
 import type { ResolvedWorker, WorkerState } from '../worker-options.ts'
 
 export interface Patient {

@@ -1,8 +1,8 @@
 // What can be wrong between this browser and the server: routes, CORS, the cookie, the clock.
 import { type Diagnosis, parseDiagnosis } from '../../protocol/diagnosis.ts'
 import { headers, routesOf } from '../../protocol/names.ts'
-import { absolute } from '../../mirror/send.ts'
-import { randomToken } from '../../mirror/token.ts'
+import { absolute } from '../../mirror/wire/send.ts'
+import { randomToken } from '../../mirror/steps/random-token.ts'
 import { type Finding, found } from './findings.ts'
 import type { Patient } from './patient.ts'
 
@@ -73,7 +73,7 @@ function examineCookie(
         causeOf(cookie, url),
       ),
     ]
-  return mirror.state.mirror.mirror.epoch !== null && session === 'none'
+  return mirror.epoch !== null && session === 'none'
     ? [found('cookie-gone', `There is no valid ${cookie.name}, and the mirror shows a session.`)]
     : []
 }

@@ -123,10 +123,10 @@ export function hold(response: ServerResponse, { progressOf, onError }: HoldOpti
   holdAnswer(response, {
     onError,
     store() {
-      const progress = progressOf()
+      const { isTouched, isSettled, hasFailed, finish } = progressOf()
       // An answer that everybody may have is not for renewing somebody's cookie, and says nothing of a session.
-      isShared = !progress.isTouched && isPublic(response)
-      return isShared || progress.isSettled || progress.hasFailed ? undefined : progress.finish()
+      isShared = !isTouched && isPublic(response)
+      return isShared || isSettled || hasFailed ? undefined : finish()
     },
     addHeaders() {
       if (isShared) return
@@ -142,10 +142,10 @@ export function hold(response: ServerResponse, { progressOf, onError }: HoldOpti
     },
     /** Changed while the answer was streaming: not too late for the store, where no new cookie is needed. */
     beforeEnd() {
-      const progress = progressOf()
-      if (isShared && progress.isTouched) return Promise.reject(new Error(readTooLate))
-      if (!progress.isDirty || progress.hasFailed) return undefined
-      return progress.needsCookie ? Promise.reject(new Error(changedTooLate)) : progress.finish()
+      const { isTouched, isDirty, hasFailed, needsCookie, finish } = progressOf()
+      if (isShared && isTouched) return Promise.reject(new Error(readTooLate))
+      if (!isDirty || hasFailed) return undefined
+      return needsCookie ? Promise.reject(new Error(changedTooLate)) : finish()
     },
     onFailure(error) {
       if (!(error instanceof SessionError)) onError(error)

@@ -1,8 +1,7 @@
 // What the cookie of a request and the store say about its session, for a developer's eyes. Names, ages and
 // sizes: never a session id, a cookie or a value.
 import { type Core, now } from '../core/core.ts'
-import { cookieOf } from '../lifecycle/load.ts'
-import { judge } from '../lifecycle/loaded.ts'
+import { cookieOf, judge } from '../lifecycle/load.ts'
 import { locate } from '../lifecycle/locate.ts'
 import type { SessionRecord } from '../codec/record.ts'
 import { type CoreRequest } from '../http/request.ts'

@@ -1,0 +1,47 @@
+// How a write is entered: with a stamp that orders the writes of all tabs, and with what its page believed.
+import { type Base, type Mutation, isOtherThan } from '../../protocol/mutation.ts'
+import { revisionOf } from '../../protocol/state.ts'
+import { type LocalState, type OpenMutation, isBlank, pendingOf } from './local-state.ts'
+import { randomToken } from './random-token.ts'
+
+/** The write as what its page believed when it was made: whose session this is, and what the key's value was. */
+export function toOpen(state: LocalState, mutation: Mutation, stamp: string): OpenMutation {
+  const { mirror } = state
+  return {
+    stamp,
+    mutation,
+    owner: isBlank(mirror) ? undefined : mirror.owner,
+    saw: below(state, mutation.key),
+  }
+}
+
+/**
+ * What is below the value that a page shows: the last write, and what that one was made on. One that had not seen an
+ * earlier one only hides it, and one on another base is not shown: whoever writes now has not seen these either.
+ */
+function below(state: LocalState, key: string): readonly string[] {
+  const { epoch, keys } = state.mirror
+  const current = { epoch, revision: revisionOf(keys, key) }
+  const shown = pendingOf(state).filter(
+    (earlier) => earlier.key === key && !(hasBase(earlier) && isOtherThan(earlier.base, current)),
+  )
+  const last = shown.at(-1)
+  const entry = state.open.find(({ mutation }) => mutation === last)
+  if (entry === undefined || !hasBase(entry.mutation)) return shown.map(({ id }) => id)
+  return [...entry.saw, entry.mutation.id]
+}
+
+function hasBase(mutation: Mutation): mutation is Mutation & { readonly base: Base } {
+  return 'base' in mutation
+}
+
+/** Sortable stamps: local time, never behind a stamp already seen, with this tab's name behind it. */
+export function stamps(now: () => number): (state: LocalState) => string {
+  const tab = randomToken().slice(0, 6)
+  let last = 0
+  return (state) => {
+    const seen = Number.parseInt(state.open.at(-1)?.stamp ?? '0', 36) || 0
+    last = Math.max(now(), last + 1, seen + 1)
+    return `${last.toString(36).padStart(9, '0')}.${tab}`
+  }
+}

@@ -1,0 +1,103 @@
+// Refreshing the cookie: one at a time over all tabs and the worker. The lock makes it single; the stored
+// time of the last refresh tells a late one that there is nothing left to do.
+import type { SessionErrorCode } from '../../protocol/errors.ts'
+import { over } from '../steps/sign-out.ts'
+import { withLock } from '../tabs/lock.ts'
+import type { KnownSession } from './known-session.ts'
+import { noteRefresh } from '../steps/snapshot.ts'
+import type { SessionTimes } from '../../protocol/messages.ts'
+import type { ServerAnswer } from '../wire/send.ts'
+import type { MirrorState } from '../../protocol/state.ts'
+
+export type Refreshed =
+  | { readonly kind: 'fresh' }
+  /** The server could not be reached: the cookie may still be good, and nobody is signed out. */
+  | { readonly kind: 'failed' }
+  /** There is no session to refresh any more. Only a pull may end it: this answer may be to an older cookie. */
+  | { readonly kind: 'over'; readonly code: SessionErrorCode }
+
+export interface Refresh {
+  /** Refreshes when the cookie is near its end. One that is still good is waited for no longer than a second. */
+  ahead(): Promise<Refreshed>
+  /** Refreshes after a 401 `stale` to a request that was sent at `sentAt`, unless somebody has since then. */
+  after(sentAt: number): Promise<Refreshed>
+}
+
+export interface RefreshOptions {
+  readonly known: KnownSession
+  /** Calls the refresh route. */
+  readonly request: (mirror: MirrorState) => Promise<ServerAnswer<SessionTimes>>
+  readonly lock: string
+  readonly now: () => number
+}
+
+/** A cookie is near its end when less than this is left of it: a minute, or a tenth of a short life. */
+const margin = { milliseconds: 60_000, share: 0.1 }
+/** After a failure requests go out with the cookie as it is; the next try comes after this long. */
+const coolDown = 5000
+/** A server that is slow with a refresh must not hold up requests that the present cookie still serves. */
+const holding = 1000
+
+const fresh: Refreshed = { kind: 'fresh' }
+const failed: Refreshed = { kind: 'failed' }
+
+export function createRefresh({ known, request, lock, now }: RefreshOptions): Refresh {
+  let failedAt = Number.NEGATIVE_INFINITY
+  let running: Promise<Refreshed> | undefined
+
+  /** Only a promise shared by callers of the same moment; the stored state is what makes it single. */
+  function once(isDone: () => boolean): Promise<Refreshed> {
+    running ??= withLock(lock, () => refresh(isDone)).finally(() => {
+      running = undefined
+    })
+    return running
+  }
+
+  async function refresh(isDone: () => boolean): Promise<Refreshed> {
+    await known.reload()
+    if (isDone()) return fresh
+    const answer = await request(known.document)
+    if (answer.kind === 'message' && answer.message.epoch !== null) {
+      const { message } = answer
+      await known.change((document) => noteRefresh(document, message, now()))
+      return fresh
+    }
+    if (answer.kind === 'message') return { kind: 'over', code: 'ended' }
+    if (answer.kind === 'problem' && over.includes(answer.code)) return { kind: 'over', code: answer.code }
+    failedAt = now()
+    return failed
+  }
+
+  return {
+    async ahead() {
+      const isFresh = (): boolean => !isNearEnd(known.document, now())
+      if (isFresh()) return fresh
+      if (now() - failedAt < coolDown) return failed
+      const refreshing = once(isFresh)
+      // It goes on; should it rotate the id, the old one is good for a grace time.
+      return now() < known.document.freshUntil ? Promise.race([refreshing, later(holding)]) : refreshing
+    },
+    async after(sentAt) {
+      // One that is under way may be for another reason, and find nothing to do.
+      await running
+      return once(() => known.document.refreshedAt > sentAt)
+    },
+  }
+}
+
+function later(milliseconds: number): Promise<Refreshed> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds, failed))
+}
+
+interface Times {
+  readonly epoch: unknown
+  readonly notedAt: number
+  readonly freshUntil: number
+}
+
+/** Without a session there is nothing to refresh. A clock that was set back makes the cookie look near its end. */
+export function isNearEnd({ epoch, notedAt, freshUntil }: Times, now: number): boolean {
+  if (epoch === null) return false
+  const wanted = Math.min(margin.milliseconds, (freshUntil - notedAt) * margin.share)
+  return now > freshUntil - wanted || now < notedAt
+}
