@@ -5,8 +5,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SessionError } from '../../protocol/errors.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import type { Sessions } from '../app/sessions.ts'
-import { type SessionRequest, hold, isUnread } from './middleware.ts'
+import type { SessionRequest } from './middleware.ts'
 import { type CoreAnswer, type Header, mergeVary, problemAnswer } from '../http/respond.ts'
+import { isUnread } from './send-answer.ts'
+import { holdForSession } from './session-answer.ts'
 
 export type SessionPlugin = (fastify: FastifyInstance) => Promise<void>
 
@@ -37,7 +39,7 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
       }
       const session = await sessions.load(request.raw)
       Object.assign(request, { session })
-      hold(reply.raw, {
+      holdForSession(reply.raw, {
         progressOf: () => sessions.progress(session),
         onError: (error) => request.log.error(error),
       })

@@ -1,10 +1,16 @@
 // Holding a Node answer back until the session is stored: what the app writes is queued, then sent in its order, or
 // thrown away when storing failed. The first answer is the answer: what comes after its end is ignored, as nobody
 // can tell yet that it has not left. An app that streams is told to wait, as by a slow client.
+//
+// Our methods stand between those of other middleware. They must be right when they are entered again from below:
+// `end` calls `this.write` in Node's HTTP/2 answers, in light-my-request and in wrappers that packages put around it.
 import type { ServerResponse } from 'node:http'
-import { adoptHead, checkChunk } from './response-head.ts'
+import { AnswerHead, type ResponseMethods, adoptHead, methodsOf } from './answer-head.ts'
+import { HeldCalls, checkChunk, isEmptyEnd, refuseCall } from './held-calls.ts'
+import { cutOff, isGone } from './send-answer.ts'
 
-export interface Holding {
+/** What has to be done at each stage of an answer before it may go on. */
+export interface HoldPolicy {
   /** Stores what is to be stored. A promise: the answer waits for it, and asks again. Undefined: there is nothing. */
   store(): Promise<void> | undefined
   /** Puts headers on, just before they go out. */
@@ -15,202 +21,211 @@ export interface Holding {
   beforeEnd(): Promise<void> | undefined
   /** `store` rejected: what was written is dropped, and this has to answer, at once, on a response that is clean. */
   onFailure(error: unknown): void
-  /** What nobody else is told of: the answer was cut off. */
+  /** Told of an answer that was cut off, as nobody else is. */
   onError(error: unknown): void
 }
 
-/** How an answer that is held looks to error handlers. */
-export interface Held {
-  /** The app has given its whole answer; it is on its way. */
-  readonly isDecided: boolean
-  /** Takes the app's answer back: the headers are those from before the app. */
-  clear(): void
-}
-
-type Call = () => unknown
-type Callback = (error?: Error) => void
-
-const helds = new WeakMap<ServerResponse, Held>()
 /** Changes that are made while an answer is held are stored, too. So many times, then it is a loop. */
 const maxRounds = 100
 
-export function heldOf(response: ServerResponse): Held | undefined {
-  return helds.get(response)
-}
+/**
+ * - `open`: nothing was written; the head can be changed.
+ * - `held`: the app has begun to write, and what it writes waits for the store.
+ * - `sent`: the app's answer is on its way, and everything passes.
+ * - `dropped`: another answer is on its way instead.
+ */
+type HoldState = 'open' | 'held' | 'sent' | 'dropped'
 
-/** From now on `response` sends nothing before `holding` lets it. */
-export function holdAnswer(response: ServerResponse, holding: Holding): void {
-  const { write, end, writeHead, flushHeaders, setHeader, appendHeader, removeHeader, setHeaders } = response
-  const original = { write, end, writeHead, flushHeaders, setHeader, appendHeader, removeHeader, setHeaders }
-  const earlier = response.getHeaders()
-  const calls: Call[] = []
-  const callbacks: Callback[] = []
-  let state: 'open' | 'held' | 'sent' | 'dropped' = 'open'
-  let isEnded = false
-  let wantsDrain = false
+/** One answer while it is held. */
+export class HeldAnswer {
+  /** The methods that the response had before: Node's own, or those of middleware that came before ours. */
+  readonly #originals: ResponseMethods
+  readonly #response: ServerResponse
+  readonly #policy: HoldPolicy
+  readonly #head: AnswerHead
+  readonly #calls: HeldCalls = new HeldCalls()
+  #state: HoldState = 'open'
+  /** `taken`: the app has ended its answer. `given`: the end was passed on, so only wrappers below can still write. */
+  #end: 'none' | 'taken' | 'given' = 'none'
 
-  /** Sends now, or queues; says whether it may be sent now. */
-  function send(call: Call): boolean {
-    if (state === 'open') start()
-    if (state === 'held') calls.push(call)
-    return state === 'sent'
+  constructor(response: ServerResponse, policy: HoldPolicy) {
+    this.#originals = methodsOf(response)
+    this.#response = response
+    this.#policy = policy
+    this.#head = new AnswerHead(response, this.#originals)
   }
 
-  function start(): void {
-    // What is sent now counts: an error handler that runs while the answer is held must not change it.
-    const { statusCode, statusMessage } = response
-    const waiting = holding.store()
-    if (waiting === undefined) {
-      holding.addHeaders()
-      state = 'sent'
+  /** Whether the app has given its whole answer, and it is on its way: an error handler has to keep away. */
+  get isDecided(): boolean {
+    return this.#end !== 'none' && this.#state !== 'dropped'
+  }
+
+  /** Takes the app's headers back: what stays is what was there before the app. */
+  clear(): void {
+    this.#head.clear()
+  }
+
+  write(parameters: readonly unknown[]): boolean {
+    if (this.#isOver()) {
+      refuseCall(parameters)
+      return false
+    }
+    if (this.#isUndecided) checkChunk(parameters[0])
+    if (this.#passes()) return Reflect.apply(this.#originals.write, this.#response, parameters)
+    this.#calls.add({ method: 'write', parameters })
+    return false
+  }
+
+  end(parameters: readonly unknown[]): unknown {
+    if (this.#isOver()) {
+      refuseCall(parameters)
+      return this.#response
+    }
+    const hasBegun = this.#state === 'sent' && this.#end === 'none'
+    if (this.#isUndecided && !isEmptyEnd(parameters)) checkChunk(parameters[0])
+    if (!this.#passes()) {
+      this.#end = 'taken'
+      this.#calls.add({ method: 'end', parameters })
+      return this.#response
+    }
+    const waiting = hasBegun ? this.#policy.beforeEnd() : undefined
+    if (waiting === undefined) return this.#giveEnd(parameters)
+    this.#end = 'taken'
+    waiting.then(() => this.#giveEnd(parameters)).catch((error: unknown) => this.#cut(error))
+    return this.#response
+  }
+
+  flushHeaders(): void {
+    if (this.#isOver()) return
+    if (this.#passes()) Reflect.apply(this.#originals.flushHeaders, this.#response, [])
+    else this.#calls.add({ method: 'flushHeaders', parameters: [] })
+  }
+
+  /** Like Node's own, it sends nothing yet: a session that is changed after it is still stored in time. */
+  writeHead(parameters: readonly unknown[]): void {
+    if (!this.#mayChangeHead()) return
+    // Headers given here would go past `protect`, with HTTP/2 at least.
+    if (this.#isUndecided || parameters.length > 1) adoptHead(this.#response, parameters)
+    if (!this.#isUndecided) Reflect.apply(this.#originals.writeHead, this.#response, [parameters[0]])
+  }
+
+  setHeader(name: string, value: unknown): unknown {
+    if (!this.#mayChangeHead()) return this.#response
+    // After ours are on, only somebody who waits for the head comes here.
+    const kept = this.#state === 'sent' ? this.#policy.protect(name, value) : value
+    return Reflect.apply(this.#originals.setHeader, this.#response, [name, kept])
+  }
+
+  changeHead(
+    method: 'appendHeader' | 'removeHeader' | 'setHeaders',
+    parameters: readonly unknown[],
+  ): unknown {
+    if (!this.#mayChangeHead()) return this.#response
+    return Reflect.apply(this.#originals[method], this.#response, parameters)
+  }
+
+  /** Nothing has been sent, and nothing was given up. */
+  get #isUndecided(): boolean {
+    return this.#state === 'open' || this.#state === 'held'
+  }
+
+  /** Whether nothing more is wanted. A wrapper below that was given the end may write until Node has it, too. */
+  #isOver(): boolean {
+    return this.#end === 'taken' || (this.#end === 'given' && this.#response.writableEnded)
+  }
+
+  /** Whether a call goes straight on; the first one finds that out. */
+  #passes(): boolean {
+    if (this.#state === 'open') this.#begin()
+    return !this.#isUndecided
+  }
+
+  #begin(): void {
+    const storing = this.#policy.store()
+    if (storing === undefined) {
+      this.#policy.addHeaders()
+      this.#state = 'sent'
       return
     }
-    state = 'held'
+    this.#head.keepStatus()
+    this.#state = 'held'
     // Once it has ended nobody can change it, and whoever asks is better told that nothing has left: an error
     // handler that believed otherwise would break the connection that the answer still needs.
-    Object.defineProperty(response, 'headersSent', { configurable: true, get: () => !isEnded })
-    finish(waiting, { statusCode, statusMessage }).catch(cut)
+    const get = (): boolean => this.#end === 'none'
+    Object.defineProperty(this.#response, 'headersSent', { configurable: true, get })
+    this.#finish(storing).catch((error: unknown) => this.#cut(error))
   }
 
-  async function finish(
-    waiting: Promise<void>,
-    status: Pick<ServerResponse, 'statusCode' | 'statusMessage'>,
-  ): Promise<void> {
+  async #finish(storing: Promise<void>): Promise<void> {
     try {
-      await waiting
-      for (let round = 0, more = holding.store(); more !== undefined; more = holding.store()) {
-        if (++round > maxRounds) throw new Error('The session is changed without end while its answer waits.')
-        // oxlint-disable-next-line no-await-in-loop -- one after another: nothing has left yet
-        await more
-      }
+      await storing
+      await this.#storeTheRest()
     } catch (error) {
-      fail(error)
+      this.#fail(error)
       return
     }
-    release()
-    Object.assign(response, status)
+    this.#release('sent')
+    this.#head.restoreStatus()
     try {
-      holding.addHeaders()
-      for (const call of calls) call()
+      this.#policy.addHeaders()
+      this.#replay()
     } catch (error) {
       // Such as a status that no answer can have.
-      if (response.headersSent) throw error
-      fail(error)
+      if (this.#response.headersSent) throw error
+      this.#fail(error)
     }
-    if (wantsDrain && !response.writableNeedDrain) response.emit('drain')
+    if (this.#calls.wantsDrain && !this.#response.writableNeedDrain) this.#response.emit('drain')
   }
 
-  function fail(error: unknown): void {
-    release()
-    Object.assign(response, original)
-    clear()
-    if (!response.destroyed) holding.onFailure(error)
-    Object.assign(response, own)
-    state = 'dropped'
-    const reason = error instanceof Error ? error : new Error('The answer was not sent.')
-    for (const callback of callbacks) callback(reason)
-  }
-
-  function release(): void {
-    state = 'sent'
-    Reflect.deleteProperty(response, 'headersSent')
-  }
-
-  /** Without the headers of CORS a page of another origin could not read the failure. */
-  function clear(): void {
-    for (const name of response.getHeaderNames()) {
-      if (name !== 'vary' && !name.startsWith('access-control-')) removeHeader.call(response, name)
+  /** What was changed while something else was being stored. */
+  async #storeTheRest(): Promise<void> {
+    for (let round = 0, more = this.#policy.store(); more !== undefined; more = this.#policy.store()) {
+      if (++round > maxRounds) throw new Error('The session is changed without end while its answer waits.')
+      // oxlint-disable-next-line no-await-in-loop -- one after another: nothing has left yet
+      await more
     }
-    for (const [name, value] of Object.entries(earlier)) {
-      if (value !== undefined && !response.hasHeader(name)) setHeader.call(response, name, value)
-    }
-    response.statusMessage = ''
   }
 
-  function cut(error: unknown): void {
-    holding.onError(error)
-    response.destroy()
+  #replay(): void {
+    for (const { method, parameters } of this.#calls) {
+      if (method === 'end') this.#giveEnd(parameters)
+      else Reflect.apply(this.#originals[method], this.#response, parameters)
+    }
+  }
+
+  #giveEnd(parameters: readonly unknown[]): unknown {
+    this.#end = 'given'
+    return Reflect.apply(this.#originals.end, this.#response, parameters)
+  }
+
+  #fail(error: unknown): void {
+    this.#release('dropped')
+    this.#end = 'given'
+    // What wrappers put over ours believes that the answer has ended, and would swallow this one.
+    const above = methodsOf(this.#response)
+    Object.assign(this.#response, this.#originals)
+    this.#head.clear()
+    if (!isGone(this.#response)) this.#policy.onFailure(error)
+    Object.assign(this.#response, above)
+    this.#calls.reject(error instanceof Error ? error : new Error('The answer was not sent.'))
+  }
+
+  #release(state: 'sent' | 'dropped'): void {
+    this.#state = state
+    Reflect.deleteProperty(this.#response, 'headersSent')
+  }
+
+  #cut(error: unknown): void {
+    this.#policy.onError(error)
+    cutOff(this.#response, error)
   }
 
   /** Whether headers may be changed: as with Node, not once they count as sent. After the end it does not matter. */
-  function mayChange(): boolean {
-    if (state === 'dropped' || (state === 'held' && isEnded)) return false
-    if (state !== 'held') return true
+  #mayChangeHead(): boolean {
+    if (this.#state === 'held' && this.#end !== 'none') return false
+    if (this.#state === 'dropped') return !this.#isOver()
+    if (this.#state !== 'held') return true
     const error = new Error('Headers cannot be changed after the answer has begun.')
     throw Object.assign(error, { code: 'ERR_HTTP_HEADERS_SENT' })
   }
-
-  /** What an app writes that has ended its answer, or whose answer was dropped. */
-  function ignore(parameters: readonly unknown[]): void {
-    const callback = parameters.find((one) => typeof one === 'function') as Callback | undefined
-    if (callback !== undefined) process.nextTick(callback, new Error('The answer has ended.'))
-  }
-
-  function note(parameters: readonly unknown[]): void {
-    const callback = parameters.find((one) => typeof one === 'function')
-    if (callback !== undefined) callbacks.push(callback as Callback) // Of Node's signature.
-  }
-
-  const own: typeof original = {
-    setHeader(name, value) {
-      if (!mayChange()) return response
-      // After ours are on, only somebody who waits for the head comes here.
-      const kept = state === 'sent' ? holding.protect(name, value) : value
-      return Reflect.apply(setHeader, response, [name, kept])
-    },
-    appendHeader: (...parameters) =>
-      mayChange() ? Reflect.apply(appendHeader, response, parameters) : response,
-    setHeaders: (...parameters) => (mayChange() ? Reflect.apply(setHeaders, response, parameters) : response),
-    removeHeader(name) {
-      if (mayChange()) removeHeader.call(response, name)
-    },
-    // Like Node's own, it sends nothing yet: a session that is changed after it is still stored in time.
-    writeHead(...parameters: unknown[]) {
-      if (state === 'sent') Reflect.apply(writeHead, response, parameters)
-      else if (mayChange()) adoptHead(response, parameters)
-      return response
-    },
-    flushHeaders() {
-      if (state !== 'dropped' && send(() => flushHeaders.call(response))) flushHeaders.call(response)
-    },
-    write(...parameters: unknown[]) {
-      if (isEnded || state === 'dropped') {
-        ignore(parameters)
-        return false
-      }
-      const call = (): boolean => Reflect.apply(write, response, parameters)
-      if (state !== 'sent') checkChunk(parameters[0])
-      if (send(call)) return call()
-      note(parameters)
-      wantsDrain = true
-      return false
-    },
-    end(...parameters: unknown[]) {
-      if (isEnded || state === 'dropped') {
-        ignore(parameters)
-        isEnded = true
-        return response
-      }
-      const [chunk] = parameters
-      const isEmpty = chunk === undefined || chunk === null || typeof chunk === 'function'
-      if (state !== 'sent' && !isEmpty) checkChunk(chunk)
-      const call = (): unknown => Reflect.apply(end, response, parameters)
-      const hasBegun = state === 'sent'
-      if (send(call)) {
-        const waiting = hasBegun ? holding.beforeEnd() : undefined
-        if (waiting === undefined) call()
-        else waiting.then(call).catch(cut)
-      } else note(parameters)
-      isEnded = true
-      return response
-    },
-  }
-  Object.assign(response, own)
-
-  helds.set(response, {
-    get isDecided() {
-      return isEnded && (state === 'held' || state === 'sent')
-    },
-    clear,
-  })
 }

@@ -1,4 +1,5 @@
 // What is special about Fastify: its hooks, its errors, its children, its streams.
+import { type RequestListener, createServer } from 'node:http'
 import { Readable } from 'node:stream'
 import fastify, { type FastifyInstance } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -7,6 +8,7 @@ import { memoryStore } from '../../../src/memory.ts'
 import type { ServerSession } from '../../../src/server.ts'
 import { type Schema, createWorld, watchStore } from '../harness.ts'
 import { client } from '../http.ts'
+import { transports } from '../transports.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -229,5 +231,62 @@ describe('what comes after our hooks', () => {
     expect((await app.get('/hook')).headers.getSetCookie()).toHaveLength(1)
     expect(await (await app.get('/raw')).text()).toBe('raw')
     expect(await (await app.get('/read')).json()).toEqual({ visits: 2 })
+  })
+})
+
+describe('an answer that waits for the store is whole', () => {
+  const routes = (instance: FastifyInstance): void => {
+    instance.get('/whole', (request) => {
+      request.session.signIn('ada')
+      return 'the whole answer'
+    })
+    instance.get('/streamed', (request, reply) => {
+      request.session.signIn('ada')
+      return reply.type('text/plain').send(Readable.from(['the ', 'whole ', 'answer']))
+    })
+    instance.get('/response', (request) => {
+      request.session.signIn('ada')
+      return new Response('the whole answer')
+    })
+    instance.get('/raw', (request, reply) => {
+      reply.hijack()
+      request.session.signIn('ada')
+      reply.raw.end('the whole answer')
+    })
+  }
+  const paths = ['/whole', '/streamed', '/response', '/raw']
+
+  test.each(paths)('with inject (%s)', async (path) => {
+    const { app } = await open(routes)
+    const answer = await app.inject(path)
+    expect([answer.statusCode, answer.body]).toEqual([200, 'the whole answer'])
+    expect(answer.cookies).toEqual([expect.objectContaining({ name: 'session' })])
+  })
+
+  test('with inject, when it is a problem', async () => {
+    const { app, store } = await open(routes)
+    store.broken = true
+    const answer = await app.inject('/whole')
+    expect([answer.statusCode, answer.json()]).toEqual([503, expect.objectContaining({ status: 503 })])
+  })
+
+  test.each(paths)('over HTTP/2 (%s)', async (path) => {
+    const { sessions } = createWorld({ clock: Date.now })
+    let dispatch: RequestListener = () => undefined
+    const app = fastify({
+      serverFactory(handler) {
+        dispatch = handler
+        return createServer()
+      },
+    })
+    apps.push(app)
+    await app.register(sessionPlugin(sessions))
+    routes(app)
+    await app.ready()
+    const server = await transports['HTTP/2']?.((request, response) => dispatch(request, response))
+    const reply = await server?.send(path)
+    await server?.close()
+    expect([reply?.status, reply?.text, reply?.cut]).toEqual([200, 'the whole answer', undefined])
+    expect(reply?.headers['set-cookie']).toHaveLength(1)
   })
 })

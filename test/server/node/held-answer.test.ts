@@ -428,3 +428,23 @@ test('an upload whose session cannot be had is not read on', async () => {
   await once(socket, 'close')
   expect(text).toMatch(/^HTTP\/1\.1 503 [\s\S]*connection: close/i)
 })
+
+test('an answer that two sessions hold waits for both, and has the cookies of both', async () => {
+  const [shop, office] = ['shop', 'office'].map((name) => {
+    const { sessions } = createWorld({ clock: Date.now, store: slowStore(5), cookie: { name }, app: name })
+    return { sessions, middleware: sessionMiddleware(sessions) }
+  })
+  const origin = await listen((request, response) => {
+    void shop?.middleware(request, response, () => {
+      const outer = sessionOf(request)
+      void office?.middleware(request, response, () => {
+        outer.set('theme', 'dark')
+        sessionOf(request).signIn('ada')
+        response.end('the whole answer')
+      })
+    })
+  })
+  const answer = await fetch(origin)
+  expect(await answer.text()).toBe('the whole answer')
+  expect(answer.headers.getSetCookie().map((line) => line.split('=')[0])).toEqual(['office', 'shop'])
+})

@@ -1,0 +1,82 @@
+// Sending an answer of ours by Node's response, whole or in pieces, and breaking off one that must not look whole.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type CoreAnswer, type Header, mergeVary } from '../http/respond.ts'
+import { isHttp2 } from './answer-head.ts'
+
+export function addHeader(response: ServerResponse, [name, value]: Header): void {
+  if (name === 'set-cookie') response.appendHeader(name, value)
+  else if (name === 'vary') response.setHeader(name, mergeVary(headerText(response, name), value))
+  else response.setHeader(name, value)
+}
+
+/** The value of a header that is set, as text. */
+export function headerText(response: ServerResponse, name: string): string | undefined {
+  const value = response.getHeader(name)
+  return value === undefined || typeof value === 'string' ? value : String(value)
+}
+
+/** Whether nobody can be answered any more: the connection, or with HTTP/2 the stream, is closed. */
+export function isGone(response: ServerResponse): boolean {
+  return response.destroyed || (isHttp2(response) && response.socket === undefined)
+}
+
+/** Whether somebody else has answered, or nobody can be answered any more. */
+export function isAnswered(response: ServerResponse): boolean {
+  return response.headersSent || response.writableEnded || isGone(response)
+}
+
+/** What is left of a refused body would be read as the next request, or be waited for. */
+export function isUnread({ complete, httpVersionMajor }: IncomingMessage, { status }: CoreAnswer): boolean {
+  return !complete && httpVersionMajor === 1 && status >= 400
+}
+
+/** Sends `answer` instead of the app's. */
+export function sendAnswer(response: ServerResponse, { status, headers, body }: CoreAnswer): void {
+  response.statusCode = status
+  for (const field of headers) addHeader(response, field)
+  if (typeof body === 'string') response.end(body)
+  else void sendPieces(response, body)
+}
+
+/** Lets go of what an answer holds that nobody is to get. */
+export function discardAnswer({ body }: CoreAnswer): void {
+  if (typeof body !== 'string') void body[Symbol.asyncIterator]().return?.()
+}
+
+/** Ends the answer so that nobody takes it for a whole one. */
+export function cutOff(response: ServerResponse, cause: unknown): void {
+  // Without an error HTTP/2 ends the stream as if all were well; with HTTP/1.1 the closed connection says it all, and
+  // an error would be told to `clientError`.
+  if (!isHttp2(response)) response.destroy()
+  else response.destroy(cause instanceof Error ? cause : new Error('The answer was cut off.'))
+}
+
+/** As fast as the client takes them, until it is gone. */
+async function sendPieces(response: ServerResponse, pieces: AsyncIterable<string>): Promise<void> {
+  const iterator = pieces[Symbol.asyncIterator]()
+  const leave = (): void => void iterator.return?.()
+  response.once('close', leave)
+  if (response.closed || isGone(response)) leave()
+  try {
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+      if (response.write(next.value)) continue
+      await drainOf(response)
+    }
+    response.end()
+  } catch (error) {
+    cutOff(response, error)
+  }
+}
+
+/** Resolves when the client takes more, or is gone; leaves no listener behind. */
+function drainOf(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done)
+      response.off('close', done)
+      resolve()
+    }
+    response.on('drain', done)
+    response.on('close', done)
+  })
+}
