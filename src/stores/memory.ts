@@ -1,111 +1,111 @@
 // Sessions in this process's memory: for development, tests and the browser. Bounded; keeps nothing alive and
 // nothing after the process. Runs anywhere: no Node imports.
 import { type Clock, systemClock } from '../protocol/clock.ts'
-import { SessionError } from '../protocol/errors.ts'
-import { type Store, type Unavailable, checkKey, checkTtl, checkValueSize } from './store.ts'
+import { checkWholeNumber } from '../protocol/whole-number.ts'
+import type { Store } from './store.ts'
+import { checkedStore } from './wrapped-store.ts'
 
 export interface MemoryStoreOptions {
-  /** More than this, and the least recently used one is forgotten. @default 10_000 */
+  /** Sessions that are kept; with one more, the least recently used one is forgotten. @default 10_000 */
   readonly maxSessions?: number
-  /** @default the system's */
+  /** Milliseconds since 1970. @default the system's */
   readonly clock?: Clock
 }
 
 interface Item {
   readonly value: Uint8Array
   readonly token: string
+  /** Milliseconds since 1970. */
   readonly expires: number
 }
 
-/** Milliseconds between two sweeps for expired items: a sweep looks at every item. */
-const sweepEvery = 60_000
+/** Between two sweeps for expired items: a sweep looks at every item. */
+const sweepIntervalMilliseconds = 60_000
 
 /**
- * A store in memory.
- * @throws SessionError `invalid-option` when `maxSessions` is not a whole number from 1.
+ * A store in memory. One process has it alone, and a restart empties it.
+ * @throws SessionError `invalid-option` when `maxSessions` is not a whole number from 1
  * @example const store = memoryStore({ maxSessions: 1000 })
  */
 export function memoryStore({ maxSessions = 10_000, clock = systemClock }: MemoryStoreOptions = {}): Store {
-  if (!Number.isSafeInteger(maxSessions) || maxSessions < 1) {
-    throw new SessionError('invalid-option', 'maxSessions must be a whole number from 1.')
-  }
-  // A Map keeps the order of insertion; a touched item is inserted again, so the first is the longest unused.
-  const items = new Map<string, Item>()
-  let lastToken = 0
-  let nextSweep = clock() + sweepEvery
-  let isClosed = false
-
-  function live(key: string): Item | undefined {
-    const item = items.get(key)
-    if (item === undefined || item.expires > clock()) return item
-    items.delete(key)
-    return undefined
-  }
-
-  function put(key: string, value: Uint8Array, ttlSeconds: number): { kind: 'stored' } {
-    items.delete(key)
-    makeRoom()
-    // Copied, in and out: nobody outside holds the bytes that are kept here.
-    items.set(key, { value: value.slice(), token: String(++lastToken), expires: clock() + ttlSeconds * 1000 })
-    return { kind: 'stored' }
-  }
-
-  function makeRoom(): void {
-    const now = clock()
-    if (now >= nextSweep) {
-      nextSweep = now + sweepEvery
-      for (const [key, item] of items) if (item.expires <= now) items.delete(key)
-    }
-    for (const key of items.keys()) {
-      if (items.size < maxSessions) break
-      items.delete(key)
-    }
-  }
-
-  return {
+  checkWholeNumber('maxSessions', maxSessions, { from: 1 })
+  const items = new MemoryItems(maxSessions, clock)
+  return checkedStore({
     name: 'memory',
     guarantees: { compareAndSwap: 'this-process', revocation: 'final', durability: 'volatile' },
     async read(key, ttlSeconds) {
-      checkKey(key)
-      if (ttlSeconds !== null) checkTtl(ttlSeconds)
-      if (isClosed) return closed()
-      const item = live(key)
+      const item = ttlSeconds === null ? items.live(key) : items.touch(key, ttlSeconds)
       if (item === undefined) return { kind: 'miss' }
-      if (ttlSeconds !== null) {
-        items.delete(key)
-        items.set(key, { ...item, expires: clock() + ttlSeconds * 1000 })
-      }
       return { kind: 'hit', value: item.value.slice(), token: item.token }
     },
     async create(key, value, ttlSeconds) {
-      check(key, value, ttlSeconds)
-      if (isClosed) return closed()
-      return live(key) === undefined ? put(key, value, ttlSeconds) : { kind: 'exists' }
+      return items.live(key) === undefined ? items.put(key, value, ttlSeconds) : { kind: 'exists' }
     },
     async replace(key, value, { token, ttlSeconds }) {
-      check(key, value, ttlSeconds)
-      if (isClosed) return closed()
-      const item = live(key)
+      const item = items.live(key)
       if (item === undefined) return { kind: 'missing' }
-      return item.token === token ? put(key, value, ttlSeconds) : { kind: 'conflict' }
+      return item.token === token ? items.put(key, value, ttlSeconds) : { kind: 'conflict' }
     },
     async end(key, value, ttlSeconds) {
-      check(key, value, ttlSeconds)
-      return isClosed ? closed() : put(key, value, ttlSeconds)
+      return items.put(key, value, ttlSeconds)
     },
     async close() {
-      isClosed = true
       items.clear()
     },
+  })
+}
+
+/** Items that end by the clock, and no more of them than there may be. */
+class MemoryItems {
+  /** A Map keeps the order of insertion; a touched item is inserted again, so the first is the longest unused. */
+  readonly #items = new Map<string, Item>()
+  readonly #maxItems: number
+  readonly #clock: Clock
+  #lastToken = 0
+  #nextSweep: number
+
+  constructor(maxItems: number, clock: Clock) {
+    this.#maxItems = maxItems
+    this.#clock = clock
+    this.#nextSweep = clock() + sweepIntervalMilliseconds
   }
-}
 
-function check(key: string, value: Uint8Array, ttlSeconds: number): void {
-  checkKey(key)
-  checkTtl(ttlSeconds)
-  checkValueSize(value)
-}
+  live(key: string): Item | undefined {
+    const item = this.#items.get(key)
+    if (item === undefined || item.expires > this.#clock()) return item
+    this.#items.delete(key)
+    return undefined
+  }
 
-function closed(): Unavailable {
-  return { kind: 'unavailable', cause: new Error('The store was closed.') }
+  touch(key: string, ttlSeconds: number): Item | undefined {
+    const item = this.live(key)
+    if (item === undefined) return undefined
+    this.#items.delete(key)
+    this.#items.set(key, { ...item, expires: this.#clock() + ttlSeconds * 1000 })
+    return item
+  }
+
+  put(key: string, value: Uint8Array, ttlSeconds: number): { readonly kind: 'stored' } {
+    this.#items.delete(key)
+    this.#makeRoom()
+    const expires = this.#clock() + ttlSeconds * 1000
+    this.#items.set(key, { value, token: String(++this.#lastToken), expires })
+    return { kind: 'stored' }
+  }
+
+  clear(): void {
+    this.#items.clear()
+  }
+
+  #makeRoom(): void {
+    const now = this.#clock()
+    if (now >= this.#nextSweep) {
+      this.#nextSweep = now + sweepIntervalMilliseconds
+      for (const [key, item] of this.#items) if (item.expires <= now) this.#items.delete(key)
+    }
+    for (const key of this.#items.keys()) {
+      if (this.#items.size < this.#maxItems) break
+      this.#items.delete(key)
+    }
+  }
 }

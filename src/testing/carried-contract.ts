@@ -1,6 +1,7 @@
 // The contract of `CarriedStore`, as tests that any test runner can run: that of `Store` within one request, and what
 // holds between two. What does not hold is among them, so that nobody takes it for granted.
 import type { CarriedStore, OpenedStore } from '../stores/store.ts'
+import { wrapStore } from '../stores/wrapped-store.ts'
 import { type ContractRunner, storeContract } from './store-contract.ts'
 
 /**
@@ -28,9 +29,12 @@ export function carriedStoreContract(
 /** One request, with whose end the whole store is closed. */
 function closing(store: CarriedStore): OpenedStore {
   const opened = store.open(() => undefined)
-  const { name, guarantees, read, create, replace, end, carriedFor } = opened
-  const close = (): Promise<void> => store.close()
-  return { name, guarantees, read, create, replace, end, carriedFor, close, isChanged: false }
+  return {
+    ...wrapStore(opened, (_call, run) => run()),
+    carriedFor: (key) => opened.carriedFor(key),
+    close: () => store.close(),
+    isChanged: false,
+  }
 }
 
 const minute = 60

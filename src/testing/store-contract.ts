@@ -57,19 +57,24 @@ const reading: Cases = {
     }
   },
   'reading begins the lifetime anew and leaves the token as it is': async (store, key) => {
-    await store.create(key, first, 2)
-    const before = await hit(store, key, 60)
+    const [own, before] = await inTime(key, 1000, async (one) => {
+      await store.create(one, first, 2)
+      return hit(store, one, 60)
+    })
     await sleep(3100)
-    const after = await hit(store, key, 60)
+    const after = await hit(store, own, 60)
     equal(after.token, before.token)
   },
   'reading with null leaves the lifetime as it is': async (store, key) => {
     // Stores that count whole seconds may end a lifetime up to one early.
-    await store.create(key, first, 3)
-    await sleep(1000)
-    equal(hex(await valueOf(store, key, null)), hex(first))
+    const [own, value] = await inTime(key, 2000, async (one) => {
+      await store.create(one, first, 3)
+      await sleep(1000)
+      return valueOf(store, one, null)
+    })
+    equal(hex(value), hex(first))
     await sleep(3200)
-    equal(await kind(store.read(key, null)), 'miss')
+    equal(await kind(store.read(own, null)), 'miss')
   },
   'a value is a miss after its lifetime': async (store, key) => {
     await store.create(key, first, 1)
@@ -209,6 +214,29 @@ function hex(bytes: Uint8Array): string {
 
 function randomKey(): string {
   return `contract:${Math.random().toString(36).slice(2)}`
+}
+
+/**
+ * What must be done within the beginning of a lifetime. A machine that was too busy for it proves nothing about the
+ * store: then it is done again, with another key.
+ */
+async function inTime<Result>(
+  key: string,
+  milliseconds: number,
+  run: (key: string) => Promise<Result>,
+): Promise<readonly [key: string, result: Result]> {
+  for (let attempt = 0; ; attempt++) {
+    const own = `${key}:${attempt}`
+    const started = Date.now()
+    const isInTime = (): boolean => Date.now() - started < milliseconds
+    try {
+      const result = await run(own)
+      if (isInTime()) return [own, result]
+    } catch (error) {
+      if (isInTime()) throw error
+    }
+    if (attempt === 20) throw new Error(`Twenty times this took longer than ${milliseconds} ms.`)
+  }
 }
 
 function sleep(milliseconds: number): Promise<void> {

@@ -8,6 +8,7 @@ import type { ServerSession } from '../../src/server.ts'
 import type { MirrorMessage } from '../../src/protocol/messages.ts'
 import type { Mutation } from '../../src/protocol/mutation.ts'
 import type { Store } from '../../src/stores/store.ts'
+import { wrapStore } from '../../src/stores/wrapped-store.ts'
 
 export const schema = defineSession({
   user: readable<{ name: string }>(),
@@ -163,25 +164,12 @@ function toPair(line: string): string {
 /** A store that counts its calls, if only those for keys of one kind, and can be told to fail. */
 export function watchStore(inner: Store, prefix = ''): Store & { calls: string[]; broken: boolean } {
   const calls: string[] = []
-  const watched = {
-    calls,
-    broken: false,
-    name: inner.name,
-    guarantees: inner.guarantees,
-    read: watch('read'),
-    create: watch('create'),
-    replace: watch('replace'),
-    end: watch('end'),
-    close: () => inner.close(),
-  }
-  function watch(name: 'read' | 'create' | 'replace' | 'end'): never {
-    return (async (...parameters: unknown[]) => {
-      if (String(parameters[0]).startsWith(prefix)) calls.push(name)
-      if (watched.broken) return { kind: 'unavailable', cause: new Error('broken') }
-      return Reflect.apply(inner[name], inner, parameters)
-    }) as never
-  }
-  return watched as never
+  const wrapped = wrapStore(inner, async ({ operation, key }, run) => {
+    if (key.startsWith(prefix)) calls.push(operation)
+    return watched.broken ? { kind: 'unavailable', cause: new Error('broken') } : run()
+  })
+  const watched = { ...wrapped, calls, broken: false }
+  return watched
 }
 
 export const code = (expected: string): unknown => expect.objectContaining({ code: expected })

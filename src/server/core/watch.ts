@@ -2,9 +2,8 @@
 // Costs nothing while nobody listens.
 import type { SessionErrorCode } from '../../protocol/errors.ts'
 import type { Store } from '../../stores/store.ts'
+import { type StoreOperation, wrapStore } from '../../stores/wrapped-store.ts'
 import type { EndReason } from '../codec/record.ts'
-
-export type StoreOperation = 'read' | 'create' | 'replace' | 'end'
 
 /** Each is published as `session-mirror:<name>`, with the name of the app. */
 export interface WatchedEvents {
@@ -78,12 +77,6 @@ export function since(started: number): number {
 /** The store, with `unavailable` told. */
 export function watchedStore(store: Store, watch: Watch): Store {
   // A promise more for each trip is a tenth of what a read costs: none while nobody listens.
-  function watched<T extends { readonly kind: string }>(
-    operation: StoreOperation,
-    ask: () => Promise<T>,
-  ): Promise<T> {
-    return watch.isOn('unavailable') ? measured(operation, ask()) : ask()
-  }
 
   async function measured<T extends { readonly kind: string }>(
     operation: StoreOperation,
@@ -95,13 +88,7 @@ export function watchedStore(store: Store, watch: Watch): Store {
     return answer
   }
 
-  return {
-    name: store.name,
-    guarantees: store.guarantees,
-    read: (...args) => watched('read', () => store.read(...args)),
-    create: (...args) => watched('create', () => store.create(...args)),
-    replace: (...args) => watched('replace', () => store.replace(...args)),
-    end: (...args) => watched('end', () => store.end(...args)),
-    close: () => store.close(),
-  }
+  return wrapStore(store, ({ operation }, run) =>
+    watch.isOn('unavailable') ? measured(operation, run()) : run(),
+  )
 }

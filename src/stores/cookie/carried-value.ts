@@ -1,14 +1,15 @@
-// What the cookie carries of a session: when its time is over, in five bytes, and its value.
+// What the cookie carries of a session: the end of its lifetime in five bytes, then its value.
 
-interface Carried {
+export interface CarriedValue {
   readonly value: Uint8Array
-  /** Milliseconds since 1970; whole seconds travel. */
+  /** Milliseconds since 1970. Only whole seconds travel: what is decoded may be up to a second less. */
   readonly expires: number
 }
 
 const headBytes = 5
 
-export function encodeCarried(value: Uint8Array, expires: number): Uint8Array {
+/** @param expires milliseconds since 1970 */
+export function encodeCarried({ value, expires }: CarriedValue): Uint8Array {
   const bytes = new Uint8Array(headBytes + value.byteLength)
   const seconds = Math.floor(expires / 1000)
   const view = new DataView(bytes.buffer)
@@ -18,8 +19,8 @@ export function encodeCarried(value: Uint8Array, expires: number): Uint8Array {
   return bytes
 }
 
-/** Bytes that are too short end at once: nothing that `encodeCarried` made. */
-export function decodeCarried(bytes: Uint8Array): Carried {
+/** Bytes that are too short, which `encodeCarried` never makes, count as expired. */
+export function decodeCarried(bytes: Uint8Array): CarriedValue {
   if (bytes.byteLength < headBytes) return { value: bytes, expires: 0 }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const seconds = view.getUint8(0) * 2 ** 32 + view.getUint32(1)

@@ -1,24 +1,71 @@
-// Sessions in the cookie itself, as Beaker has them by default: nothing is kept anywhere else, so nothing can be
-// taken back either. Runs anywhere: no Node imports.
+// Sessions in the cookie itself, as Beaker has them by default. Nothing is kept anywhere else, so nothing can be
+// taken back. Runs anywhere: no Node imports.
 import { type Clock, systemClock } from '../../protocol/clock.ts'
-import { SessionError } from '../../protocol/errors.ts'
+import { checkWholeNumber } from '../../protocol/whole-number.ts'
+import { checkKey, checkTtl } from '../argument-checks.ts'
+import type {
+  CarriedStore,
+  CreateResult,
+  EndResult,
+  Guarantees,
+  OpenedStore,
+  ReadResult,
+  ReplaceOptions,
+  ReplaceResult,
+} from '../store.ts'
+import { checkedCopy, closed } from '../wrapped-store.ts'
 import { decodeCarried, encodeCarried } from './carried-value.ts'
-import { type CarriedStore, type OpenedStore, checkKey, checkTtl, checkValueSize } from '../store.ts'
 
 export interface CookieStoreOptions {
-  /** Bytes of a session, with about 300 for what is known of it beside its keys. @default 2800, which is the most */
+  /** Bytes of a session, about 300 of them for what is known of it beside its keys. @default 2800, which is the most */
   readonly maxBytes?: number
-  /** Milliseconds. @default the system's */
+  /** Milliseconds since 1970. @default the system's */
   readonly clock?: Clock
 }
 
 /**
- * What fits: browsers take 4,096 bytes of name and value, of which the longest name is 76, the signed part 167, and
+ * What fits: browsers take 4,096 bytes of name and value, of which the longest name is 76 and the signed part 167, and
  * base64 makes four bytes of three.
  */
 const mostBytes = 2800
-/** A lifetime may end so much too early: extending it means setting the cookie again. */
-const slack = 1 / 32
+/** A lifetime may end too early by this share of it: extending it means setting the cookie again. */
+const minTouchShare = 1 / 32
+
+/**
+ * A store that keeps sessions in the cookie alone, encrypted. Of two requests that change one session at once, the
+ * later answer counts. A copy of the cookie works until its idle time is over, also after a sign-out. An owner's
+ * sessions cannot be listed or ended.
+ * @throws SessionError `invalid-option` for a `maxBytes` that is not a whole number from 1 to 2800
+ * @example createSessions({ schema, secrets, store: cookieStore() })
+ */
+export function cookieStore({
+  maxBytes = mostBytes,
+  clock = systemClock,
+}: CookieStoreOptions = {}): CarriedStore {
+  checkWholeNumber('maxBytes', maxBytes, { from: 1, to: mostBytes })
+  const guarantees = { compareAndSwap: 'none', revocation: 'none', durability: 'browser' } as const
+  let isClosed = false
+  const whole: WholeStore = { name: 'cookie', guarantees, maxBytes, clock, isClosed: () => isClosed }
+  return {
+    kind: 'carried',
+    name: whole.name,
+    guarantees,
+    maxBytes,
+    open: (carried) => new OpenedCookie(carried, whole),
+    async close() {
+      isClosed = true
+    },
+  }
+}
+
+/** What all requests share. */
+interface WholeStore {
+  readonly name: string
+  readonly guarantees: Guarantees
+  readonly maxBytes: number
+  readonly clock: Clock
+  readonly isClosed: () => boolean
+}
 
 interface Item {
   readonly value: Uint8Array
@@ -27,115 +74,98 @@ interface Item {
   readonly expires: number
 }
 
-/**
- * A store that keeps sessions in the cookie alone, encrypted. Of two requests that change one session at once, the
- * later answer counts; a copy of the cookie works until its idle time is over, signed out or not; an owner's sessions
- * cannot be listed or ended.
- * @throws SessionError `invalid-option` for a `maxBytes` that no browser would keep
- * @example createSessions({ schema, secrets, store: cookieStore() })
- */
-export function cookieStore({
-  maxBytes = mostBytes,
-  clock = systemClock,
-}: CookieStoreOptions = {}): CarriedStore {
-  if (!Number.isSafeInteger(maxBytes) || maxBytes < 1 || maxBytes > mostBytes)
-    throw new SessionError('invalid-option', `maxBytes is a whole number from 1 to ${mostBytes}.`)
-  const guarantees = { compareAndSwap: 'none', revocation: 'none', durability: 'browser' } as const
-  let isClosed = false
-  const store: CarriedStore = {
-    name: 'cookie',
-    guarantees,
-    maxBytes,
-    open: (carried) => openCookie(carried, { store, clock, isClosed: () => isClosed }),
-    async close() {
-      isClosed = true
-    },
-  }
-  return store
-}
+/** What came with one request, and what was stored since. */
+class OpenedCookie implements OpenedStore {
+  readonly name: string
+  readonly guarantees: Guarantees
+  readonly #carried: (key: string) => Uint8Array | undefined
+  readonly #whole: WholeStore
+  /** What came, as it is looked at, and what was stored since. Undefined: nothing came. */
+  readonly #items = new Map<string, Item | undefined>()
+  #lastToken = 0
+  #isChanged = false
+  #isClosed = false
 
-interface Opening {
-  readonly store: CarriedStore
-  readonly clock: Clock
-  readonly isClosed: () => boolean
-}
-
-function openCookie(
-  carried: (key: string) => Uint8Array | undefined,
-  { store: { name, guarantees, maxBytes }, clock, isClosed }: Opening,
-): OpenedStore {
-  /** What came, as it is looked at, and what was stored since. Undefined: it left. */
-  const items = new Map<string, Item | undefined>()
-  let lastToken = 0
-  let isChanged = false
-  let isOver = false
-
-  function live(key: string): Item | undefined {
-    if (!items.has(key)) items.set(key, arrived(key))
-    const item = items.get(key)
-    return item !== undefined && item.expires > clock() ? item : undefined
+  constructor(carried: (key: string) => Uint8Array | undefined, whole: WholeStore) {
+    this.name = whole.name
+    this.guarantees = whole.guarantees
+    this.#carried = carried
+    this.#whole = whole
   }
 
-  function arrived(key: string): Item | undefined {
-    const bytes = carried(key)
-    return bytes && { ...decodeCarried(bytes), token: String(++lastToken) }
+  get isChanged(): boolean {
+    return this.#isChanged
   }
 
-  function put(key: string, value: Uint8Array, ttlSeconds: number): { kind: 'stored' } {
-    items.set(key, { value: value.slice(), token: String(++lastToken), expires: clock() + ttlSeconds * 1000 })
-    isChanged = true
-    return { kind: 'stored' }
+  carriedFor(key: string): Uint8Array | undefined {
+    const item = this.#live(key)
+    return item && encodeCarried(item)
   }
 
-  function check(key: string, value: Uint8Array, ttlSeconds: number): void {
+  async read(key: string, ttlSeconds: number | null): Promise<ReadResult> {
     checkKey(key)
-    checkTtl(ttlSeconds)
-    checkValueSize(value, maxBytes)
+    if (ttlSeconds !== null) checkTtl(ttlSeconds)
+    if (this.#isOver()) return closed()
+    const item = this.#live(key)
+    if (item === undefined) return { kind: 'miss' }
+    if (ttlSeconds !== null) this.#touch(key, item, ttlSeconds)
+    return { kind: 'hit', value: item.value.slice(), token: item.token }
   }
 
-  const unavailable = (): { kind: 'unavailable'; cause: Error } | undefined =>
-    isOver || isClosed() ? { kind: 'unavailable', cause: new Error('The store was closed.') } : undefined
+  async create(key: string, value: Uint8Array, ttlSeconds: number): Promise<CreateResult> {
+    const own = this.#copy(key, value, ttlSeconds)
+    if (this.#isOver()) return closed()
+    return this.#live(key) === undefined ? this.#put(key, own, ttlSeconds) : { kind: 'exists' }
+  }
 
-  return {
-    name,
-    guarantees,
-    get isChanged() {
-      return isChanged
-    },
-    carriedFor(key) {
-      const item = live(key)
-      return item && encodeCarried(item.value, item.expires)
-    },
-    async read(key, ttlSeconds) {
-      checkKey(key)
-      if (ttlSeconds !== null) checkTtl(ttlSeconds)
-      const item = live(key)
-      if (unavailable() !== undefined || item === undefined) return unavailable() ?? { kind: 'miss' }
-      const { value, token, expires } = item
-      const wanted = clock() + (ttlSeconds ?? 0) * 1000
-      if (ttlSeconds !== null && Math.abs(wanted - expires) > ttlSeconds * 1000 * slack) {
-        items.set(key, { ...item, expires: wanted })
-        isChanged = true
-      }
-      return { kind: 'hit', value: value.slice(), token }
-    },
-    async create(key, value, ttlSeconds) {
-      check(key, value, ttlSeconds)
-      return unavailable() ?? (live(key) === undefined ? put(key, value, ttlSeconds) : { kind: 'exists' })
-    },
-    async replace(key, value, { token, ttlSeconds }) {
-      check(key, value, ttlSeconds)
-      const item = live(key)
-      if (unavailable() !== undefined || item === undefined) return unavailable() ?? { kind: 'missing' }
-      if (item.token !== token) return { kind: 'conflict' }
-      return put(key, value, ttlSeconds)
-    },
-    async end(key, value, ttlSeconds) {
-      check(key, value, ttlSeconds)
-      return unavailable() ?? put(key, value, ttlSeconds)
-    },
-    async close() {
-      isOver = true
-    },
+  async replace(key: string, value: Uint8Array, options: ReplaceOptions): Promise<ReplaceResult> {
+    const { token, ttlSeconds } = options
+    const own = this.#copy(key, value, ttlSeconds)
+    if (this.#isOver()) return closed()
+    const item = this.#live(key)
+    if (item === undefined) return { kind: 'missing' }
+    return item.token === token ? this.#put(key, own, ttlSeconds) : { kind: 'conflict' }
+  }
+
+  async end(key: string, value: Uint8Array, ttlSeconds: number): Promise<EndResult> {
+    const own = this.#copy(key, value, ttlSeconds)
+    return this.#isOver() ? closed() : this.#put(key, own, ttlSeconds)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+  }
+
+  #isOver(): boolean {
+    return this.#isClosed || this.#whole.isClosed()
+  }
+
+  #copy(key: string, value: Uint8Array, ttlSeconds: number): Uint8Array {
+    return checkedCopy(key, value, { ttlSeconds, maxBytes: this.#whole.maxBytes })
+  }
+
+  #live(key: string): Item | undefined {
+    if (!this.#items.has(key)) this.#items.set(key, this.#arrived(key))
+    const item = this.#items.get(key)
+    return item !== undefined && item.expires > this.#whole.clock() ? item : undefined
+  }
+
+  #arrived(key: string): Item | undefined {
+    const bytes = this.#carried(key)
+    return bytes && { ...decodeCarried(bytes), token: String(++this.#lastToken) }
+  }
+
+  #touch(key: string, item: Item, ttlSeconds: number): void {
+    const expires = this.#whole.clock() + ttlSeconds * 1000
+    if (Math.abs(expires - item.expires) <= ttlSeconds * 1000 * minTouchShare) return
+    this.#items.set(key, { ...item, expires })
+    this.#isChanged = true
+  }
+
+  #put(key: string, value: Uint8Array, ttlSeconds: number): { readonly kind: 'stored' } {
+    const expires = this.#whole.clock() + ttlSeconds * 1000
+    this.#items.set(key, { value, token: String(++this.#lastToken), expires })
+    this.#isChanged = true
+    return { kind: 'stored' }
   }
 }

@@ -1,37 +1,67 @@
-// Where everything is: `owners/` has a socket for each store, `locks/` a link for each lock, and 256 folders have
-// the sessions.
+// What is where in the directory of the file store: `owners/` has a socket for each open store, `locks/` a link for
+// each lock that is held, and up to 256 folders have the sessions.
 import { createHash } from 'node:crypto'
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { SessionError } from '../../protocol/errors.ts'
 import { fitsSockets } from './holder.ts'
 
-/** Of a session's file, and of the beginning of a lock. */
+/** Characters of a session's file name, and of the beginning of a lock's name. */
 export const nameLength = 64
 
-/** Never the key itself: as a name it could lead out of the directory, and whoever lists it would read keys. */
+/**
+ * The name of a session's file: a hash of its key. Do NOT use the key itself, because as a name it could lead out of
+ * the directory, and whoever lists the directory would read keys.
+ */
 export function nameOf(key: string): string {
   return createHash('sha256').update(key).digest('hex')
 }
 
-/**
- * The directory's absolute path, made with what belongs in it.
- * @throws SessionError `invalid-option` when it cannot be made, written, or is too long for a socket
- */
-export function makeDirectory(path: string): string {
-  if (path === '' || path.includes('\0')) throw invalid('directory takes the path of a directory.')
-  // Absolute: the process may change its directory later.
-  const directory = resolve(path)
-  if (!fitsSockets(join(directory, 'owners'))) throw invalid(`${directory} is too long: 79 bytes at most.`)
-  try {
-    for (const part of ['owners', 'locks']) mkdirSync(join(directory, part), { recursive: true, mode: 0o700 })
-    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK)
-  } catch (cause) {
-    throw new SessionError('invalid-option', `${directory} cannot be used.`, { cause })
-  }
-  return directory
+/** Where the sockets of open stores are. The name is part of the format: older versions look there, too. */
+export function holdersIn(directory: string): string {
+  return join(directory, 'owners')
 }
 
-export function invalid(message: string): SessionError {
-  return new SessionError('invalid-option', message)
+/** Where the locks are. */
+export function locksIn(directory: string): string {
+  return join(directory, 'locks')
+}
+
+/** Where the file of a session is. */
+export function pathOf(directory: string, name: string): string {
+  return join(directory, name.slice(0, 2), name)
+}
+
+/**
+ * The directory's absolute path, made with what belongs in it.
+ * @throws SessionError `invalid-option` when it cannot be made or written, or is too long for a socket
+ */
+export function makeDirectory(path: string): string {
+  if (path === '' || path.includes('\0')) {
+    throw new SessionError(
+      'invalid-option',
+      `directory must be the path of a directory, not ${JSON.stringify(path)}.`,
+    )
+  }
+  // Absolute: the process may change its directory later.
+  const directory = resolve(path)
+  if (!fitsSockets(holdersIn(directory))) {
+    throw new SessionError(
+      'invalid-option',
+      `directory may have a path of 79 bytes at most, and ${directory} is longer: choose a shorter one.`,
+    )
+  }
+  try {
+    for (const part of [holdersIn(directory), locksIn(directory)]) {
+      mkdirSync(part, { recursive: true, mode: 0o700 })
+    }
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    throw new SessionError(
+      'invalid-option',
+      `directory cannot be used: ${directory} cannot be made, read or written (${String(cause)}).`,
+      { cause },
+    )
+  }
+  return directory
 }

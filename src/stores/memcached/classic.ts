@@ -1,8 +1,14 @@
 // Memcached's classic text dialect, for engines that have no other (twemproxy, yrmcds, memcached before 1.6.10).
 // Answers carry no opaque: their order is all there is, and the key of a VALUE. So the parser accepts nothing
 // but the answers of the one question whose turn it is.
-import { maxItemBytes } from '../store.ts'
-import type { Reply, Command, Dialect, GetCommand, Parser } from './dialect.ts'
+import {
+  type Reply,
+  type Command,
+  type Dialect,
+  type GetCommand,
+  type Parser,
+  maxItemBytes,
+} from './dialect.ts'
 import { MemcachedError, unexpected } from './memcached-error.ts'
 import { createReplyReader } from './reply-reader.ts'
 import { parseServerError } from './server-error.ts'

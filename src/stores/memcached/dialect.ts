@@ -1,6 +1,10 @@
 // What the two dialects share: a question, its answer, and a parser that is told the question. Knowing it, the
 // parser accepts only what answers that question, and anything else ends the connection.
+import { maxValueBytes } from '../store.ts'
 import type { MemcachedError } from './memcached-error.ts'
+
+/** The longest value on the wire: copies have a version before it. */
+export const maxItemBytes: number = maxValueBytes + 64
 
 /** Reads, and starts the lifetime anew unless `exptime` is null. */
 export interface GetCommand {

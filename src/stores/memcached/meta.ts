@@ -1,8 +1,7 @@
 // Memcached's meta dialect (1.6.10 or newer). Every answer that carries a value also carries the opaque of its
 // question, so that an answer to another one is always known for what it is.
-import { maxItemBytes } from '../store.ts'
 import { classic, meanings as classicMeanings } from './classic.ts'
-import type { Reply, Command, Dialect, Parser } from './dialect.ts'
+import { type Reply, type Command, type Dialect, type Parser, maxItemBytes } from './dialect.ts'
 import { MemcachedError, unexpected } from './memcached-error.ts'
 import { createReplyReader } from './reply-reader.ts'
 import { parseServerError } from './server-error.ts'

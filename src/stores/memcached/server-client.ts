@@ -1,18 +1,10 @@
 // One memcached, as a store or a pool of several sees it: keys and bytes in, outcomes out. Exactly checked on
 // the way in, because a key with a line break would be a command.
 import { SessionError } from '../../protocol/errors.ts'
-import {
-  type CreateResult,
-  type EndResult,
-  type ReadResult,
-  type ReplaceResult,
-  type Unavailable,
-  checkKey,
-  checkValueSize,
-  maxItemBytes,
-} from '../store.ts'
+import { checkKey, checkValueSize } from '../argument-checks.ts'
+import type { CreateResult, EndResult, ReadResult, ReplaceResult, Unavailable } from '../store.ts'
 import { type ConnectionOptions, createConnection } from './connection.ts'
-import type { Reply, PutCommand } from './dialect.ts'
+import { type Reply, type PutCommand, maxItemBytes } from './dialect.ts'
 import { MemcachedError } from './memcached-error.ts'
 
 export type ServerClientOptions = ConnectionOptions

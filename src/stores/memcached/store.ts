@@ -1,6 +1,7 @@
 // Sessions in Memcached: the contract of `Store` over one node, or over a pool of several.
 import { type Clock, systemClock } from '../../protocol/clock.ts'
-import { type Guarantees, type Store, checkTtl, checkValueSize } from '../store.ts'
+import { checkTtl, checkValueSize } from '../argument-checks.ts'
+import type { Guarantees, Store } from '../store.ts'
 import { askFigures } from './server-figures.ts'
 import { type ServerClient, createServerClient } from './server-client.ts'
 import { type MemcachedStoreOptions, checkPrefix, toClientOptions, toServers } from './options.ts'

@@ -3,9 +3,10 @@ import { type Queue, createQueue } from '../queue.ts'
 
 /**
  * A queue whose callers wait no longer than `timeoutMilliseconds`.
- * - a run that hangs: its caller and those behind it reject at the deadline, later ones at once, until it ends. Nobody
- *   else runs for that key meanwhile: the late write of one would overwrite the next one's, perhaps a sign-out.
- * - a run whose caller has gone before its turn came never begins.
+ * - `run` hangs: its caller and those behind it reject at their deadlines, later ones at once, until it ends. Nobody
+ *   else runs for that key meanwhile, because the late write of one would overwrite the write of the next, perhaps a
+ *   sign-out.
+ * - a caller whose deadline comes before its turn: its `run` never begins.
  * @example const value = await createTimedQueue(1000)('key', () => storage.getItem('key'))
  */
 export function createTimedQueue(timeoutMilliseconds: number): Queue {
@@ -16,7 +17,7 @@ export function createTimedQueue(timeoutMilliseconds: number): Queue {
     new Promise<Result>((resolve, reject) => {
       let state: 'waiting' | 'running' | 'late' = 'waiting'
       if (stuck.has(key)) {
-        reject(new Error('An earlier operation on this key has not ended yet.'))
+        reject(new Error('An earlier operation on this key has not ended yet: the driver hangs.'))
         return
       }
       const timer = setTimeout(() => {

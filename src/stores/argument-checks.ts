@@ -1,0 +1,39 @@
+// What a caller may give to a store: keys, lifetimes and values. A mistake in them is the caller's, and must never
+// look like a store that is away.
+import { SessionError } from '../protocol/errors.ts'
+import { isWholeNumber } from '../protocol/whole-number.ts'
+import { maxValueBytes } from './store.ts'
+
+const keyPattern = /^[A-Za-z0-9_:.-]{1,200}$/
+/** 68 years: what fits a signed 32-bit number, as memcached takes it. */
+const maxTtlSeconds = 2_147_483_647
+
+/** @throws SessionError `invalid-option`. The message leaves the key out: it may say whose session it is. */
+export function checkKey(key: string): void {
+  if (keyPattern.test(key)) return
+  throw new SessionError(
+    'invalid-option',
+    `A store key must have 1 to 200 characters of A-Z a-z 0-9 _ : . -, and this one of ${key.length} has not.`,
+  )
+}
+
+/** @throws SessionError `invalid-option` */
+export function checkTtl(ttlSeconds: number): void {
+  if (isWholeNumber(ttlSeconds, { from: 1, to: maxTtlSeconds })) return
+  throw new SessionError(
+    'invalid-option',
+    `A lifetime must be a whole number of seconds from 1 to ${maxTtlSeconds}, not ${ttlSeconds}.`,
+  )
+}
+
+/**
+ * @param maxBytes what the store takes. @default 1,000,000
+ * @throws SessionError `too-large`
+ */
+export function checkValueSize(value: Uint8Array, maxBytes: number = maxValueBytes): void {
+  if (value.byteLength <= maxBytes) return
+  throw new SessionError(
+    'too-large',
+    `The store takes values of ${maxBytes} bytes at most, and this one has ${value.byteLength}: store less in the session.`,
+  )
+}
