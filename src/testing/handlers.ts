@@ -5,7 +5,8 @@ import { SessionError } from '../protocol/errors.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
 import { memoryStore } from '../stores/memory.ts'
 import { toStream } from '../server/http/fetch.ts'
-import { type Sessions, createSessions } from '../server/app/sessions.ts'
+import { createCoreSessions } from '../server/app/create-core-sessions.ts'
+import type { Sessions } from '../server/app/sessions.ts'
 import type { CoreOptions } from '../server/app/options.ts'
 import type { CoreRequest } from '../server/http/request.ts'
 import { type CoreAnswer, problemAnswer } from '../server/http/respond.ts'
@@ -56,7 +57,7 @@ export function createTestServer<const S extends SessionSchema>(
   const store = faultyStore(memoryStore({ clock: clock.now }))
   const jar = createJar()
   const calls: string[] = []
-  const sessions = createSessions<S>({
+  const sessions = createCoreSessions<S>({
     secrets: ['a secret of the test server, known to everybody'],
     // A script sees neither Sec-Fetch-Site nor Origin, so the guard has nothing to go by in here.
     allowNonBrowser: true,

@@ -1,7 +1,8 @@
 // One server process: the real session core over the shared store, and an app with a few routes. It can be killed
 // and comes back with an empty memory.
 import { nodeCrypto } from '../../src/server/node/node-crypto.ts'
-import { type Sessions, createSessions } from '../../src/server/app/sessions.ts'
+import { createCoreSessions } from '../../src/server/app/create-core-sessions.ts'
+import type { Sessions } from '../../src/server/app/sessions.ts'
 import type { CoreRequest } from '../../src/server/http/request.ts'
 import { type Header, problemAnswer } from '../../src/server/http/respond.ts'
 import type { ServerSession } from '../../src/server/app/session.ts'
@@ -55,7 +56,7 @@ export interface ServerTools {
 export function startServer(name: string, tools: ServerTools): Server {
   const { scheduler, chance, store, times, hash } = tools
   const context: Context = { name, realm: undefined, isAlive: true, stalledUntil: 0 }
-  const sessions = createSessions<ServerSchema>({
+  const sessions = createCoreSessions<ServerSchema>({
     schema: serverSchema,
     secrets: ['a secret of the simulation, known to everybody'],
     store,

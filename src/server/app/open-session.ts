@@ -1,236 +1,256 @@
-// One request's session from load to answer: what is saved, in which order, and which cookie the answer sets.
-// The cookie is decided only after everything is stored.
+// One request's session from load to answer: what is saved, in which order, and what the answer's headers say. The
+// cookie is decided only after everything is stored.
 import { SessionError } from '../../protocol/errors.ts'
 import { headers } from '../../protocol/names.ts'
 import type { Entries } from '../../protocol/state.ts'
 import { keptKeys } from '../changes/change.ts'
+import { Draft } from '../changes/draft.ts'
+import type { Move, Plan } from '../changes/plan.ts'
+import type { Placed, SessionRecord } from '../codec/record.ts'
+import { type CookieFate, cookieFate, cookieHeaders, wantsRenewal } from '../core/cookie-fate.ts'
 import type { Core } from '../core/core.ts'
-import { type Draft, createDraft } from '../changes/draft.ts'
-import { type LiveSession, type Loaded, type Loading, judge } from '../lifecycle/load.ts'
-import { guard } from '../core/guard.ts'
-import { locate } from '../lifecycle/locate.ts'
-import type { Moved } from '../lifecycle/relocate.ts'
-import { cookieHeaders, wantsRenewal } from '../lifecycle/renew.ts'
+import { checkEpoch, guard } from '../core/guard.ts'
+import type { SessionProgress } from '../http/progress.ts'
 import type { CoreRequest } from '../http/request.ts'
 import type { Header } from '../http/respond.ts'
-import { renewed } from '../lifecycle/rotate.ts'
+import type { Lifecycle } from '../lifecycle/lifecycle.ts'
+import { type LiveSession, type Loaded, judge } from '../lifecycle/loaded.ts'
+import { locate } from '../lifecycle/locate.ts'
+import { performChanges, performEnd, performMove } from '../lifecycle/perform.ts'
+import { rotateIfDue } from '../lifecycle/rotate.ts'
 import type { Saved } from './session.ts'
-import { type Move, type Present, storeChanges, storeEnd, storeMove } from '../lifecycle/save.ts'
 
-export interface OpenSession {
-  readonly core: Core
-  readonly loaded: Loaded
-  readonly draft: Draft
-  readonly present: Present | undefined
-  readonly moving: Move | undefined
-  readonly isDestroyed: boolean
-  /** What reads see below the draft. */
-  readonly entries: Entries
-  readonly isDirty: boolean
-  /** False while `finish` has something to do before the answer may go: changes, or a renewed cookie. */
-  readonly isSettled: boolean
-  /** A `save` failed and its changes are still here: only the app may try again. */
-  readonly hasFailed: boolean
-  /** Whether the app has looked at the session or changed it: its answer depends on the cookie then. */
-  readonly isTouched: boolean
-  /** Storing the changes gives the session a cookie that the browser does not have. */
-  readonly needsCookie: boolean
-  touch(): void
-  /** The app changes something: what a failed save left is to be tried again with it. */
-  change(): void
-  /** @throws SessionError `invalid-option` for a session that no browser holds */
-  move(move: Move): void
-  destroy(isEverywhere: boolean): void
-  save(): Promise<Saved>
-  /** What adapters do before the answer: `save`, unless the app wants to do that itself, and the cookie. */
-  finish(): Promise<void>
-  revert(): void
-  /** Session-Revision, and the cookie if it is set or cleared. */
-  headers(): Header[]
-}
-
-export interface Opening {
+/** What a session is opened from. */
+export interface SessionOrigin {
   readonly loaded: Loaded
   /** Undefined when the session was asked for by its id: no answer of this request can carry its cookie. */
   readonly request: CoreRequest | undefined
-  readonly present: Present | undefined
+  /** Where the session is; undefined: there is none. */
+  readonly present: Placed | undefined
 }
 
-/** `keep`: it is set again only where it carries a session that has changed. */
-type CookieFate = 'keep' | 'set' | 'clear'
+const noEntries: Entries = {}
 
-export function openSession(tools: Loading, opening: Opening): OpenSession {
-  const { core } = tools
-  const { loaded, request } = opening
-  const draft = createDraft(core.schema)
-  let { present } = opening
-  let moving: Move | undefined
-  let ending: 'here' | 'everywhere' | undefined
-  let hasFailed = false
-  let isTouched = false
-  let isProven = false
-  let fate: CookieFate = 'keep'
-  let isRenewalDue = loaded.state === 'live' && wantsRenewal(core, loaded)
-  let saving: Promise<unknown> = Promise.resolve()
+export class OpenSession implements SessionProgress {
+  readonly #lifecycle: Lifecycle
+  readonly #request: CoreRequest | undefined
+  readonly #loaded: Loaded
+  readonly #draft: Draft
+  #present: Placed | undefined
+  #isTouched = false
+  #hasFailed = false
+  /** The request ended the session that its cookie named. */
+  #isEnded = false
+  #isRenewalDue: boolean
+  #isRenewed = false
+  /** The last save wrote the record, so the session was alive a moment ago. */
+  #isProven = false
+  #saving: Promise<unknown> | undefined = undefined
 
-  const isDirty = (): boolean => ending !== undefined || moving !== undefined || !draft.isEmpty
+  constructor(lifecycle: Lifecycle, { loaded, request, present }: SessionOrigin) {
+    this.#lifecycle = lifecycle
+    this.#request = request
+    this.#loaded = loaded
+    this.#present = present
+    this.#draft = new Draft(lifecycle.core.schema)
+    this.#isRenewalDue = loaded.state === 'live' && wantsRenewal(lifecycle.core, loaded)
+  }
 
-  async function store(): Promise<Saved> {
+  get core(): Core {
+    return this.#lifecycle.core
+  }
+
+  get loaded(): Loaded {
+    return this.#loaded
+  }
+
+  get draft(): Draft {
+    return this.#draft
+  }
+
+  /** The record as it is stored; undefined when there is none, or the session is to end. */
+  get record(): SessionRecord | undefined {
+    return this.#draft.isEnding ? undefined : this.#present?.record
+  }
+
+  /** Whether anything is stored, also when it is to end. */
+  get isStored(): boolean {
+    return this.#present !== undefined
+  }
+
+  /** What reads see below the draft. */
+  get entries(): Entries {
+    const { record } = this
+    const { move } = this.#draft
+    if (record === undefined) return noEntries
+    return move?.kind === 'sign-in' ? keptKeys(record, move.signIn) : record.keys
+  }
+
+  get isSettled(): boolean {
+    return !this.#isRenewalDue && !this.isDirty
+  }
+
+  get isDirty(): boolean {
+    return this.core.autoSave && !this.#draft.isEmpty
+  }
+
+  get hasFailed(): boolean {
+    return this.#hasFailed
+  }
+
+  get isRead(): boolean {
+    return this.#isTouched || this.#loaded.state !== 'none'
+  }
+
+  get isTouched(): boolean {
+    return this.#isTouched
+  }
+
+  get needsCookie(): boolean {
+    const isNew = this.record === undefined || this.core.carried !== undefined
+    return this.#draft.move !== undefined || (this.#draft.hasChanges && isNew)
+  }
+
+  get vary(): string {
+    return this.core.allowedOrigins.length === 0 ? 'Cookie' : 'Cookie, Origin'
+  }
+
+  /** The app looks at the session: its answer depends on the cookie then. */
+  touch(): void {
+    this.#isTouched = true
+  }
+
+  /** The app changes something: what a failed save left is to be tried again with it. */
+  change(): void {
+    this.#hasFailed = false
+  }
+
+  /** @throws SessionError `invalid-option` for a session that no browser of this request holds */
+  move(move: Move): void {
+    if (this.#request === undefined)
+      throw new SessionError(
+        'invalid-option',
+        'A session from getById cannot sign in or regenerate: only the browser that holds it can get a new id for it.',
+      )
+    this.#draft.moveTo(move)
+  }
+
+  /** Stores what is wanted, in turn with other saves of this request. @throws SessionError as `ServerSession.save` */
+  save(): Promise<Saved> {
+    return this.#inTurn(() => this.#store())
+  }
+
+  async finish(): Promise<void> {
+    await this.#inTurn<unknown>(() => (this.core.autoSave ? this.#store() : this.#renew()))
+  }
+
+  /** Drops what is wanted and not stored. */
+  revert(): void {
+    this.#draft.clear()
+    this.#hasFailed = false
+  }
+
+  headers(): Header[] {
+    if (this.#request === undefined) return []
+    const placed = this.#present
+    const revision = placed === undefined ? 'none' : `${placed.record.epoch}.${placed.record.revision}`
+    const cookie = cookieHeaders(this.core, this.#request, { fate: this.#cookieFate(), placed })
+    return [[headers.revision, revision], ...cookie]
+  }
+
+  #cookieFate(): CookieFate {
+    return cookieFate(this.#loaded, this.#present, {
+      isEnded: this.#isEnded,
+      isRenewed: this.#isRenewed,
+      hasFailed: this.#hasFailed,
+      isCarriedChanged: this.core.carried?.isChanged === true,
+    })
+  }
+
+  async #store(): Promise<Saved> {
     let changed: readonly string[] = []
     try {
-      if (isDirty() && request !== undefined && core.guardChanges) guard(core, request)
-      if (ending !== undefined) await end(ending === 'everywhere')
-      if (isDirty()) changed = await storeDraft()
-      await renew()
-      hasFailed = false
+      if (!this.#draft.isEmpty && this.#request !== undefined && this.core.guardChanges)
+        guard(this.core, this.#request)
+      if (!this.#draft.isEmpty) changed = await this.#perform(this.#draft.plan())
+      await this.#renew()
+      this.#hasFailed = false
     } catch (error) {
-      hasFailed = isDirty()
-      if (error instanceof SessionError) core.watch.tell('refuse', { code: error.code })
+      this.#hasFailed = !this.#draft.isEmpty
+      if (error instanceof SessionError) this.core.watch.tell('refuse', { code: error.code })
       throw error
     }
-    return { epoch: present?.record.epoch ?? null, revision: present?.record.revision ?? 0, changed }
+    const record = this.#present?.record
+    return { epoch: record?.epoch ?? null, revision: record?.revision ?? 0, changed }
   }
 
-  async function end(isEverywhere: boolean): Promise<void> {
-    const place = present?.place ?? (loaded.state === 'dead' ? loaded.place : undefined)
-    if (place !== undefined) {
-      await storeEnd(tools, { place, owner: present?.record.owner ?? null, isEverywhere })
+  /** Carries the plan out, and says which keys it changed. What was carried out is not wanted any more. */
+  async #perform(plan: Plan): Promise<readonly string[]> {
+    if (plan.end !== undefined) {
+      await this.#performEnd(plan.end)
+      // What was wanted, or taken back, meanwhile counts.
+      return this.#perform(this.#draft.plan())
     }
-    present = undefined
-    ending = undefined
-    fate = loaded.state === 'none' ? 'keep' : 'clear'
-  }
-
-  async function storeDraft(): Promise<readonly string[]> {
-    const changes = draft.take()
-    const move = moving
-    const before = present
-    if (move === undefined && isMistaken()) throw new SessionError('epoch-mismatch')
-    const stored =
+    const { move, changes } = plan
+    if (move === undefined && changes.isEmpty) return []
+    if (move === undefined) this.#checkMeant()
+    const { present, changed } =
       move === undefined
-        ? await storeChanges(tools, present, changes)
-        : await storeMove(tools, present, { move, changes })
-    present = stored.present
-    if (move !== undefined || (before === undefined && present !== undefined)) fate = 'set'
-    isProven = stored.changed.length > 0
-    if (moving === move) moving = undefined
-    changes.done()
-    return stored.changed
+        ? await performChanges(this.#lifecycle, this.#present, changes)
+        : await performMove(this.#lifecycle, this.#present, { move, changes })
+    this.#present = present
+    this.#isProven = changed.length > 0
+    this.#draft.settle(plan)
+    return changed
   }
 
-  /** The page that sent this believes in a session that is gone: its change is not the beginning of another one. */
-  function isMistaken(): boolean {
-    return loaded.state !== 'live' && present === undefined && request?.header(headers.epoch) !== undefined
+  async #performEnd(scope: NonNullable<Plan['end']>): Promise<void> {
+    const loaded = this.#loaded
+    // Ending a session that is gone makes sure that it stays so.
+    const place = this.#present?.place ?? (loaded.state === 'dead' ? loaded.place : undefined)
+    const owner = this.#present?.record.owner ?? null
+    if (place !== undefined) await performEnd(this.#lifecycle, { place, owner }, scope)
+    this.#present = undefined
+    this.#isEnded = true
+    this.#draft.settleEnd()
+  }
+
+  /** The page that sent this may believe in a session that is gone: its change must not begin another one. */
+  #checkMeant(): void {
+    if (this.#loaded.state === 'live' || this.#present !== undefined || this.#request === undefined) return
+    checkEpoch(this.#request, null)
   }
 
   /** A slow answer must not bring back the cookie of a session that was replaced while it ran. */
-  async function renew(): Promise<void> {
-    const isDue = isRenewalDue
+  async #renew(): Promise<void> {
+    const isDue = this.#isRenewalDue
     // Tried once: what has a new cookie needs no renewed one, and what failed is left for the next request.
-    isRenewalDue = false
-    if (!isDue || loaded.state !== 'live' || fate !== 'keep' || present === undefined) return
+    this.#isRenewalDue = false
+    const loaded = this.#loaded
+    const present = this.#present
+    if (!isDue || loaded.state !== 'live' || present?.record.epoch !== loaded.record.epoch) return
     // What this request has just committed is the session as it is; anything else may have been replaced since.
-    const found = isProven ? present : await lookAgain(loaded)
-    const next = found && (await renewed(tools, loaded, found))
+    const found = this.#isProven ? present : await this.#lookAgain(loaded)
+    const next = found && (await rotateIfDue(this.#lifecycle, loaded, found))
     if (next === undefined) return
-    present = { ...next, token: undefined }
-    fate = 'set'
+    this.#present = { place: next.place, record: next.record }
+    this.#isRenewed = true
   }
 
   /** What is stored is stored: a store that fails now only costs the new cookie. */
-  async function lookAgain({ cookie, place, places }: LiveSession): Promise<Moved | undefined> {
+  async #lookAgain({ cookie, places }: LiveSession): Promise<Placed | undefined> {
     try {
-      const found = await locate(core, places[0] ?? place)
-      return found.state === 'live' && judge(core, cookie, found) === undefined ? found : undefined
+      const found = await locate(this.core, places[0])
+      return found.state === 'live' && judge(this.core, cookie, found) === undefined ? found : undefined
     } catch (error) {
       if (error instanceof SessionError) return undefined
       throw error
     }
   }
 
-  function inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const saved = saving.then(run, run)
-    saving = saved.catch(() => undefined)
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const saved = this.#saving === undefined ? run() : this.#saving.then(run, run)
+    this.#saving = saved.catch(() => undefined)
     return saved
   }
-
-  return {
-    core,
-    loaded,
-    draft,
-    get present() {
-      return present
-    },
-    get moving() {
-      return moving
-    },
-    get isDestroyed() {
-      return ending !== undefined
-    },
-    get entries() {
-      const record = ending === undefined ? present?.record : undefined
-      if (record === undefined) return {}
-      return moving?.kind === 'sign-in' ? keptKeys(record, moving.signIn) : record.keys
-    },
-    get isDirty() {
-      return isDirty()
-    },
-    get isSettled() {
-      return !isRenewalDue && !(core.autoSave && isDirty())
-    },
-    get hasFailed() {
-      return hasFailed
-    },
-    get isTouched() {
-      return isTouched
-    },
-    get needsCookie() {
-      const isNew = present === undefined || ending !== undefined || core.carried !== undefined
-      return moving !== undefined || (!draft.isEmpty && isNew)
-    },
-    touch() {
-      isTouched = true
-    },
-    change() {
-      hasFailed = false
-    },
-    move(wanted) {
-      if (request === undefined)
-        throw new SessionError(
-          'invalid-option',
-          'Only the browser that holds a session can get a new id for it.',
-        )
-      moving = wanted
-    },
-    destroy(isEverywhere) {
-      draft.clear()
-      moving = undefined
-      ending = isEverywhere ? 'everywhere' : 'here'
-    },
-    save: () => inTurn(store),
-    async finish() {
-      await inTurn<unknown>(core.autoSave ? store : renew)
-    },
-    revert() {
-      draft.clear()
-      moving = undefined
-      ending = undefined
-      hasFailed = false
-    },
-    headers: () =>
-      request === undefined ? [] : headersOf(core, request, { present, fate: hasFailed ? 'keep' : fate }),
-  }
-}
-
-function headersOf(
-  core: Core,
-  request: CoreRequest,
-  { present, fate }: { readonly present: Present | undefined; readonly fate: CookieFate },
-): Header[] {
-  const revision = present === undefined ? 'none' : `${present.record.epoch}.${present.record.revision}`
-  const result: Header[] = [[headers.revision, revision]]
-  if (fate === 'clear') result.push(['set-cookie', core.jar.clearing(request)])
-  const isSet = fate === 'set' || (fate === 'keep' && core.carried?.isChanged === true)
-  if (isSet && present !== undefined) result.push(...cookieHeaders(core, request, present))
-  return result
 }

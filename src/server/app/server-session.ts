@@ -1,145 +1,222 @@
-// Builds the `ServerSession` that an app sees from what one request has open.
+// The session that an app holds: reads and wishes, on top of what one request has open.
 import { SessionError } from '../../protocol/errors.ts'
 import * as limits from '../../protocol/limits.ts'
-import { type ServerKey, type SessionSchema, definitionOf } from '../../protocol/schema.ts'
+import {
+  type CounterKey,
+  type KeyRead,
+  type KeyValue,
+  type ServerKey,
+  type SessionSchema,
+  definitionOf,
+} from '../../protocol/schema.ts'
+import type { Epoch } from '../../protocol/state.ts'
+import type { SignIn } from '../changes/change.ts'
+import { unknownKey } from '../changes/draft.ts'
 import { now } from '../core/core.ts'
-import { createData } from './session-data.ts'
+import type { DeadReason } from '../lifecycle/loaded.ts'
 import type { OpenSession } from './open-session.ts'
-import type { SessionRecord } from '../codec/record.ts'
-import type { ServerSession, SessionData, SignInOptions } from './session.ts'
+import type { DestroyOptions, Saved, ServerSession, SessionData, SignInOptions } from './session.ts'
+import { createData } from './session-data.ts'
 
-/** Leads from an app's session to what is open below it. A WeakMap would double what garbage collection costs. */
-const opening: unique symbol = Symbol('open')
+/**
+ * Made for each request. What it holds is private, so that a session that is logged shows neither its id nor its data.
+ */
+export class AppSession<S extends SessionSchema> implements ServerSession<S> {
+  readonly #open: OpenSession
+  /** Made when it is first asked for: most requests never do. */
+  #data: SessionData<S> | undefined = undefined
 
-/** What `createServerSession` gives: to the app a `ServerSession`, and to the adapters its state. */
-type Opened<S extends SessionSchema> = ServerSession<S> & {
-  // A function, so that a session that is logged does not show its id.
-  readonly [opening]: () => OpenSession
-}
-
-/** @throws SessionError `invalid-option` for what `load` did not give */
-export function openedBy<S extends SessionSchema>(session: ServerSession<S>): OpenSession {
-  const open = (session as Partial<Opened<S>>)[opening] // Looked for, and refused when it is not there.
-  if (open === undefined) throw new SessionError('invalid-option', 'This session was not loaded here.')
-  return open()
-}
-
-export function createServerSession<S extends SessionSchema>(open: OpenSession): Opened<S> {
-  const { draft } = open
-
-  function touched<T>(read: () => T): T {
-    open.touch()
-    return read()
+  constructor(open: OpenSession) {
+    this.#open = open
   }
-  function changed<T>(change: () => T): T {
-    open.touch()
-    const result = change()
+
+  /**
+   * What is open below an app's session.
+   * @throws SessionError `invalid-option` for what `load` did not give
+   */
+  static openOf(session: object): OpenSession {
+    if (#open in session) return session.#open
+    throw new SessionError(
+      'invalid-option',
+      'This is not a session of these sessions: pass what `load`, `route` or `getById` gave, not a copy of it.',
+    )
+  }
+
+  get owner(): string | null {
+    const { record } = this.#touched()
+    return this.#signingIn?.owner ?? record?.owner ?? null
+  }
+
+  get isNew(): boolean {
+    return this.#touched().record === undefined
+  }
+
+  get missing(): DeadReason | undefined {
+    const { loaded, isStored } = this.#touched()
+    return loaded.state === 'dead' && !isStored ? loaded.reason : undefined
+  }
+
+  get epoch(): Epoch | null {
+    return this.#touched().record?.epoch ?? null
+  }
+
+  get revision(): number {
+    return this.#touched().record?.revision ?? 0
+  }
+
+  get created(): Date | null {
+    return toDate(this.#touched().record?.created)
+  }
+
+  get lastAccessed(): Date | null {
+    const { loaded } = this.#touched()
+    return loaded.state === 'live' ? toDate(loaded.cookie.issued) : null
+  }
+
+  get signedInAt(): Date | null {
+    const { record, core } = this.#touched()
+    return toDate(this.#signingIn === undefined ? record?.signedIn : now(core))
+  }
+
+  get label(): string | null {
+    const { record } = this.#touched()
+    return this.#signingIn?.label ?? record?.label ?? null
+  }
+
+  signedInWithin(seconds: number): boolean {
+    const { record, core } = this.#touched()
+    if (this.#signingIn !== undefined) return true
+    const signedIn = record?.signedIn ?? null
+    return signedIn !== null && now(core) - signedIn < seconds
+  }
+
+  get data(): SessionData<S> {
+    this.#data ??= createData<S>(this, this.#open.core.schema)
+    return this.#data
+  }
+
+  toJSON(): unknown {
+    const { core, draft, entries } = this.#touched()
+    const visible = draft.keys(entries).filter((name) => definitionOf(core.schema, name)?.access !== 'hidden')
+    return Object.fromEntries(visible.map((name) => [name, draft.read(entries, name)]))
+  }
+
+  keys(): string[] {
+    const { draft, entries } = this.#touched()
+    return draft.keys(entries)
+  }
+
+  has(key: ServerKey<S>): boolean {
+    const { draft, entries } = this.#touched()
+    return draft.has(entries, key)
+  }
+
+  get<K extends ServerKey<S>>(key: K): KeyRead<S, K> {
+    const { draft, entries } = this.#touched()
+    return draft.read(entries, key) as KeyRead<S, K> // Checked against the schema when it was set.
+  }
+
+  set<K extends ServerKey<S>>(key: K, value: KeyValue<S, K>): void {
+    const open = this.#touched()
+    open.draft.set(key, value)
     open.change()
-    return result
   }
-  const record = (): SessionRecord | undefined => (open.isDestroyed ? undefined : open.present?.record)
-  const signingIn = (): { owner: string; label: string | null } | undefined =>
-    open.moving?.kind === 'sign-in' ? open.moving.signIn : undefined
-  // Made when it is first asked for: most requests never do.
-  let data: SessionData<S> | undefined
-  const destroy = (isEverywhere: boolean): void => changed(() => open.destroy(isEverywhere))
 
-  return {
-    [opening]: () => open,
-    get owner() {
-      return touched(() => signingIn()?.owner ?? record()?.owner ?? null)
-    },
-    get isNew() {
-      return touched(() => record() === undefined)
-    },
-    get missing() {
-      return touched(() =>
-        open.loaded.state === 'dead' && open.present === undefined ? open.loaded.reason : undefined,
-      )
-    },
-    get epoch() {
-      return touched(() => (open.isDestroyed ? null : (open.present?.record.epoch ?? null)))
-    },
-    get revision() {
-      return touched(() => record()?.revision ?? 0)
-    },
-    get created() {
-      return touched(() => toDate(record()?.created))
-    },
-    get lastAccessed() {
-      return touched(() => (open.loaded.state === 'live' ? toDate(open.loaded.cookie.issued) : null))
-    },
-    get signedInAt() {
-      return touched(() => toDate(signingIn() === undefined ? record()?.signedIn : now(open.core)))
-    },
-    get label() {
-      return touched(() => signingIn()?.label ?? record()?.label ?? null)
-    },
-    signedInWithin(seconds) {
-      return touched(() => {
-        if (signingIn() !== undefined) return true
-        const signedIn = record()?.signedIn ?? null
-        return signedIn !== null && now(open.core) - signedIn < seconds
-      })
-    },
-    get data() {
-      data ??= createData<S>(open)
-      return data
-    },
-    toJSON: () =>
-      touched(() => {
-        const names = draft.keys(open.entries).filter((name) => isVisible(open, name))
-        return Object.fromEntries(names.map((name) => [name, draft.read(open.entries, name)]))
-      }),
-    keys: () => touched(() => draft.keys(open.entries)),
-    has: (key) => touched(() => draft.has(open.entries, key)),
-    get: <K extends ServerKey<S>>(key: K) => touched(() => draft.read(open.entries, key)) as never, // Checked when it was set.
-    set: (key, value) => changed(() => draft.set(key, value)),
-    delete(...keys: readonly ServerKey<S>[]) {
-      const [key] = keys
-      // Without any argument, not with an undefined one: that is a mistake, and must not sign anybody out.
-      if (keys.length === 0) destroy(false)
-      else changed(() => draft.delete(String(key)))
-    },
-    update: (key, change) =>
-      changed(() => draft.update(open.entries, key, change as (value: unknown) => unknown)), // The schema's own type.
-    increment: (key, by = 1) => changed(() => draft.increment(key, by)),
-    signIn: (owner, options = {}) => changed(() => signIn(open, owner, options)),
-    regenerate: () =>
-      changed(() => {
-        if (record() !== undefined && open.moving === undefined) open.move({ kind: 'regenerate' })
-      }),
-    destroy: ({ everywhere = false } = {}) => destroy(everywhere),
-    invalidate: () => destroy(false),
-    save: () => touched(() => open.save()),
-    revert: () => touched(() => open.revert()),
+  delete(...keys: readonly ServerKey<S>[]): void {
+    // Without any argument, not with an undefined one: that is a mistake, and must not sign anybody out.
+    if (keys.length === 0) {
+      this.destroy()
+      return
+    }
+    const open = this.#touched()
+    open.draft.delete(String(keys[0]))
+    open.change()
   }
+
+  update<K extends ServerKey<S>>(key: K, change: (value: KeyRead<S, K>) => KeyValue<S, K> | undefined): void {
+    const open = this.#touched()
+    open.draft.update(open.entries, key, change as (value: unknown) => unknown) // The schema's own type.
+    open.change()
+  }
+
+  increment(key: CounterKey<S>, by = 1): void {
+    const open = this.#touched()
+    open.draft.increment(key, by)
+    open.change()
+  }
+
+  signIn(owner: string, options: SignInOptions = {}): void {
+    const open = this.#touched()
+    open.move({ kind: 'sign-in', signIn: toSignIn(open.core.schema, owner, options) })
+    open.change()
+  }
+
+  regenerate(): void {
+    const open = this.#touched()
+    if (open.record !== undefined && open.draft.move === undefined) open.move({ kind: 'regenerate' })
+    open.change()
+  }
+
+  destroy({ everywhere = false }: DestroyOptions = {}): void {
+    const open = this.#touched()
+    open.draft.end(everywhere ? 'everywhere' : 'here')
+    open.change()
+  }
+
+  invalidate(): void {
+    this.destroy()
+  }
+
+  save(): Promise<Saved> {
+    return this.#touched().save()
+  }
+
+  revert(): void {
+    this.#touched().revert()
+  }
+
+  /** The sign-in that the request wants and has not stored yet. */
+  get #signingIn(): SignIn | undefined {
+    const { move } = this.#open.draft
+    return move?.kind === 'sign-in' ? move.signIn : undefined
+  }
+
+  #touched(): OpenSession {
+    this.#open.touch()
+    return this.#open
+  }
+}
+
+/** @throws SessionError `invalid-option`, `unknown-key` */
+function toSignIn(schema: SessionSchema, owner: unknown, options: SignInOptions): SignIn {
+  const { carry = [], label = null, persistent } = options
+  const unknown = carry.find((key) => definitionOf(schema, key) === undefined)
+  if (unknown !== undefined) throw unknownKey(unknown)
+  return { owner: toOwner(owner), carry, label: toLabel(label), persistent }
 }
 
 const ownerText = new RegExp(`^.{1,${limits.ownerCharacters}}$`, 'su')
 
-function signIn(open: OpenSession, owner: string, options: SignInOptions): void {
-  const { carry = [], label = null, persistent } = options
+function toOwner(owner: unknown): string {
   // Half a character would be stored as U+FFFD, as any other half is: two owners would be one.
-  if (typeof owner !== 'string' || !ownerText.test(owner) || /\p{Surrogate}/u.test(owner)) {
-    throw new SessionError(
-      'invalid-option',
-      `The owner is a text of 1 to ${limits.ownerCharacters} characters.`,
-    )
-  }
-  if (label !== null && (typeof label !== 'string' || label.length > limits.labelCharacters)) {
-    throw new SessionError(
-      'invalid-option',
-      `A label is a text of up to ${limits.labelCharacters} characters.`,
-    )
-  }
-  const unknown = carry.find((key) => definitionOf(open.core.schema, key) === undefined)
-  if (unknown !== undefined) throw new SessionError('unknown-key', `The schema has no key "${unknown}".`)
-  open.move({ kind: 'sign-in', signIn: { owner, carry, label, persistent } })
+  if (typeof owner === 'string' && ownerText.test(owner) && !/\p{Surrogate}/u.test(owner)) return owner
+  throw new SessionError(
+    'invalid-option',
+    `signIn takes the owner as a text of 1 to ${limits.ownerCharacters} characters, not ${described(owner)}.`,
+  )
 }
 
-function isVisible({ core }: OpenSession, name: string): boolean {
-  return definitionOf(core.schema, name)?.access !== 'hidden'
+function toLabel(label: unknown): string | null {
+  if (label === null) return null
+  if (typeof label === 'string' && label.length <= limits.labelCharacters) return label
+  throw new SessionError(
+    'invalid-option',
+    `signIn takes a label of up to ${limits.labelCharacters} characters, not ${described(label)}.`,
+  )
+}
+
+function described(value: unknown): string {
+  return typeof value === 'string' ? `one of ${value.length} characters` : `a value of type ${typeof value}`
 }
 
 function toDate(seconds: number | null | undefined): Date | null {

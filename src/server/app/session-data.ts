@@ -1,52 +1,66 @@
 // `session.data`: the keys of a session as the properties of an object, for those who think of a dict.
 import { type SessionSchema, definitionOf } from '../../protocol/schema.ts'
-import type { OpenSession } from './open-session.ts'
 import type { SessionData } from './session.ts'
 
-export function createData<S extends SessionSchema>(open: OpenSession): SessionData<S> {
-  const { core, draft } = open
-  // The language itself asks for names such as `then` and `toJSON`, and must not be thrown at.
-  const isKey = (name: string | symbol): name is string =>
-    typeof name === 'string' && definitionOf(core.schema, name) !== undefined
+/** The part of a session that its data needs. */
+export interface KeyAccess {
+  keys(): string[]
+  has(key: string): boolean
+  get(key: string): unknown
+  set(key: string, value: unknown): void
+  delete(key: string): void
+}
 
-  function read(name: string | symbol): unknown {
-    open.touch()
-    return isKey(name) ? draft.read(open.entries, name) : undefined
+/** The keys of `session` as properties. */
+export function createData<S extends SessionSchema>(
+  session: KeyAccess,
+  schema: SessionSchema,
+): SessionData<S> {
+  const data: object = new Proxy(new DataTarget(session, schema), dataHandler)
+  return data as SessionData<S> // What the handler makes of it.
+}
+
+/** What a proxy stands for: an object without properties, which holds the session. */
+class DataTarget {
+  readonly #session: KeyAccess
+  readonly #schema: SessionSchema
+
+  constructor(session: KeyAccess, schema: SessionSchema) {
+    this.#session = session
+    this.#schema = schema
   }
 
-  function remove(name: string | symbol): boolean {
-    open.touch()
-    draft.delete(String(name))
-    open.change()
+  get session(): KeyAccess {
+    return this.#session
+  }
+
+  /** The language itself asks for names such as `then` and `toJSON`, and must not be thrown at. */
+  isKey(name: string | symbol): name is string {
+    return typeof name === 'string' && definitionOf(this.#schema, name) !== undefined
+  }
+}
+
+/** One handler for all sessions: what differs is in the target. */
+const dataHandler: ProxyHandler<DataTarget> = {
+  get: (target, name) => (target.isKey(name) ? target.session.get(name) : undefined),
+  has: (target, name) => target.isKey(name) && target.session.has(name),
+  set(target, name, value: unknown) {
+    if (value === undefined) target.session.delete(String(name))
+    else target.session.set(String(name), value)
     return true
-  }
-
-  const handler: ProxyHandler<object> = {
-    get: (_, name) => read(name),
-    has(_, name) {
-      open.touch()
-      return isKey(name) && draft.has(open.entries, name)
-    },
-    set(_, name, value: unknown) {
-      open.touch()
-      if (value === undefined) return remove(name)
-      draft.set(String(name), value)
-      open.change()
-      return true
-    },
-    deleteProperty: (_, name) => remove(name),
-    ownKeys() {
-      open.touch()
-      return draft.keys(open.entries)
-    },
-    getOwnPropertyDescriptor(_, name) {
-      if (!isKey(name) || !draft.has(open.entries, name)) return undefined
-      return { value: read(name), writable: true, enumerable: true, configurable: true }
-    },
-    // Nothing but keys: no property with a getter, no other prototype, and it cannot be sealed.
-    defineProperty: () => false,
-    setPrototypeOf: () => false,
-    preventExtensions: () => false,
-  }
-  return new Proxy(Object.create(null), handler) as SessionData<S> // What the handler makes of it.
+  },
+  deleteProperty(target, name) {
+    target.session.delete(String(name))
+    return true
+  },
+  ownKeys: (target) => target.session.keys(),
+  getOwnPropertyDescriptor(target, name) {
+    if (!target.isKey(name) || !target.session.has(name)) return undefined
+    return { value: target.session.get(name), writable: true, enumerable: true, configurable: true }
+  },
+  // Nothing but keys: no prototype, no property with a getter, and it cannot be sealed.
+  getPrototypeOf: () => null,
+  defineProperty: () => false,
+  setPrototypeOf: () => false,
+  preventExtensions: () => false,
 }

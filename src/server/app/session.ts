@@ -2,7 +2,7 @@
 // top; changes are steps that `save` applies to whatever the session is by then.
 import type { Epoch } from '../../protocol/state.ts'
 import type { CounterKey, KeyRead, KeyValue, ServerKey, SessionSchema } from '../../protocol/schema.ts'
-import type { DeadReason } from '../lifecycle/load.ts'
+import type { DeadReason } from '../lifecycle/loaded.ts'
 
 export interface Saved {
   /** Null while there is no session: nothing was set yet. */

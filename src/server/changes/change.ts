@@ -6,20 +6,24 @@ import { toBase64Url } from '../../protocol/base64url.ts'
 import { type Entries, type Entry, type Epoch, entryOf } from '../../protocol/state.ts'
 import { type Core, type Numbering, now } from '../core/core.ts'
 import type { SessionRecord } from '../codec/record.ts'
+import { refusal } from '../core/refusal.ts'
 import { byteLength } from '../codec/seal.ts'
 
-/** New values by name; undefined removes. */
+/** New values by the name of their key; undefined removes. */
 export type KeyChanges = ReadonlyMap<string, Json | undefined>
 
+/** A sign-in as the app asked for it. */
 export interface SignIn {
   readonly owner: string
+  /** Names of the keys that go on from the session of nobody, or of another owner. */
   readonly carry: readonly string[]
+  /** What the list of the owner's sessions calls this one. */
   readonly label: string | null
   /** Undefined: as the session before, else as the app has it by default. */
   readonly persistent: boolean | undefined
 }
 
-/** A session that begins now. */
+/** The record of a session that begins now. */
 export function createRecord(core: Core, owner: string | null): SessionRecord {
   const time = now(core)
   return {
@@ -67,18 +71,19 @@ export function signedIn(
 }
 
 /** The same session under another epoch: who is signed in, since when and for how long stays. */
-export function renewed(next: SessionRecord, before: SessionRecord): SessionRecord {
+export function regenerated(next: SessionRecord, before: SessionRecord): SessionRecord {
   const { epoch, placed, presented } = next
   const revision = before.revision + 1
   return { ...before, epoch, placed, presented, revision, horizon: revision, removed: {} }
 }
 
-/** The same owner keeps all; from anybody else only what is carried goes on. */
+/** The keys that a sign-in keeps: all of the same owner's, and from anybody else only those that are carried. */
 export function keptKeys(before: SessionRecord, { owner, carry }: SignIn): Entries {
   if (before.owner === owner) return before.keys
   return Object.fromEntries(Object.entries(before.keys).filter(([name]) => carry.includes(name)))
 }
 
+/** The record with the changes applied, under a new revision; `record` itself when they change nothing. */
 export function withKeys(record: SessionRecord, changes: KeyChanges, numbering?: Numbering): SessionRecord {
   const { revision, isFork } = numbering ?? { revision: record.revision + 1, isFork: false }
   const keys: Record<string, Entry> = { ...record.keys }
@@ -103,18 +108,26 @@ export function withKeys(record: SessionRecord, changes: KeyChanges, numbering?:
     : { ...record, revision, keys, ...forget(removed, record.horizon) }
 }
 
-/** Of an empty session nothing is stored. One whose last key was removed is not empty: somebody watches it. */
+/**
+ * Whether there is nothing to store yet. A session whose last key was removed is not empty: browsers have a copy of it.
+ */
 export function isEmpty(record: SessionRecord): boolean {
   return record.owner === null && record.revision === 0
 }
 
-/** Whether the session's data fits; memos have limits of their own. */
+/** Whether the session's data fits into a record. Memos have limits of their own. */
 export function fits(record: SessionRecord): boolean {
   const text = JSON.stringify(record.keys)
   // Three bytes is the most that UTF-8 needs for one UTF-16 unit: most records need not be counted.
   return text.length * 3 <= limits.recordBytes || byteLength(text) <= limits.recordBytes
 }
 
+/** @throws SessionError `too-large` when the session's data does not fit into a record */
+export function checkSize(record: SessionRecord): void {
+  if (!fits(record)) throw refusal('too-large')
+}
+
+/** The newest removal marks; the horizon moves to the newest one that is left out. */
 function forget(
   removed: Readonly<Record<string, number>>,
   horizon: number,

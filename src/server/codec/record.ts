@@ -75,6 +75,20 @@ export interface NamedPlace extends Place {
   readonly sid: SessionId
 }
 
+/** A session's record, and the place where it is. */
+export interface Placed {
+  readonly place: Place
+  readonly record: SessionRecord
+  /** See `ReadRecord`. Undefined when no read gave one, or when it was used. */
+  readonly token?: string | undefined
+}
+
+/** A record as this request read it from the store. */
+export interface ReadRecord extends Placed {
+  /** What the store gave with the read: good for one `replace` by this request. */
+  readonly token: string
+}
+
 export function isNamed(place: Place): place is NamedPlace {
   return place.sid !== undefined
 }

@@ -1,9 +1,10 @@
 // Who may send a request that changes something: this origin's own pages. Asks Fetch Metadata first, then
 // Origin; a request that carries neither comes from no browser of today and is refused unless the app wants it.
-import { SessionError } from '../../protocol/errors.ts'
 import { headers } from '../../protocol/names.ts'
+import type { Epoch } from '../../protocol/state.ts'
 import { isLoopback } from './cookie-jar.ts'
 import type { Core } from './core.ts'
+import { refusal } from './refusal.ts'
 import type { CoreRequest } from '../http/request.ts'
 
 const safeMethods: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
@@ -19,11 +20,11 @@ export function guard(core: Core, request: CoreRequest): void {
   if (origin !== undefined && core.allowedOrigins.includes(origin)) return
   const site = request.header('sec-fetch-site')
   if (site !== undefined) {
-    if (site !== 'same-origin') throw new SessionError('cross-site')
+    if (site !== 'same-origin') throw refusal('cross-site')
     return
   }
   if (origin === undefined ? !core.allowNonBrowser : !isOwn(core, request, origin)) {
-    throw new SessionError('cross-site')
+    throw refusal('cross-site')
   }
 }
 
@@ -36,7 +37,7 @@ export function guardReading(core: Core, request: CoreRequest): void {
   const origin = request.header('origin')
   if (origin !== undefined && core.allowedOrigins.includes(origin)) return
   const site = request.header('sec-fetch-site')
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new SessionError('cross-site')
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw refusal('cross-site')
 }
 
 /**
@@ -45,10 +46,20 @@ export function guardReading(core: Core, request: CoreRequest): void {
  * @throws SessionError `unsupported-type`
  */
 export function checkType(request: CoreRequest): void {
-  if (request.header(headers.request) !== '1') throw new SessionError('unsupported-type')
+  if (request.header(headers.request) !== '1') throw refusal('unsupported-type')
   if (request.method !== 'POST') return
   const [type = ''] = (request.header('content-type') ?? '').split(';')
-  if (type.trim().toLowerCase() !== 'application/json') throw new SessionError('unsupported-type')
+  if (type.trim().toLowerCase() !== 'application/json') throw refusal('unsupported-type')
+}
+
+/**
+ * Refuses a request of a page that believes in another session than its cookie names. Requests that name no epoch pass.
+ * @param epoch that of the session; null: there is none
+ * @throws SessionError `epoch-mismatch`
+ */
+export function checkEpoch(request: CoreRequest, epoch: Epoch | null): void {
+  const believed = request.header(headers.epoch)
+  if (believed !== undefined && believed !== epoch) throw refusal('epoch-mismatch')
 }
 
 /** Behind a proxy that ends TLS only the cookie's own decision tells the scheme. */

@@ -69,8 +69,8 @@ export function createWatch(channels: WatchChannels | undefined, app: string): W
   }
 }
 
-/** Milliseconds since `started`, which `performance.now()` gave. */
-export function since(started: number): number {
+/** Milliseconds since `started`, a time that `performance.now()` gave. */
+export function millisecondsSince(started: number): number {
   return performance.now() - started
 }
 
@@ -84,7 +84,8 @@ export function watchedStore(store: Store, watch: Watch): Store {
   ): Promise<T> {
     const started = performance.now()
     const answer = await asked
-    if (answer.kind === 'unavailable') watch.tell('unavailable', { operation, milliseconds: since(started) })
+    if (answer.kind === 'unavailable')
+      watch.tell('unavailable', { operation, milliseconds: millisecondsSince(started) })
     return answer
   }
 

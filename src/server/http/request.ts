@@ -35,10 +35,14 @@ export interface NodeRequest extends AsyncIterable<Uint8Array> {
 export type AnyRequest = Request | NodeRequest | CoreRequest
 
 export function toCoreRequest(request: AnyRequest): CoreRequest {
-  // By shape, not by class: a Request may come from another realm. Node's first, because Express gives it
-  // `header`, `secure` and `host` too.
-  if ('socket' in request) return fromNode(request)
+  // Node's first, because Express gives it `header`, `secure` and `host` too.
+  if (isNodeRequest(request)) return fromNode(request)
   return 'clone' in request ? fromFetch(request) : request
+}
+
+/** Whether it is Node's own request. By shape, not by class: a request may come from another realm. */
+export function isNodeRequest(request: AnyRequest): request is NodeRequest {
+  return 'socket' in request
 }
 
 function fromFetch(request: Request): CoreRequest {

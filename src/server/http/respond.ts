@@ -88,15 +88,11 @@ const targetedFields = [
 
 /** What an answer of the app must have when it read or set the session, for adapters: never a cached one. */
 export function appHeaders(
-  {
-    headers,
-    isRead,
-    vary,
-  }: { readonly isRead: boolean; readonly vary: string; headers(): readonly Header[] },
+  progress: { readonly isRead: boolean; readonly vary: string; headers(): readonly Header[] },
   current: (name: string) => string | undefined,
 ): Header[] {
-  const own = [...headers()]
-  if (!isRead) return own
+  const own = [...progress.headers()]
+  if (!progress.isRead) return own
   const setsCookie = own.some(([name]) => name === 'set-cookie')
   // For a CDN its own header (RFC 9213) goes before Cache-Control.
   const targeted = targetedFields.filter((name) => current(name) !== undefined)
@@ -104,7 +100,7 @@ export function appHeaders(
     ...own,
     ...targeted.map((name): Header => [name, 'no-store']),
     ['cache-control', mergeCacheControl(current('cache-control'), setsCookie)],
-    ['vary', mergeVary(current('vary'), vary)],
+    ['vary', mergeVary(current('vary'), progress.vary)],
     ['x-content-type-options', 'nosniff'],
   ]
 }

@@ -1,52 +1,29 @@
-// Writing a session: changes as steps on whatever the record is by then, never a whole record over another.
-// Writers of one session in this process queue up and are committed as one compare-and-swap; a conflict with
-// another process re-reads and applies them again. An ended session stays ended.
-import { SessionError } from '../../protocol/errors.ts'
-import { fits } from '../changes/change.ts'
+// Writing a session: changes as steps on whatever the record is by then, never a whole record over another. Writers of
+// one session in this process queue up and are committed as one compare-and-swap; a conflict with another process
+// re-reads and applies them again. An ended session stays ended.
+import { checkSize, fits } from '../changes/change.ts'
+import { type Placed, type ReadRecord, type SessionRecord, encodeStored } from '../codec/record.ts'
 import type { Core } from '../core/core.ts'
-import { locate, toError, unavailable } from './locate.ts'
-import { type Place, type SessionRecord, encodeStored } from '../codec/record.ts'
-import { retry } from './retry.ts'
-import { since } from '../core/watch.ts'
+import { retry } from '../core/retry.ts'
+import { millisecondsSince } from '../core/watch.ts'
+import { goneError, locate, unavailable } from './locate.ts'
 
 /** A pure step; may run several times. Throws to refuse itself alone. */
 export type Change<T> = (record: SessionRecord) => { readonly record: SessionRecord; readonly result: T }
 
-export interface Target {
-  readonly place: Place
-  /** What this request has read already: saves a trip when nobody else writes. */
-  readonly record: SessionRecord
-  /** Of that read; undefined when it was used. */
-  readonly token: string | undefined
-}
-
-export interface Committed<T> {
-  /** The session may have moved since it was loaded. */
-  readonly place: Place
-  /** With this change, and those committed together with it. */
-  readonly record: SessionRecord
-  readonly result: T
-}
-
 /**
- * @throws SessionError `ended`, `reuse` or `lost` when the session is no more, `too-large`, `contention`,
+ * Commits a change of the session that a request found. A token of that read saves a trip to the store when nobody else
+ * writes. The session may have moved meanwhile: the result says where it is, with this change and those that were
+ * committed together with it.
+ * @throws SessionError `ended`, `reuse` or `lost` when the session is gone, `too-large`, `contention`,
  * `store-unavailable`, and what the change itself throws. Nothing of the change is stored then, but for
  * `store-unavailable`, where the store alone knows.
  */
-export type Commit = <T>(target: Target, change: Change<T>) => Promise<Committed<T>>
-
-interface Waiting {
-  readonly target: Target
-  apply(record: SessionRecord): SessionRecord
-  resolve(place: Place, record: SessionRecord): void
-  reject(error: unknown): void
-}
-interface Current extends Omit<Target, 'token'> {
-  readonly token: string
-}
+export type Commit = <T>(found: Placed, change: Change<T>) => Promise<Placed & { readonly result: T }>
 
 export function createCommit(core: Core): Commit {
-  const queues = new Map<string, Waiting[]>()
+  /** Writers that wait, by the key of the place where they found their session. */
+  const queues = new Map<string, Writer[]>()
 
   async function drain(key: string): Promise<void> {
     let isFirst = true
@@ -55,121 +32,151 @@ export function createCommit(core: Core): Commit {
       // What a writer read before it queued is older than what the group before it wrote.
       const [only] = isFirst && group.length === 1 ? group : []
       // oxlint-disable-next-line no-await-in-loop -- a queue is one after another
-      await commitGroup(group, only && knownTo(only.target))
+      await commitGroup(core, group, only && readBy(only.found))
       isFirst = false
     }
     queues.delete(key)
   }
 
-  async function commitGroup(group: readonly Waiting[], known: Current | undefined): Promise<void> {
-    const started = performance.now()
-    let waiting = group
-    let current = known
-    let attempts = 0
-    let isWritten = false
-    try {
-      await retry(async () => {
-        const before = current ?? (await read(group))
-        current = undefined
-        const applied = applyAll(waiting, before.record)
-        waiting = applied.accepted
-        attempts++
-        isWritten = applied.record !== before.record
-        // Nothing to do for what was read before: for what is there now there may be. Others may have set, since, what
-        // this request sets back; or ended the session.
-        if (!isWritten && before === known) return 'again'
-        const written = await write(before, applied.record, waiting)
-        if (written === 'again') core.watch.tell('conflict', { operation: 'commit' })
-        return written
-      })
-      if (isWritten)
-        core.watch.tell('commit', { writers: waiting.length, attempts, milliseconds: since(started) })
-    } catch (error) {
-      for (const writer of waiting) writer.reject(error)
-    }
-  }
-
-  async function read([first]: readonly Waiting[]): Promise<Current> {
-    if (first === undefined) throw new Error('An empty group is never committed.')
-    const found = await locate(core, first.target.place)
-    if (found.state !== 'live') throw toError(found)
-    return found
-  }
-
-  async function write(
-    before: Current,
-    record: SessionRecord,
-    writers: readonly Waiting[],
-  ): Promise<'again' | undefined> {
-    if (record !== before.record) {
-      const value = encodeStored({ kind: 'live', record }, before.place.key, core.ring)
-      const options = { token: before.token, ttlSeconds: core.times.idleTimeoutSeconds }
-      const replaced = await core.store.replace(before.place.key, value, options)
-      if (replaced.kind === 'unavailable') throw unavailable(replaced)
-      // `missing` too: the next read says what became of it.
-      if (replaced.kind !== 'stored') return 'again'
-      core.feed.publish(record.epoch)
-    }
-    for (const writer of writers) writer.resolve(before.place, record)
-    return undefined
-  }
-
-  return (target, change) =>
+  return (found, change) =>
     new Promise((resolve, reject) => {
-      const writer = toWaiting(target, change, { resolve, reject })
-      const queue = queues.get(target.place.key)
+      const writer = new ChangeWriter(found, change, { resolve, reject })
+      const { key } = found.place
+      const queue = queues.get(key)
       if (queue !== undefined) {
         queue.push(writer)
         return
       }
-      queues.set(target.place.key, [writer])
-      void drain(target.place.key)
+      queues.set(key, [writer])
+      void drain(key)
     })
 }
 
-function knownTo({ place, record, token }: Target): Current | undefined {
+function readBy({ place, record, token }: Placed): ReadRecord | undefined {
   return token === undefined ? undefined : { place, record, token }
 }
 
-interface Settle<T> {
-  resolve(committed: Committed<T>): void
-  reject(error: unknown): void
-}
-
-function toWaiting<T>(target: Target, change: Change<T>, settle: Settle<T>): Waiting {
-  let changed: { readonly result: T } | undefined
-  return {
-    target,
-    apply(record) {
-      const next = change(record)
-      changed = next
-      return next.record
-    },
-    resolve(place, record) {
-      if (changed !== undefined) settle.resolve({ place, record, result: changed.result })
-    },
-    reject: settle.reject,
+/** Commits changes of one session together. Never rejects: each writer is told its own result. */
+async function commitGroup(
+  core: Core,
+  group: readonly Writer[],
+  known: ReadRecord | undefined,
+): Promise<void> {
+  const started = performance.now()
+  let writers = group
+  let attempts = 0
+  let isWritten = false
+  try {
+    await retry(async () => {
+      const before = attempts === 0 && known !== undefined ? known : await readFor(core, group)
+      const applied = applyAll(writers, before.record)
+      writers = applied.accepted
+      attempts++
+      isWritten = applied.record !== before.record
+      // Nothing to do for what was read before: for what is there now there may be. Others may have set, since, what this
+      // request sets back; or ended the session.
+      if (!isWritten && before === known) return 'again'
+      if (isWritten && !(await write(core, before, applied.record))) {
+        core.watch.tell('conflict', { operation: 'commit' })
+        return 'again'
+      }
+      for (const writer of writers) writer.resolve({ place: before.place, record: applied.record })
+      return undefined
+    })
+    const milliseconds = millisecondsSince(started)
+    if (isWritten) core.watch.tell('commit', { writers: writers.length, attempts, milliseconds })
+  } catch (error) {
+    for (const writer of writers) writer.reject(error)
   }
 }
 
+async function readFor(core: Core, [first]: readonly Writer[]): Promise<ReadRecord> {
+  if (first === undefined) throw new Error('An empty group is never committed.')
+  const located = await locate(core, first.found.place)
+  if (located.state !== 'live') throw goneError(located)
+  return located
+}
+
+/** Whether it was written. Not when somebody else was quicker, or the record is gone: the next read says which. */
+async function write(core: Core, { place, token }: ReadRecord, record: SessionRecord): Promise<boolean> {
+  const value = encodeStored({ kind: 'live', record }, place.key, core.ring)
+  const options = { token, ttlSeconds: core.times.idleTimeoutSeconds }
+  const replaced = await core.store.replace(place.key, value, options)
+  if (replaced.kind === 'unavailable') throw unavailable(replaced)
+  if (replaced.kind !== 'stored') return false
+  core.feed.publish(record.epoch)
+  return true
+}
+
+/** A change that waits to be committed. */
+interface Writer {
+  readonly found: Placed
+  apply(record: SessionRecord): SessionRecord
+  resolve(placed: Placed): void
+  reject(error: unknown): void
+}
+
+interface Settle<T> {
+  resolve(committed: Placed & { readonly result: T }): void
+  reject(error: unknown): void
+}
+
+class ChangeWriter<T> implements Writer {
+  readonly found: Placed
+  readonly #change: Change<T>
+  readonly #settle: Settle<T>
+  #changed: { readonly result: T } | undefined = undefined
+
+  constructor(found: Placed, change: Change<T>, settle: Settle<T>) {
+    this.found = found
+    this.#change = change
+    this.#settle = settle
+  }
+
+  apply(before: SessionRecord): SessionRecord {
+    const changed = this.#change(before)
+    this.#changed = changed
+    return changed.record
+  }
+
+  resolve({ place, record }: Placed): void {
+    if (this.#changed !== undefined) this.#settle.resolve({ place, record, result: this.#changed.result })
+  }
+
+  reject(error: unknown): void {
+    this.#settle.reject(error)
+  }
+}
+
+interface Applied {
+  readonly record: SessionRecord
+  /** The writers whose changes are in the record. */
+  readonly accepted: readonly Writer[]
+}
+
 /** All changes in turn; one that throws is refused alone. Sizes are looked at one by one only when it matters. */
-function applyAll(
-  writers: readonly Waiting[],
+function applyAll(writers: readonly Writer[], before: SessionRecord): Applied {
+  const applied = applyEach(writers, before, () => undefined)
+  if (applied.record === before || fits(applied.record)) return applied
+  return applyEach(applied.accepted, before, checkSize)
+}
+
+function applyEach(
+  writers: readonly Writer[],
   before: SessionRecord,
-  isCareful = false,
-): { readonly record: SessionRecord; readonly accepted: readonly Waiting[] } {
+  check: (next: SessionRecord) => void,
+): Applied {
   let record = before
-  const accepted: Waiting[] = []
+  const accepted: Writer[] = []
   for (const writer of writers) {
     try {
       const next = writer.apply(record)
-      if (isCareful && next !== record && !fits(next)) throw new SessionError('too-large')
+      if (next !== record) check(next)
       record = next
       accepted.push(writer)
     } catch (error) {
       writer.reject(error)
     }
   }
-  if (isCareful || record === before || fits(record)) return { record, accepted }
-  return applyAll(accepted, before, true)
+  return { record, accepted }
 }

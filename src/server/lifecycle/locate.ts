@@ -1,36 +1,45 @@
-// Where a session is now: reads the store and follows the session from an old id to its present one.
-import { SessionError } from '../../protocol/errors.ts'
+// Where a session is now: reads the store, and follows the session from an old id to its present one. Owns the one
+// mapping from a session that is gone to its error code. Never writes.
+import type { SessionError } from '../../protocol/errors.ts'
 import * as limits from '../../protocol/limits.ts'
 import type { Unavailable } from '../../stores/store.ts'
-import type { Core } from '../core/core.ts'
 import {
   type EndReason,
   type Place,
-  type SessionRecord,
+  type ReadRecord,
   type Stored,
   decodeStored,
   isNamed,
   placeAfter,
 } from '../codec/record.ts'
+import type { Core } from '../core/core.ts'
+import { refusal } from '../core/refusal.ts'
 
-/** `places` are all that were looked at, the given one first: more than one when the session has moved. */
-export type Located =
-  | {
-      readonly state: 'live'
-      readonly places: readonly Place[]
-      readonly place: Place
-      readonly record: SessionRecord
-      /** For one `replace` of this request. */
-      readonly token: string
-      readonly bytes: number
-      /** When a browser first came with the id that followed the given one; null: not yet. */
-      readonly succeeded: number | null
-      /** When the session moved on from the given place; null: it is still there. */
-      readonly movedAt: number | null
-    }
-  | { readonly state: 'ended'; readonly places: readonly Place[]; readonly reason: EndReason }
+/** All places that were looked at, the given one first. More than one: the session has moved. */
+export type Places = readonly [Place, ...Place[]]
+
+/** A session that was found alive. */
+export interface LocatedLive extends ReadRecord {
+  readonly state: 'live'
+  readonly places: Places
+  /** Bytes of the stored record. */
+  readonly bytes: number
+  /** When a browser first came with the id that followed the given one, in seconds; null: not yet. */
+  readonly succeeded: number | null
+  /** When the session moved on from the given place, in seconds; null: it is still there. */
+  readonly movedAt: number | null
+}
+
+/** A session that is gone. */
+export type Gone =
+  | { readonly state: 'ended'; readonly places: Places; readonly reason: EndReason }
   /** Nothing is there; or, when `isCorrupt`, something that this server did not write. */
-  | { readonly state: 'missing'; readonly places: readonly Place[]; readonly isCorrupt: boolean }
+  | { readonly state: 'missing'; readonly places: Places; readonly isCorrupt: boolean }
+
+export type Located = LocatedLive | Gone
+
+/** The codes of a session that the store says is gone. */
+export type GoneCode = 'ended' | 'reuse' | 'lost'
 
 /** `use`: somebody uses the session, so its idle time begins anew. `look`: it does not. */
 export type Purpose = 'use' | 'look'
@@ -38,9 +47,9 @@ export type Purpose = 'use' | 'look'
 /** @throws SessionError `store-unavailable` */
 export async function locate(core: Core, from: Place, purpose: Purpose = 'use'): Promise<Located> {
   const ttlSeconds = purpose === 'use' ? core.times.idleTimeoutSeconds : null
-  const places = [from]
+  const places: [Place, ...Place[]] = [from]
   let place = from
-  let succeeded: number | null | undefined
+  let succeeded: number | null = null
   let movedAt: number | null = null
   while (places.length <= limits.followedIds) {
     // oxlint-disable-next-line no-await-in-loop -- each place is only known from the one before
@@ -52,30 +61,39 @@ export async function locate(core: Core, from: Place, purpose: Purpose = 'use'):
     if (stored?.kind === 'live') {
       const { record } = stored
       if (places.length === 2) succeeded = record.presented
-      const found = { places, place, record, token: read.token, bytes: read.value.byteLength }
-      return { state: 'live', ...found, succeeded: succeeded ?? null, movedAt }
+      const bytes = read.value.byteLength
+      return { state: 'live', places, place, record, token: read.token, bytes, succeeded, movedAt }
     }
-    // A successor moves on only after a browser came with it.
-    if (places.length === 2) succeeded = stored?.at
     const next = stored && after(core, place, stored)
-    if (next === undefined) return { state: 'missing', places, isCorrupt: true }
-    movedAt ??= stored?.at ?? null
+    if (stored === undefined || next === undefined) return { state: 'missing', places, isCorrupt: true }
+    // A successor moves on only after a browser came with it.
+    if (places.length === 2) succeeded = stored.at
+    movedAt ??= stored.at
     places.push(next)
     place = next
   }
   return { state: 'missing', places, isCorrupt: true }
 }
 
+/**
+ * The error code of a session that is gone. The only place that decides it: every operation that meets the end of its
+ * session, before it starts or in the middle, answers with this code.
+ */
+export function codeOf(gone: Gone): GoneCode {
+  if (gone.state === 'missing') return 'lost'
+  return gone.reason === 'reuse' ? 'reuse' : 'ended'
+}
+
+/** The SessionError of a session that is gone, with the sentence of its code. */
+export function goneError(gone: Gone): SessionError {
+  return refusal(codeOf(gone))
+}
+
+/** The SessionError of a store that did not answer. */
+export function unavailable({ cause }: Unavailable): SessionError {
+  return refusal('store-unavailable', { cause, retryAfterSeconds: 1 })
+}
+
 function after(core: Core, place: Place, moved: Extract<Stored, { kind: 'moved' }>): Place | undefined {
   return isNamed(place) ? placeAfter(place, moved, core.ring) : { sid: undefined, key: moved.next }
-}
-
-export function unavailable({ cause }: Unavailable): SessionError {
-  return new SessionError('store-unavailable', undefined, { cause, retryAfterSeconds: 1 })
-}
-
-/** A commit met the end of its session. */
-export function toError(located: Exclude<Located, { state: 'live' }>): SessionError {
-  if (located.state === 'missing') return new SessionError('lost')
-  return new SessionError(located.reason === 'reuse' ? 'reuse' : 'ended')
 }

@@ -1,22 +1,22 @@
-// Giving a session another id, and ending one. The order is what makes it safe: the new item is written first,
-// under an id that nobody knows; one compare-and-swap on the old item then decides. When that fails, nobody
-// ever sees the new one.
+// Storing a session at a new place, giving it another id, and ending it. The order is what makes a move safe: the new
+// item is written first, under an id that nobody knows; one compare-and-swap on the old item then decides. When that
+// fails, nobody ever sees the new item. What is ended stays ended, whatever else writes at the same time.
 import { SessionError } from '../../protocol/errors.ts'
-import { type Core, now, tombstoneSeconds } from '../core/core.ts'
-import { type Located, locate, unavailable } from './locate.ts'
 import {
   type EndReason,
   type NamedPlace,
   type Place,
+  type Placed,
+  type ReadRecord,
   type SessionRecord,
   type Stored,
   decodeStored,
   encodeStored,
 } from '../codec/record.ts'
-import { retry } from './retry.ts'
-import { since } from '../core/watch.ts'
-
-export type Live = Extract<Located, { state: 'live' }>
+import { type Core, now, tombstoneSeconds } from '../core/core.ts'
+import { retry } from '../core/retry.ts'
+import { millisecondsSince } from '../core/watch.ts'
+import { type Gone, type LocatedLive, goneError, locate, unavailable } from './locate.ts'
 
 export interface Relocation {
   readonly to: NamedPlace
@@ -25,65 +25,52 @@ export interface Relocation {
   readonly leave: Stored
 }
 
-export interface Moved {
-  readonly place: Place
-  readonly record: SessionRecord
-}
-
-/** Stores a session at a place that was never used. */
-export async function createAt(core: Core, place: Place, record: SessionRecord): Promise<Moved> {
-  const value = encodeStored({ kind: 'live', record }, place.key, core.ring)
-  const created = await core.store.create(place.key, value, core.times.idleTimeoutSeconds)
-  if (created.kind === 'unavailable') throw unavailable(created)
-  if (created.kind === 'exists') throw await takenBy(core, place)
-  return { place, record }
-}
-
-/** The beginning of a session, or of a life of it: a commit of its own. */
-export async function createFirst(core: Core, place: Place, record: SessionRecord): Promise<Moved> {
-  const started = performance.now()
-  const created = await createAt(core, place, record)
-  core.watch.tell('commit', { writers: 1, attempts: 1, milliseconds: since(started) })
-  return created
-}
-
-/** The place is random: only who ends every session of an owner can have been there before us. */
-async function takenBy(core: Core, { key }: Place): Promise<Error> {
-  const read = await core.store.read(key, null)
-  const stored = read.kind === 'hit' ? decodeStored(read.value, key, core) : undefined
-  if (stored?.kind === 'tombstone') return new SessionError('ended')
-  return new Error('A random session id was used before: the randomness is broken.')
-}
+/** Where a session is after a move that was wanted; or how it was found gone. */
+export type Relocated = { readonly state: 'live'; readonly placed: Placed } | Gone
 
 /**
- * Moves the session at `from` as `plan` says; `plan` sees the newest record and runs again after a conflict.
- * It gives undefined to leave the session where it is. An end of the session is given back as it is.
+ * Moves the session at `from` as `plan` says. `plan` sees the newest record, and runs again after a conflict. It gives
+ * undefined to leave the session where it is.
+ * @throws SessionError `store-unavailable`, `contention`, and what `plan` throws
  */
 export function relocate(
   core: Core,
   from: Place,
-  plan: (found: Live) => Relocation | undefined | Promise<Relocation | undefined>,
-): Promise<Moved | Exclude<Located, Live>> {
+  plan: (found: LocatedLive) => Relocation | undefined | Promise<Relocation | undefined>,
+): Promise<Relocated> {
   return retry(async () => {
     const found = await locate(core, from)
     if (found.state !== 'live') return found
     const relocation = await plan(found)
-    if (relocation === undefined) return { place: found.place, record: found.record }
-    const moved = await createAt(core, relocation.to, relocation.record)
-    if (await swap(core, found, relocation.leave)) return moved
+    if (relocation === undefined)
+      return { state: 'live', placed: { place: found.place, record: found.record } }
+    const placed = await createAt(core, relocation.to, relocation.record)
+    if (await replaceByEnd(core, found, relocation.leave)) return { state: 'live', placed }
     core.watch.tell('conflict', { operation: 'move' })
-    // Nobody knows the new place; only its room is given back.
-    await core.store.end(moved.place.key, encodeStored(relocation.leave, moved.place.key, core.ring), 1)
+    // Nobody knows the new place. This only gives its room back.
+    await core.store.end(placed.place.key, encodeStored(relocation.leave, placed.place.key, core.ring), 1)
     return 'again'
   })
 }
 
-/** Of twenty tries each: a second and a half. */
+/**
+ * Stores the beginning of a session, at a place that was never used: a commit of its own.
+ * @throws SessionError `store-unavailable`; `ended` when all sessions of its owner were ended meanwhile
+ */
+export async function createFirst(core: Core, place: Place, record: SessionRecord): Promise<Placed> {
+  const started = performance.now()
+  const created = await createAt(core, place, record)
+  core.watch.tell('commit', { writers: 1, attempts: 1, milliseconds: millisecondsSince(started) })
+  return created
+}
+
+/** Rounds of 20 tries each before the end is written without a comparison: about a second and a half in all. */
 const maxRounds = 3
 
 /**
- * Ends a session wherever it is by now; when it is gone already, makes sure that it stays so. Says whether it
- * was alive.
+ * Ends a session wherever it is by now. When it is gone already, makes sure that it stays so.
+ * @returns whether the session was alive
+ * @throws SessionError `store-unavailable`
  */
 export async function endSession(
   core: Core,
@@ -91,34 +78,16 @@ export async function endSession(
   reason: Exclude<EndReason, 'replaced'>,
 ): Promise<boolean> {
   const started = performance.now()
-  let wasLive = false
-  const end = (): Promise<undefined> =>
-    retry(async () => {
-      const found = await locate(core, from)
-      if (found.state === 'ended') return undefined
-      if (found.state === 'missing') return endAll(core, found.places.slice(-1), reason)
-      wasLive = true
-      return (await swap(core, found, tombstone(core, reason))) ? undefined : 'again'
-    })
-  // By compare-and-swap as long as there is hope: what is overwritten unread may be the pointer to where the session has
-  // just moved. In the end nobody is left signed in because others write too much.
-  for (let round = 1; ; round++) {
-    try {
-      // oxlint-disable-next-line no-await-in-loop -- one after another
-      await end()
-      break
-    } catch (error) {
-      if (!(error instanceof SessionError) || error.code !== 'contention') throw error
-      // oxlint-disable-next-line no-await-in-loop -- the last thing
-      if (round === maxRounds) await endAll(core, (await locate(core, from)).places, reason)
-      if (round === maxRounds) break
-    }
-  }
-  if (wasLive && reason !== 'reuse') core.watch.tell('revoke', { reason, milliseconds: since(started) })
+  const wasLive = await endInRounds(core, from, reason)
+  if (wasLive && reason !== 'reuse')
+    core.watch.tell('revoke', { reason, milliseconds: millisecondsSince(started) })
   return wasLive
 }
 
-/** Whatever is there: it ends. */
+/**
+ * Writes tombstones at all the places, whatever is there.
+ * @throws SessionError `store-unavailable`: some may have been written
+ */
 export async function endAll(core: Core, places: readonly Place[], reason: EndReason): Promise<undefined> {
   const ends = places.map(async ({ key }) => {
     const value = encodeStored(tombstone(core, reason), key, core.ring)
@@ -128,11 +97,45 @@ export async function endAll(core: Core, places: readonly Place[], reason: EndRe
   await Promise.all(ends)
 }
 
+/** What is stored in the place of a record that ended now. */
 export function tombstone(core: Core, reason: EndReason): Stored {
   return { kind: 'tombstone', reason, at: now(core) }
 }
 
-async function swap(core: Core, { place, record, token }: Live, leave: Stored): Promise<boolean> {
+/**
+ * Ends by compare-and-swap as long as there is hope, because what is overwritten unread may be the pointer to where the
+ * session has just moved. In the end nobody is left signed in because others write too much.
+ */
+async function endInRounds(core: Core, from: Place, reason: EndReason): Promise<boolean> {
+  let wasLive = false
+  for (let round = 1; round <= maxRounds; round++) {
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- each round begins after the one before has failed
+      await retry(async () => {
+        const found = await locate(core, from)
+        if (found.state === 'ended') return undefined
+        if (found.state === 'missing') return endAll(core, found.places.slice(-1), reason)
+        wasLive = true
+        return (await replaceByEnd(core, found, tombstone(core, reason))) ? undefined : 'again'
+      })
+      return wasLive
+    } catch (error) {
+      if (!(error instanceof SessionError) || error.code !== 'contention') throw error
+    }
+  }
+  await endAll(core, (await locate(core, from)).places, reason)
+  return wasLive
+}
+
+/**
+ * Replaces a live record, if nobody was quicker, by what says where the session went or why it ended.
+ * @returns whether it was replaced
+ */
+async function replaceByEnd(
+  core: Core,
+  { place, record, token }: ReadRecord,
+  leave: Stored,
+): Promise<boolean> {
   const value = encodeStored(leave, place.key, core.ring)
   const leaves = leave.kind === 'tombstone' ? 'ended' : 'moved'
   const ttlSeconds = tombstoneSeconds(core)
@@ -141,4 +144,21 @@ async function swap(core: Core, { place, record, token }: Live, leave: Stored): 
   // The streams of a session that moved on read it again; those of one that ended find that out.
   if (replaced.kind === 'stored') core.feed.publish(record.epoch)
   return replaced.kind === 'stored'
+}
+
+async function createAt(core: Core, place: Place, record: SessionRecord): Promise<Placed> {
+  const value = encodeStored({ kind: 'live', record }, place.key, core.ring)
+  const created = await core.store.create(place.key, value, core.times.idleTimeoutSeconds)
+  if (created.kind === 'unavailable') throw unavailable(created)
+  if (created.kind === 'exists') throw await takenError(core, place)
+  return { place, record }
+}
+
+/** The place is random: only an end of all sessions of the owner can have been written there before us. */
+async function takenError(core: Core, place: Place): Promise<Error> {
+  const read = await core.store.read(place.key, null)
+  const stored = read.kind === 'hit' ? decodeStored(read.value, place.key, core) : undefined
+  if (stored?.kind === 'tombstone')
+    return goneError({ state: 'ended', places: [place], reason: stored.reason })
+  return new Error('A random session id was used before: the source of randomness is broken.')
 }

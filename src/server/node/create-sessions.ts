@@ -3,7 +3,8 @@ import type { SessionSchema } from '../../protocol/schema.ts'
 import { nodeCrypto } from './node-crypto.ts'
 import type { ServerCrypto } from '../codec/crypto.ts'
 import { nodeChannels } from './diagnostics-channels.ts'
-import { type Sessions, createSessions as createCoreSessions } from '../app/sessions.ts'
+import { createCoreSessions } from '../app/create-core-sessions.ts'
+import type { Sessions } from '../app/sessions.ts'
 import type { CoreOptions } from '../app/options.ts'
 
 export interface SessionsOptions<S extends SessionSchema> extends Omit<CoreOptions<S>, 'crypto'> {

@@ -3,10 +3,10 @@
 import { headers } from '../../protocol/names.ts'
 import type { Outcome } from '../../protocol/mutation.ts'
 import { type Core, now } from '../core/core.ts'
-import type { LiveSession } from '../lifecycle/load.ts'
+import type { LiveSession } from '../lifecycle/loaded.ts'
 import { type Known, messageOf, patchOf } from '../changes/patch.ts'
 import type { Place, SessionRecord } from '../codec/record.ts'
-import { cookieHeaders } from '../lifecycle/renew.ts'
+import { cookieHeaders } from '../core/cookie-fate.ts'
 import type { CoreRequest } from '../http/request.ts'
 import { type CoreAnswer, type Header, messageAnswer } from '../http/respond.ts'
 
@@ -32,6 +32,6 @@ export function answerFrom(core: Core, request: CoreRequest, state: Answering): 
   const message = messageOf(patchOf(record, known, core.schema), times, core.ring)
   const revision: Header = [headers.revision, `${record.epoch}.${record.revision}`]
   const tag: Header[] = etag === undefined ? [] : [['etag', etag]]
-  const renewed = isSet ? cookieHeaders(core, request, state) : []
+  const renewed = cookieHeaders(core, request, { fate: isSet ? 'set' : 'keep', placed: state })
   return messageAnswer(message, [...tag, revision, ...renewed])
 }

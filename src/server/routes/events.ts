@@ -5,7 +5,9 @@ import { SessionError } from '../../protocol/errors.ts'
 import * as limits from '../../protocol/limits.ts'
 import { isEpoch } from '../../protocol/state.ts'
 import { type Core, now } from '../core/core.ts'
-import { type LiveSession, type Loading, loadSession } from '../lifecycle/load.ts'
+import type { Lifecycle } from '../lifecycle/lifecycle.ts'
+import { loadSession } from '../lifecycle/load.ts'
+import { type LiveSession, deadError } from '../lifecycle/loaded.ts'
 import { type Located, locate } from '../lifecycle/locate.ts'
 import { type Known, parseKnown, patchOf } from '../changes/patch.ts'
 import type { Place, SessionRecord } from '../codec/record.ts'
@@ -18,8 +20,8 @@ export type OpenEvents = (request: CoreRequest) => Promise<CoreAnswer>
 const retryMilliseconds = 2000
 
 /** @throws SessionError `stale`, `expired`, `ended`, `reuse`, `lost`, `streams-full`, `store-unavailable` */
-export function createOpenEvents(tools: Loading): OpenEvents {
-  const { core } = tools
+export function createOpenEvents(lifecycle: Lifecycle): OpenEvents {
+  const { core } = lifecycle
   const open = new Map<string, number>()
 
   function enter(epoch: string): () => void {
@@ -35,10 +37,10 @@ export function createOpenEvents(tools: Loading): OpenEvents {
   }
 
   return async (request) => {
-    const loaded = await loadSession(tools, request)
+    const loaded = await loadSession(lifecycle, request)
     // An EventSource that is told 204 does not come again.
     if (loaded.state === 'none') return emptyAnswer([['vary', 'Cookie']])
-    if (loaded.state === 'dead') throw new SessionError(loaded.reason)
+    if (loaded.state === 'dead') throw deadError(loaded)
     if (loaded.isStale) throw new SessionError('stale')
     const known = parseLastId(request.header('last-event-id')) ?? parseKnown(request.url)
     return eventAnswer(streamOf(core, loaded, { known, leave: enter(loaded.record.epoch) }))

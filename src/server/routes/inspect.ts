@@ -1,7 +1,8 @@
 // What the cookie of a request and the store say about its session, for a developer's eyes. Names, ages and
 // sizes: never a session id, a cookie or a value.
 import { type Core, now } from '../core/core.ts'
-import { cookieOf, judge } from '../lifecycle/load.ts'
+import { cookieOf } from '../lifecycle/load.ts'
+import { judge } from '../lifecycle/loaded.ts'
 import { locate } from '../lifecycle/locate.ts'
 import type { SessionRecord } from '../codec/record.ts'
 import { type CoreRequest } from '../http/request.ts'

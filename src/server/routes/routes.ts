@@ -10,17 +10,14 @@ import { corsHeaders, preflightAnswer } from '../core/cors.ts'
 import { diagnose } from './diagnosis.ts'
 import type { OpenEvents } from './events.ts'
 import { checkType, guard, guardReading } from '../core/guard.ts'
-import {
-  type DeadSession,
-  type LiveSession,
-  type Loaded,
-  type Loading,
-  loadSession,
-} from '../lifecycle/load.ts'
+import type { Lifecycle } from '../lifecycle/lifecycle.ts'
+import { loadSession } from '../lifecycle/load.ts'
+import { type DeadSession, type LiveSession, type Loaded, deadError } from '../lifecycle/loaded.ts'
+import { goneError } from '../lifecycle/locate.ts'
 import { emptyMessage, parseKnown } from '../changes/patch.ts'
-import { type SessionRecord, createPlace } from '../codec/record.ts'
-import { type Moved, createFirst } from '../lifecycle/relocate.ts'
-import { cookieHeaders, wantsRenewal } from '../lifecycle/renew.ts'
+import { type Placed, type SessionRecord, createPlace } from '../codec/record.ts'
+import { createFirst } from '../lifecycle/relocate.ts'
+import { cookieHeaders, wantsRenewal } from '../core/cookie-fate.ts'
 import type { CoreRequest } from '../http/request.ts'
 import {
   type CoreAnswer,
@@ -30,16 +27,16 @@ import {
   problemAnswer,
   withHeaders,
 } from '../http/respond.ts'
-import { isRotationDue, renewed } from '../lifecycle/rotate.ts'
+import { isRotationDue, rotateIfDue } from '../lifecycle/rotate.ts'
 import { signOut } from './sign-out.ts'
 
-type Route = (tools: Loading, request: CoreRequest) => Promise<CoreAnswer>
+type Route = (lifecycle: Lifecycle, request: CoreRequest) => Promise<CoreAnswer>
 
 export interface Entrance {
   readonly core: Core
   readonly openEvents: OpenEvents
   /** What a route works with for one request, and the request as it is to be read. */
-  enter(request: CoreRequest): { readonly tools: Loading; readonly request: CoreRequest }
+  enter(request: CoreRequest): { readonly lifecycle: Lifecycle; readonly request: CoreRequest }
 }
 
 /**
@@ -87,10 +84,10 @@ export function createRoutes({
       checkType(request)
     }
     const entered = enter(request)
-    return route(entered.tools, entered.request)
+    return route(entered.lifecycle, entered.request)
   }
 
-  async function getEvents({ core: { carried } }: Loading, from: CoreRequest): Promise<CoreAnswer> {
+  async function getEvents({ core: { carried } }: Lifecycle, from: CoreRequest): Promise<CoreAnswer> {
     // Nobody but the browser itself could tell what is new. An EventSource that is told 204 does not come again.
     return carried === undefined ? openEvents(from) : emptyAnswer([['vary', 'Cookie']])
   }
@@ -104,53 +101,56 @@ export function createRoutes({
   }
 }
 
-async function getDiagnosis({ core }: Loading, request: CoreRequest): Promise<CoreAnswer> {
+async function getDiagnosis({ core }: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
   return diagnose(core, request)
 }
 
-async function getMirror(tools: Loading, request: CoreRequest): Promise<CoreAnswer> {
-  const { core } = tools
+async function getMirror(lifecycle: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
+  const { core } = lifecycle
   const known = parseKnown(request.url)
-  const loaded = await loadSession(tools, request)
+  const loaded = await loadSession(lifecycle, request)
   if (loaded.state === 'none') return forMethod(request, messageAnswer(emptyMessage()))
   const live = requireFresh(loaded)
   const { epoch, revision } = live.record
   const etag = `"${epoch}.${revision}"`
   const tags = (request.header('if-none-match') ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''))
-  const next = await renewal(tools, live, live)
+  const next = await renewal(lifecycle, live, live)
   const isSet = next.cookie === undefined || core.carried?.isChanged === true
   if (tags.includes(etag))
-    return notModified([['etag', etag], ...(isSet ? cookieHeaders(core, request, next) : [])])
+    return notModified([
+      ['etag', etag],
+      ...cookieHeaders(core, request, { fate: isSet ? 'set' : 'keep', placed: next }),
+    ])
   return forMethod(request, answerFrom(core, request, { ...next, known, etag }))
 }
 
-async function postSync(tools: Loading, request: CoreRequest): Promise<CoreAnswer> {
-  const { core, commit } = tools
+async function postSync(lifecycle: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
+  const { core, commit } = lifecycle
   const body = parseSyncRequest(await request.body())
   const batch = body.batch === undefined ? undefined : { text: body.batch, parsed: parseBatch(body.batch) }
-  const loaded = await loadSession(tools, request)
+  const loaded = await loadSession(lifecycle, request)
   if (loaded.state !== 'live')
     return syncAnew({ core, request, loaded, body, batch: batch?.parsed, hash: hashOf(core, batch?.text) })
   const live = requireFresh(loaded)
   checkEnvelope(body, live.record)
   if (batch === undefined)
-    return answerFrom(core, request, { ...(await renewal(tools, live, live)), known: body })
+    return answerFrom(core, request, { ...(await renewal(lifecycle, live, live)), known: body })
   const hash = hashOf(core, batch.text)
   const { place, record, result } = await commit(live, (before) => {
     const applied = applyBatch(before, batch.parsed, contextOf(core, before, hash))
     return { record: applied.record, result: applied.outcomes }
   })
-  const next = await renewal(tools, live, { place, record })
+  const next = await renewal(lifecycle, live, { place, record })
   return answerFrom(core, request, { ...next, known: body, outcomes: result })
 }
 
 /** What is answered from: with a new cookie, and perhaps a new id, once half of the fresh time is over. */
 async function renewal(
-  tools: Loading,
+  lifecycle: Lifecycle,
   live: LiveSession,
-  present: Moved,
-): Promise<Moved & { readonly cookie: LiveSession['cookie'] | undefined }> {
-  const next = wantsRenewal(tools.core, live) ? await renewed(tools, live, present) : undefined
+  present: Placed,
+): Promise<Placed & { readonly cookie: LiveSession['cookie'] | undefined }> {
+  const next = wantsRenewal(lifecycle.core, live) ? await rotateIfDue(lifecycle, live, present) : undefined
   return next === undefined ? { ...present, cookie: live.cookie } : { ...next, cookie: undefined }
 }
 
@@ -166,7 +166,7 @@ interface Anew {
 /** The first batch of a browser that has no session, whatever dead cookie it still carries. */
 async function syncAnew({ core, request, loaded, body, batch, hash }: Anew): Promise<CoreAnswer> {
   if (body.epoch !== null)
-    throw loaded.state === 'dead' ? toError(loaded) : new SessionError('epoch-mismatch')
+    throw loaded.state === 'dead' ? deadError(loaded) : new SessionError('epoch-mismatch')
   if (body.owner !== null) throw new SessionError('epoch-mismatch')
   if (batch === undefined) return messageAnswer(emptyMessage())
   const before = createRecord(core, null)
@@ -177,16 +177,16 @@ async function syncAnew({ core, request, loaded, body, batch, hash }: Anew): Pro
 }
 
 /** Extends the cookie, with a new session id when one is due. Asks no epoch: it changes nothing that has one. */
-async function postRefresh(tools: Loading, request: CoreRequest): Promise<CoreAnswer> {
-  const { core, rotate } = tools
+async function postRefresh(lifecycle: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
+  const { core, rotate } = lifecycle
   const known = parseSyncRequest(await request.body())
-  const loaded = await loadSession(tools, request)
+  const loaded = await loadSession(lifecycle, request)
   if (loaded.state === 'none') return messageAnswer(emptyMessage())
-  if (loaded.state === 'dead') throw toError(loaded)
+  if (loaded.state === 'dead') throw deadError(loaded)
   if (!isRotationDue(core, loaded)) return answerFrom(core, request, { ...loaded, known, cookie: undefined })
   const rotated = await rotate(loaded.place)
-  if ('state' in rotated) throw new SessionError(rotated.state === 'missing' ? 'lost' : 'ended')
-  return answerFrom(core, request, { ...rotated, known })
+  if (rotated.state !== 'live') throw goneError(rotated)
+  return answerFrom(core, request, { ...rotated.placed, known })
 }
 
 function forMethod({ method }: CoreRequest, full: CoreAnswer): CoreAnswer {
@@ -195,13 +195,9 @@ function forMethod({ method }: CoreRequest, full: CoreAnswer): CoreAnswer {
 
 /** A dead session is told before a stale cookie: there is nothing left to refresh. */
 function requireFresh(loaded: LiveSession | DeadSession): LiveSession {
-  if (loaded.state === 'dead') throw toError(loaded)
+  if (loaded.state === 'dead') throw deadError(loaded)
   if (loaded.isStale) throw new SessionError('stale')
   return loaded
-}
-
-function toError({ reason }: DeadSession): SessionError {
-  return new SessionError(reason)
 }
 
 /** A batch written for one session never reaches another. */

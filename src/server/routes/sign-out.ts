@@ -3,32 +3,32 @@
 import { SessionError } from '../../protocol/errors.ts'
 import { headers } from '../../protocol/names.ts'
 import { answerFrom } from './answers.ts'
-import { type LiveSession, type Loaded, type Loading, loadSession } from '../lifecycle/load.ts'
+import type { Lifecycle } from '../lifecycle/lifecycle.ts'
+import { loadSession } from '../lifecycle/load.ts'
+import { type Loaded, deadError } from '../lifecycle/loaded.ts'
 import { emptyMessage } from '../changes/patch.ts'
+import { checkEpoch } from '../core/guard.ts'
 import { endSession } from '../lifecycle/relocate.ts'
-import { wantsRenewal } from '../lifecycle/renew.ts'
+import { wantsRenewal } from '../core/cookie-fate.ts'
 import type { CoreRequest } from '../http/request.ts'
 import { type CoreAnswer, type Header, messageAnswer } from '../http/respond.ts'
-import { storeEnd } from '../lifecycle/save.ts'
+import { performEnd } from '../lifecycle/perform.ts'
 
 type Scope = 'here' | 'everywhere' | 'others'
 
-export async function signOut(tools: Loading, request: CoreRequest): Promise<CoreAnswer> {
+export async function signOut(lifecycle: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
   const scope = parseScope(request.url)
-  const { core, owners } = tools
-  const loaded = await loadSession(tools, request)
-  if (loaded.state === 'live') checkMeant(request, loaded)
-  if (scope === 'others') return endOthers(tools, request, loaded)
+  const { core } = lifecycle
+  const loaded = await loadSession(lifecycle, request)
+  if (loaded.state === 'live') checkEpoch(request, loaded.record.epoch)
+  if (scope === 'others') return endOthers(lifecycle, request, loaded)
   if (loaded.state === 'live') {
-    const place = loaded.places[0] ?? loaded.place
-    await storeEnd(
-      { core, owners },
-      { place, owner: loaded.record.owner, isEverywhere: scope === 'everywhere' },
-    )
+    const { places, record } = loaded
+    await performEnd(lifecycle, { place: places[0], owner: record.owner }, scope)
     return goodbye([['set-cookie', core.jar.clearing(request)]])
   } else if (loaded.state === 'dead') {
     // Whose it was is not known any more: what cannot be kept is not promised.
-    if (scope === 'everywhere' && loaded.endReason !== 'everywhere') throw new SessionError(loaded.reason)
+    if (scope === 'everywhere' && loaded.endReason !== 'everywhere') throw deadError(loaded)
     // Takes note of a loss: from now on the session is not lost but ended.
     if (loaded.place !== undefined) await endSession(core, loaded.place, 'signed-out')
   }
@@ -37,11 +37,11 @@ export async function signOut(tools: Loading, request: CoreRequest): Promise<Cor
 }
 
 async function endOthers(
-  { core, owners }: Loading,
+  { core, owners }: Lifecycle,
   request: CoreRequest,
   loaded: Loaded,
 ): Promise<CoreAnswer> {
-  if (loaded.state === 'dead') throw new SessionError(loaded.reason)
+  if (loaded.state === 'dead') throw deadError(loaded)
   if (loaded.state === 'none') return messageAnswer(emptyMessage())
   const { record, place } = loaded
   if (record.owner !== null) {
@@ -54,12 +54,6 @@ async function endOthers(
 
 function goodbye(cookie: readonly Header[] = []): CoreAnswer {
   return messageAnswer(emptyMessage(), [...cookie, [headers.revision, 'none']])
-}
-
-/** @throws SessionError `epoch-mismatch` when the browser means another session than its cookie names */
-function checkMeant(request: CoreRequest, { record }: LiveSession): void {
-  const wanted = request.header(headers.epoch)
-  if (wanted !== undefined && wanted !== record.epoch) throw new SessionError('epoch-mismatch')
 }
 
 /** @throws SessionError `malformed`: a typing error must not end less, or more, than was meant */

@@ -2,12 +2,12 @@
 // one request. The signed part before it is like that of every session.
 import type { CarriedStore } from '../../stores/store.ts'
 import { valuesOf } from '../codec/cookie.ts'
-import type { Carried, Core } from '../core/core.ts'
 import { fromBase64Url, toBase64Url } from '../../protocol/base64url.ts'
+import type { Carried, Core } from './core.ts'
 import type { Aead } from '../codec/crypto.ts'
 import type { KeyRing, Keys } from '../codec/key-ring.ts'
 import type { CoreRequest } from '../http/request.ts'
-import { watchedStore } from '../core/watch.ts'
+import { watchedStore } from './watch.ts'
 
 /** Browsers remembered for exactly-once: each takes some hundred bytes of a small cookie. */
 export const carriedClients = 2

@@ -1,0 +1,191 @@
+// The server's public face, put together: routes for the browser's SDK, and a session for each request of the app. Runs
+// wherever fetch-style globals are; Node's own crypto and channels come in by option.
+import { SessionError } from '../../protocol/errors.ts'
+import type { SessionSchema } from '../../protocol/schema.ts'
+import { enter } from '../core/carry.ts'
+import type { Core } from '../core/core.ts'
+import { corsHeaders } from '../core/cors.ts'
+import { checkEpoch, guard } from '../core/guard.ts'
+import { refusal } from '../core/refusal.ts'
+import { toResponse, withSession } from '../http/fetch.ts'
+import { behindProxies } from '../http/proxy.ts'
+import { type AnyRequest, type CoreRequest, isNodeRequest, toCoreRequest } from '../http/request.ts'
+import { type CoreAnswer, type Header, problemAnswer, withHeaders } from '../http/respond.ts'
+import { type Lifecycle, createLifecycle } from '../lifecycle/lifecycle.ts'
+import { loadSession } from '../lifecycle/load.ts'
+import { type Loaded, noSession } from '../lifecycle/loaded.ts'
+import { createOpenEvents } from '../routes/events.ts'
+import { inspect } from '../routes/inspect.ts'
+import { createRoutes } from '../routes/routes.ts'
+import { OpenSession } from './open-session.ts'
+import { type CoreOptions, createCore } from './options.ts'
+import { AppSession } from './server-session.ts'
+import type { ServerSession } from './session.ts'
+import type { RouteHandler, Sessions } from './sessions.ts'
+
+/**
+ * The sessions of an app, with whatever cryptography the options give. The door's `createSessions` gives Node's.
+ * @throws SessionError `weak-secret`, `invalid-option`
+ */
+export function createCoreSessions<const S extends SessionSchema>(options: CoreOptions<S>): Sessions<S> {
+  const core = createCore(options)
+  const entrance = createEntrance(core)
+  const { owners } = entrance.lifecycle
+  const openEvents = createOpenEvents(entrance.lifecycle)
+  const answerRoute = createRoutes({ core, openEvents, enter: (request) => entrance.enter(request) })
+  const load = createLoad<S>(entrance)
+  const handle: Sessions<S>['handle'] = (request) => answerRoute(incoming(core, request))
+  const answer: Sessions<S>['answer'] = (session, response, request) =>
+    withSession(response, AppSession.openOf(session), request === undefined ? [] : cors(core, request))
+
+  return {
+    handle,
+    async handleRequest(request) {
+      const ours = await handle(request)
+      return ours && toResponse(ours)
+    },
+    load,
+    answer,
+    route: (handler) => (request) => runRoute(core, { handle, load, answer, handler }, request),
+    guard(request) {
+      watched(core, () => guard(core, incoming(core, request)))
+    },
+    problem: (error, request) => problem(core, error, request),
+    cors: (request) => cors(core, request),
+    list: (owner) => owners.list(owner),
+    revoke: (owner, id) => owners.end(owner, id),
+    revokeAll: (owner, { except } = {}) =>
+      owners.endAll(owner, {
+        reason: 'revoked',
+        except: except === undefined ? undefined : { epoch: except },
+      }),
+    async getById(owner, id) {
+      const present = await owners.find(owner, id)
+      if (present === undefined) return undefined
+      const origin = { loaded: noSession, request: undefined, present }
+      return new AppSession<S>(new OpenSession(entrance.lifecycle, origin))
+    },
+    async inspect(request) {
+      const entered = entrance.enter(incoming(core, request))
+      return inspect(entered.lifecycle.core, entered.request)
+    },
+    progress: (session) => AppSession.openOf(session),
+  }
+}
+
+interface Entrance {
+  /** For all requests, where sessions are in a store of the server. */
+  readonly lifecycle: Lifecycle
+  /** What one request works with, and the request as it is to be read. */
+  enter(request: CoreRequest): { readonly lifecycle: Lifecycle; readonly request: CoreRequest }
+}
+
+function createEntrance(core: Core): Entrance {
+  const lifecycle = createLifecycle(core)
+  return {
+    lifecycle,
+    enter(request) {
+      if (core.carriedStore === undefined) return { lifecycle, request }
+      const own = enter(core, request)
+      return { lifecycle: createLifecycle(own.core), request: own.request }
+    },
+  }
+}
+
+/** The request as the browser sent it. */
+function incoming(core: Core, request: AnyRequest): CoreRequest {
+  return behindProxies(toCoreRequest(request), core.proxies)
+}
+
+/** One request of Node has one session, whoever asks for it: two would save past each other. */
+function createLoad<S extends SessionSchema>(entrance: Entrance): Sessions<S>['load'] {
+  const { core } = entrance.lifecycle
+  // On the request itself, under a name of these sessions alone: a WeakMap costs more for each request.
+  const loading = Symbol('session-mirror loading')
+  type Marked = object & { [loading]?: Promise<ServerSession<S>> }
+  return (request) => {
+    if (!isNodeRequest(request)) return loadFor<S>(entrance, incoming(core, request))
+    const marked: Marked = request
+    marked[loading] ??= loadFor<S>(entrance, incoming(core, request))
+    return marked[loading]
+  }
+}
+
+async function loadFor<S extends SessionSchema>(
+  entrance: Entrance,
+  from: CoreRequest,
+): Promise<ServerSession<S>> {
+  const { lifecycle, request } = entrance.enter(from)
+  const { core } = lifecycle
+  try {
+    const loaded = await loadSession(lifecycle, request)
+    checkLoaded(core, loaded, from)
+    const present = loaded.state === 'live' ? loaded : undefined
+    return new AppSession<S>(new OpenSession(lifecycle, { loaded, request, present }))
+  } catch (error) {
+    throw told(core, error)
+  }
+}
+
+/** @throws SessionError `lost`, `stale`, `epoch-mismatch` */
+function checkLoaded(core: Core, loaded: Loaded, request: CoreRequest): void {
+  const isPage = isPageNavigation(request)
+  if (loaded.state === 'dead' && loaded.reason === 'lost' && core.onLost === 'refuse' && !isPage)
+    throw refusal('lost')
+  if (loaded.state !== 'live') return
+  if (loaded.isStale && !isPage) throw refusal('stale')
+  checkEpoch(request, loaded.record.epoch)
+}
+
+/** A page that is being opened, or a form of ours that is sent, cannot refresh first, and has nobody to read a problem. */
+function isPageNavigation(request: CoreRequest): boolean {
+  const isRead = request.method === 'GET' || request.method === 'HEAD'
+  const isOurs = isRead || request.header('sec-fetch-site') === 'same-origin'
+  return isOurs && request.header('sec-fetch-mode') === 'navigate'
+}
+
+type RouteParts<S extends SessionSchema> = Pick<Sessions<S>, 'handle' | 'load' | 'answer'> & {
+  readonly handler: RouteHandler<S>
+}
+
+async function runRoute<S extends SessionSchema>(
+  core: Core,
+  { handle, load, answer, handler }: RouteParts<S>,
+  request: Request,
+): Promise<Response> {
+  try {
+    const ours = await handle(request)
+    if (ours !== undefined) return toResponse(ours)
+    const session = await load(request)
+    const response = await handler(request, session)
+    const open = AppSession.openOf(session)
+    if (!open.hasFailed) await open.finish()
+    return answer(session, response, request)
+  } catch (error) {
+    if (error instanceof SessionError) return toResponse(problem(core, error, request))
+    throw error
+  }
+}
+
+function cors(core: Core, request: AnyRequest): Header[] {
+  if (core.allowedOrigins.length === 0) return []
+  return [['vary', 'Origin'], ...corsHeaders(core, toCoreRequest(request))]
+}
+
+function problem(core: Core, error: SessionError, request: AnyRequest): CoreAnswer {
+  return withHeaders(problemAnswer(error), corsHeaders(core, toCoreRequest(request)))
+}
+
+function watched(core: Core, run: () => void): void {
+  try {
+    run()
+  } catch (error) {
+    throw told(core, error)
+  }
+}
+
+/** The error itself, after those who watch refusals were told. */
+function told(core: Core, error: unknown): unknown {
+  if (error instanceof SessionError) core.watch.tell('refuse', { code: error.code })
+  return error
+}

@@ -1,0 +1,12 @@
+// Errors whose sentence is that of the table: what a code means is written down in one place.
+import { errorTable } from '../../protocol/error-table.ts'
+import { SessionError, type SessionErrorCode, type SessionErrorOptions } from '../../protocol/errors.ts'
+
+/**
+ * A SessionError with the sentence that `errorTable` has for its code. Where the value at fault can be named, make a
+ * SessionError with a sentence of its own instead.
+ * @example throw refusal('lost')
+ */
+export function refusal(code: SessionErrorCode, options: SessionErrorOptions = {}): SessionError {
+  return new SessionError(code, errorTable[code].title, options)
+}
