@@ -51,6 +51,8 @@ export default defineConfig({
   root: 'demo',
   publicDir: false,
   plugins: [sessionMirror()],
+  // Found late, they would reload the page under its first visitor.
+  optimizeDeps: { include: ['idb', 'workbox-window'] },
   build: { outDir: join(import.meta.dirname, 'dist/demo'), emptyOutDir: true },
   test: {
     root: import.meta.dirname,

@@ -1,7 +1,5 @@
 // `npm run demo`: the session server, the shop's API and Vite, in one process on one loopback port.
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -11,6 +9,8 @@ import { createSessions } from 'session-mirror/server'
 import { type ShopSchema, schema } from './schema.ts'
 import { answerApi } from './server/api.ts'
 import { openBackend } from './server/backend.ts'
+import { refuseForeignHost } from './server/hosts.ts'
+import { demoSecret } from './server/secret.ts'
 import { createStage } from './server/stage.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -27,10 +27,16 @@ const vite = await createVite({
   appType: 'mpa',
   logLevel: 'warn',
   // Its reload messages travel over this server: no second port.
-  server: { middlewareMode: true, hmr: { server } },
+  // Only what the page is made of is served: not the repository, and nothing beside it.
+  server: {
+    middlewareMode: true,
+    hmr: { server },
+    fs: { allow: ['demo', 'src', 'node_modules'].map((folder) => join(root, folder)) },
+  },
 })
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (refuseForeignHost(request, response)) return
   const path = (request.url ?? '/').split('?')[0] ?? '/'
   if (await stage(request, response)) return
   if (!path.startsWith('/api/') && path !== '/session' && !path.startsWith('/session/'))
@@ -48,17 +54,6 @@ async function serveApi(request: IncomingMessage, response: ServerResponse, erro
       response.writeHead(500).end()
     })
   }
-}
-
-/** Kept beside the installed packages, so that a restart of the demo ends nobody's session. */
-function demoSecret(): string {
-  const folder = join(root, 'node_modules/.cache')
-  const file = join(folder, 'session-mirror-demo-secret')
-  if (!existsSync(file)) {
-    mkdirSync(folder, { recursive: true })
-    writeFileSync(file, randomBytes(32).toString('hex'), { mode: 0o600 })
-  }
-  return readFileSync(file, 'utf8')
 }
 
 async function listen(to: Server): Promise<number> {

@@ -1,6 +1,9 @@
 // The demo as a visitor meets it: started as `npm run demo` starts it, used in Chromium, ended by its process id.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { type IncomingMessage, request } from 'node:http'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Browser, Page } from 'playwright'
@@ -8,13 +11,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freePort } from '../support/memcached.ts'
 import { launch } from './browser.ts'
 
+const root = join(import.meta.dirname, '../..')
 let demo: ChildProcess
 let browser: Browser
 let origin = ''
 const printed: string[] = []
 
 beforeAll(async () => {
-  const root = join(import.meta.dirname, '../..')
   const port = await freePort()
   const { MEMCACHED: _unset, ...env } = process.env
   demo = spawn(process.execPath, ['--conditions=session-mirror-source', 'demo/serve.ts'], {
@@ -166,6 +169,46 @@ test('another site cannot sign anybody in', async () => {
   const headers = { 'sec-fetch-site': 'cross-site', 'content-type': 'text/plain' }
   const answer = await fetch(`${origin}/api/sign-in`, { method: 'POST', headers, body: '{"person":"ada"}' })
   expect([answer.status, answer.headers.getSetCookie()]).toEqual([403, []])
+})
+
+test('the demo hands out neither its signing secret nor the repository', async () => {
+  const secret = join(
+    process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+    'session-mirror-demo/secret',
+  )
+  const text = readFileSync(secret, 'utf8')
+  const files = [secret, join(root, 'README.md'), join(root, 'package-lock.json'), '/etc/hostname']
+  for (const file of files) {
+    for (const suffix of ['', '?raw', '?url', '?import&raw']) {
+      const answer = await fetch(`${origin}/@fs${file}${suffix}`)
+      expect([file, suffix, answer.status]).toEqual([file, suffix, 403])
+      expect(await answer.text()).not.toContain(text)
+    }
+  }
+  expect((await fetch(`${origin}/@fs${join(root, 'src/index.ts')}`)).status).toBe(200)
+})
+
+test('a request for another name is refused, also where it restarts the store', async () => {
+  const { port } = new URL(origin)
+  for (const [path, method] of [
+    ['/demo/restart-store', 'POST'],
+    ['/demo/inspect', 'GET'],
+    ['/session', 'GET'],
+    ['/api/sessions', 'GET'],
+    ['/', 'GET'],
+  ] as const) {
+    for (const host of [
+      `rebound.example:${port}`,
+      `localhost.rebound.example:${port}`,
+      '127.0.0.1.nip.example',
+    ]) {
+      const headers = { host, origin: `http://${host}`, 'sec-fetch-site': 'same-origin' }
+      const sent = request(`${origin}${path}`, { method, headers }).end()
+      const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+      answer.resume()
+      expect([path, host, answer.statusCode]).toEqual([path, host, 403])
+    }
+  }
 })
 
 test('it ends when it is told to, and takes its memcached with it', async () => {
