@@ -9,6 +9,7 @@ export type { WatchChannel, WatchChannels, WatchedEvents, WatchedName } from './
 export { problemAnswer } from './server/http/respond.ts'
 export { SessionError } from './protocol/errors.ts'
 export { errorTable } from './protocol/error-table.ts'
+export type { ErrorFacts } from './protocol/error-table.ts'
 export type { SessionErrorCode } from './protocol/errors.ts'
 export type { CookieOptions } from './server/core/cookie-jar.ts'
 export type { Inspection } from './server/routes/inspect.ts'

@@ -1,23 +1,21 @@
 // Asks a worker what it is.
-import { type WorkerMessage, type WorkerReport, parseWorkerReport } from '../protocol/worker-messages.ts'
+import { type WorkerAnswer, type WorkerMessage, parseWorkerAnswer } from '../protocol/worker-messages.ts'
 
-/** A worker that has to be started first takes 20 ms; one that says nothing for so long is not ours. */
-const patience = 3000
+/** Milliseconds to wait for the answer. Starting a worker takes 20; one that says nothing for this long is not ours. */
+const answerTimeoutMilliseconds = 3000
 
-export type AnyReport = Partial<WorkerReport> & { readonly format: number }
-
-/** What `worker` says of itself; undefined when it says nothing. */
-export function askWorker(worker: ServiceWorker): Promise<AnyReport | undefined> {
+/** What `worker` says of itself; undefined when it says nothing. Never rejects. */
+export function askWorker(worker: ServiceWorker): Promise<WorkerAnswer | undefined> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel()
-    const timer = setTimeout(done, patience)
-    port1.addEventListener('message', ({ data }) => done(parseWorkerReport(data)))
+    const timer = setTimeout(done, answerTimeoutMilliseconds)
+    port1.addEventListener('message', ({ data }) => done(parseWorkerAnswer(data)))
     port1.start()
     worker.postMessage({ type: 'report' } satisfies WorkerMessage, [port2])
-    function done(report?: AnyReport): void {
+    function done(answer?: WorkerAnswer): void {
       clearTimeout(timer)
       port1.close()
-      resolve(report)
+      resolve(answer)
     }
   })
 }

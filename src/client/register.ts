@@ -49,10 +49,10 @@ export function registerWorker(registering: Registering): Registered {
   async function compare(): Promise<void> {
     const { controller } = navigator.serviceWorker
     onState(controller === null ? 'waiting' : 'controlling')
-    const report = controller === null ? undefined : await askWorker(controller)
-    if (signal.aborted || report === undefined || controller !== navigator.serviceWorker.controller) return
-    if (report.format > format) onState('newer')
-    if (report.format >= format) return
+    const answer = controller === null ? undefined : await askWorker(controller)
+    if (signal.aborted || answer?.kind !== 'other-format') return
+    if (controller !== navigator.serviceWorker.controller) return
+    if (answer.format > format) return onState('newer')
     onState('older')
     // Once for each page: where the server still has the older script, asking again and again would not help.
     if (isUpdated) return

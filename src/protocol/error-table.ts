@@ -1,73 +1,196 @@
-// What each code means: its HTTP status, whether trying again can help, and a sentence for people. Kept apart
-// from the error class, so that a browser does not download sentences that it never shows.
+// What each error code means: its HTTP status, whether trying again can help, and sentences for people. Kept apart from the
+// error class, so that a browser does not download sentences that it never shows.
 import type { SessionErrorCode } from './errors.ts'
 
-export interface Fact {
-  /** HTTP status of the answer, or 0 for an error that never crosses the wire. */
+/** What is known of one error code. */
+export interface ErrorFacts {
+  /** The HTTP status of the answer; 0 for an error that never crosses the wire. */
   readonly status: number
   /** Whether the same request may succeed later, unchanged. */
   readonly retryable: boolean
-  /** What happened, and what to do about it. */
+  /** What happened, in one short sentence: the `title` of problem+json. */
   readonly title: string
+  /** What that means for the session and its data. */
+  readonly meaning: string
+  /** What the developer, or the app, should do. */
+  readonly action: string
 }
 
-export const errorTable: Readonly<Record<SessionErrorCode, Fact>> = {
-  malformed: fact(400, 'The request is not what the protocol says. Compare it with docs/protocol.md.'),
-  'ambiguous-cookie': fact(
-    400,
-    'Two different valid session cookies came in one request. Clear the site data.',
-  ),
-  stale: fact(
-    401,
-    'The session cookie has to be refreshed first: POST to the refresh route, then repeat.',
-    true,
-  ),
-  expired: fact(401, 'The session was idle for too long, or reached its absolute end. Sign in again.'),
-  ended: fact(401, 'The session was signed out or replaced by a new sign-in.'),
-  reuse: fact(
-    401,
-    'A rotated session id was used again after its grace time; the session was ended. Sign in again.',
-  ),
-  'cross-site': fact(403, 'The request comes from another site, or does not say where it comes from.'),
-  'not-found': fact(404, 'There is no such session route.'),
-  'method-not-allowed': fact(405, 'The session route does not take this method.'),
-  lost: fact(
-    409,
-    'The store no longer has this session (restarted or evicted). Start anew or sign in again.',
-  ),
-  'epoch-mismatch': fact(
-    409,
-    'The request speaks of another session than its cookie. Pull, then decide again.',
-  ),
-  'batch-fork': fact(409, 'Another batch with this number was already applied. Seal under a new client id.'),
-  'too-large': fact(
-    413,
-    'The request or the session is larger than the limit. See docs/protocol.md, limits.',
-  ),
-  'unsupported-type': fact(415, 'A session route takes application/json with the Session-Mirror header.'),
-  'store-unavailable': fact(503, 'The session store does not answer. Nothing was changed; try again.', true),
-  contention: fact(
-    503,
-    'Too many writers changed this session at once. Nothing was changed; try again.',
-    true,
-  ),
-  'streams-full': fact(503, 'Too many event streams of this session are open. Close one.', true),
-  'clients-full': fact(503, 'Too many browsers write to this session at once. Try again.', true),
-  unsupported: fact(501, 'The store of this app cannot do that. See docs/stores.md.'),
-
-  'not-json': fact(0, 'A session holds JSON values only.'),
-  'unknown-key': fact(0, 'The schema has no such key. Add it with defineSession.'),
-  denied: fact(0, 'The schema does not let the browser do this with the key.'),
-  invalid: fact(0, "The schema's validator refuses the value."),
-  'outbox-full': fact(0, 'The browser keeps no more unsent changes. Wait until it is online again.'),
-  'pending-writes': fact(0, 'There are unsent changes, and signOut was told to refuse them.'),
-  'weak-secret': fact(
-    0,
-    'A secret must have 32 random characters or more, and none may stand twice. `npx session-mirror secret` prints a good one.',
-  ),
-  'invalid-option': fact(0, 'An option has a value that cannot work.'),
+/**
+ * Every code of `SessionError`, with what is known of it.
+ * @example errorTable['store-unavailable'].status // 503
+ */
+export const errorTable: Readonly<Record<SessionErrorCode, ErrorFacts>> = {
+  malformed: {
+    ...answeredWith(400),
+    title: 'The request is not what the protocol says.',
+    meaning: 'Nothing was read or changed. A browser gives the batch up and tells its writers.',
+    action: 'Compare the request with docs/protocol.md.',
+  },
+  'ambiguous-cookie': {
+    ...answeredWith(400),
+    title: 'Two different valid session cookies came in one request.',
+    meaning: 'The server cannot know which session is meant, so it used neither.',
+    action: 'Clear the cookies of this site, and look for a second app that uses the same cookie name.',
+  },
+  stale: {
+    ...answeredWith(401, 'retryable'),
+    title: 'The session cookie has to be refreshed first.',
+    meaning: 'The session is alive. This cookie is older than the time for which it is fresh.',
+    action: 'POST to the refresh route, then repeat the request. The browser SDK does both by itself.',
+  },
+  expired: {
+    ...answeredWith(401),
+    title: 'The session was idle for too long, or reached its absolute end.',
+    meaning: 'Nobody is signed in any more. Unsent changes are kept, encrypted, for their owner.',
+    action: 'Ask the user to sign in again.',
+  },
+  ended: {
+    ...answeredWith(401),
+    title: 'The session was signed out, or replaced by a new sign-in.',
+    meaning: 'Nobody is signed in with this cookie any more.',
+    action: 'Ask the user to sign in again.',
+  },
+  reuse: {
+    ...answeredWith(401),
+    title: 'A rotated session id was used again after its grace time.',
+    meaning: 'Somebody may have copied the cookie, so the session was ended for everybody.',
+    action: 'Ask the user to sign in again, and look for a way in which cookies leave this app.',
+  },
+  'cross-site': {
+    ...answeredWith(403),
+    title: 'The request comes from another site, or does not say where it comes from.',
+    meaning: 'It was refused before the session was looked at.',
+    action:
+      'Name the page’s origin in `allowedOrigins`; for clients that are no browsers set `allowNonBrowser`.',
+  },
+  'not-found': {
+    ...answeredWith(404),
+    title: 'There is no such session route.',
+    meaning: 'The path is below the base of the session routes, and none of them.',
+    action: 'Compare the path with the routes in docs/protocol.md.',
+  },
+  'method-not-allowed': {
+    ...answeredWith(405),
+    title: 'The session route does not take this method.',
+    meaning: 'Nothing was read or changed.',
+    action: 'Use a method that the `Allow` header of the answer names.',
+  },
+  lost: {
+    ...answeredWith(409),
+    title: 'The store no longer has this session.',
+    meaning: 'It was restarted, or evicted the session. The data that was only there is gone.',
+    action: 'Start a new session, or ask the user to sign in again. Give the store more memory if it evicts.',
+  },
+  'epoch-mismatch': {
+    ...answeredWith(409),
+    title: 'The request speaks of another session than its cookie.',
+    meaning: 'Somebody signed in or out in this browser meanwhile. Nothing was changed.',
+    action: 'Pull the mirror, then decide again. The browser SDK does so by itself.',
+  },
+  'batch-fork': {
+    ...answeredWith(409),
+    title: 'Another batch with this number was already applied.',
+    meaning: 'A browser profile was copied, or its storage was set back. Nothing was changed.',
+    action: 'Seal the changes again under a new client id. The browser SDK does so by itself.',
+  },
+  'too-large': {
+    ...answeredWith(413),
+    title: 'The request, the value or the session is larger than its limit.',
+    meaning: 'Nothing was changed.',
+    action: 'Keep less in the session. docs/protocol.md has the limits.',
+  },
+  'unsupported-type': {
+    ...answeredWith(415),
+    title: 'The request has no Session-Mirror header, or its body is not JSON.',
+    meaning: 'It was refused before the session was looked at: a form of another site could have sent it.',
+    action: 'Send `Session-Mirror: 1`, and `Content-Type: application/json` with a POST.',
+  },
+  'store-unavailable': {
+    ...answeredWith(503, 'retryable'),
+    title: 'The session store does not answer.',
+    meaning: 'Nothing was changed, and nobody is signed out.',
+    action: 'Try again after `retryAfterSeconds`, and see to the store.',
+  },
+  contention: {
+    ...answeredWith(503, 'retryable'),
+    title: 'Too many writers changed this session at once.',
+    meaning: 'Nothing was changed by this request.',
+    action: 'Try again after `retryAfterSeconds`.',
+  },
+  'streams-full': {
+    ...answeredWith(503, 'retryable'),
+    title: 'Too many event streams of this session are open.',
+    meaning: 'This page gets no live events; everything else works.',
+    action: 'Close a stream. One browser needs one.',
+  },
+  'clients-full': {
+    ...answeredWith(503, 'retryable'),
+    title: 'Too many browsers write to this session at once.',
+    meaning: 'Nothing was changed by this request.',
+    action: 'Try again after `retryAfterSeconds`.',
+  },
+  unsupported: {
+    ...answeredWith(501),
+    title: 'What this app is set up with cannot do that.',
+    meaning: 'Nothing was changed. Some stores keep no list of an owner’s sessions, for one.',
+    action: 'Use a store that can, see docs/stores.md; or, in tests, a version of msw that is known.',
+  },
+  'not-json': {
+    ...thrownHere(),
+    title: 'A session holds JSON values only.',
+    meaning: 'Nothing was changed.',
+    action: 'Convert the value first, for example a date to a number.',
+  },
+  'unknown-key': {
+    ...thrownHere(),
+    title: 'The schema has no such key.',
+    meaning: 'Nothing was read or changed.',
+    action: 'Add the key with `defineSession`, or correct its name.',
+  },
+  denied: {
+    ...thrownHere(),
+    title: 'The schema does not let the browser do this with the key.',
+    meaning: 'Nothing was read or changed.',
+    action: 'Make the key `readable` or `writable` in the schema, or do it on the server.',
+  },
+  invalid: {
+    ...thrownHere(),
+    title: 'The schema’s validator refuses the value.',
+    meaning: 'Nothing was changed.',
+    action: 'Give a value that the validator of the key allows.',
+  },
+  'outbox-full': {
+    ...thrownHere(),
+    title: 'The browser keeps no more unsent changes.',
+    meaning: 'This change was not kept. The earlier ones are.',
+    action: 'Wait until the server can be reached again.',
+  },
+  'pending-writes': {
+    ...thrownHere(),
+    title: 'There are unsent changes, and signOut was told to refuse them.',
+    meaning: 'The session goes on, and the changes are kept.',
+    action: 'Await `flush()`, or sign out with `pending: "discard"`.',
+  },
+  'weak-secret': {
+    ...thrownHere(),
+    title: 'A secret is too short, too simple, or stands twice.',
+    meaning: 'Cookies signed with it could be forged, so the server does not start.',
+    action: 'Use 32 random characters or more. `npx session-mirror secret` prints a good secret.',
+  },
+  'invalid-option': {
+    ...thrownHere(),
+    title: 'An option has a value that cannot work.',
+    meaning: 'What was to be made with it was not made.',
+    action: 'Correct the option that the message names.',
+  },
 }
 
-function fact(status: number, title: string, retryable = false): Fact {
-  return { status, title, retryable }
+function answeredWith(status: number, kind?: 'retryable'): Pick<ErrorFacts, 'status' | 'retryable'> {
+  return { status, retryable: kind === 'retryable' }
+}
+
+/** For an error that is thrown to the app's own code, and never crosses the wire. */
+function thrownHere(): Pick<ErrorFacts, 'status' | 'retryable'> {
+  return { status: 0, retryable: false }
 }

@@ -1,8 +1,9 @@
-// JSON values: the only values a session holds. Owns the check that a value survives the trip to the
-// server and back unchanged, and the parser for text from outside. Never throws anything but SessionError.
+// JSON values: the only values a session holds. Owns the check that a value survives the trip to the server and back
+// unchanged, and the parsers for text. Never throws anything but SessionError.
 import { SessionError } from './errors.ts'
 import * as limits from './limits.ts'
 
+/** What a session can hold. Values are frozen, so all of it is read-only. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
 
 /**
@@ -17,7 +18,7 @@ export function toJson(value: unknown): Json {
 }
 
 /**
- * Parses JSON text from outside. The depth is counted before parsing, so nested brackets cost one pass.
+ * The value of JSON text from outside. The depth is counted before parsing, so nested brackets cost one pass.
  * @throws SessionError `malformed` when it is not JSON, is nested too deep, or has a member `__proto__`.
  */
 export function parseJson(text: string): Json {
@@ -31,6 +32,19 @@ export function parseJson(text: string): Json {
   }
 }
 
+/**
+ * The value of text that this browser kept itself; undefined when it is no JSON, because another program may have written
+ * there. Not for text from the network: neither depth nor members are checked.
+ */
+export function parseOwnJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether `value` has members by name: not null, and no array. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,41 +1,52 @@
-// One intended change of one key, and what becomes of it. `decide` is the one place that knows the
-// policies: the server decides with it, the browser shows with it what the server will decide.
+// One intended change of one key, and what becomes of it. `decideMutation` is the one place that knows the policies: the
+// server decides with it, and the browser shows with it what the server will decide.
 import { SessionError } from './errors.ts'
 import type { Json } from './json.ts'
 import { type KeyDefinition, type SessionSchema, checkValue, definitionOf } from './schema.ts'
 import { type Epoch, type MirrorState, entryOf } from './state.ts'
 
-/** What the writer saw: under `if-unchanged`, `merge` and for `update` the server compares it. */
+/** What the writer saw. The server compares it under `if-unchanged` and `merge`, and for `update`. */
 export interface Base {
   readonly epoch: Epoch | null
+  /** Of the key, not of the session; 0 for a key that nobody ever wrote. */
   readonly revision: number
+  /** The value that the writer saw; not there when the key was not set. */
   readonly value?: Json
 }
 
 interface MutationOf<Kind extends string> {
-  /** Made in the browser before anything is sent; a mutation keeps it wherever it goes. */
+  /** Random text, made in the browser before anything is sent. The mutation keeps it wherever it goes. */
   readonly id: string
   readonly kind: Kind
   readonly key: string
 }
+/** Gives the key a value. */
 export interface SetMutation extends MutationOf<'set'> {
   readonly value: Json
   readonly base?: Base
 }
+/** Takes the key away. */
 export interface RemoveMutation extends MutationOf<'remove'> {
   readonly base?: Base
 }
+/** Adds `by` to a counter. */
 export interface IncrementMutation extends MutationOf<'increment'> {
   readonly by: number
 }
+/** One intended change of one key. */
 export type Mutation = SetMutation | RemoveMutation | IncrementMutation
 
 /** The server's word on one mutation. `revision` is that of the key after it. */
 export type Outcome =
+  /** It was applied. */
   | { readonly code: 'ok'; readonly revision: number }
+  /** Somebody else changed the key first, and the policy lets that stand. `value` is the server's. */
   | { readonly code: 'conflict'; readonly revision: number; readonly value?: Json }
+  /** The schema does not let the browser do this. */
   | { readonly code: 'denied' }
+  /** The validator refused the value; `message` is its own. */
   | { readonly code: 'invalid'; readonly message: string }
+  /** The session would become larger than its limit. */
   | { readonly code: 'too-large' }
 
 /** What a mutation is applied to: `revision` counts removals too, and is 0 for a key never written. */
@@ -45,6 +56,7 @@ export interface Current {
   readonly value: Json | undefined
 }
 
+/** What is to be done about a mutation. */
 export type Decision =
   | { readonly code: 'set'; readonly value: Json }
   | { readonly code: 'remove' }
@@ -54,9 +66,9 @@ export type Decision =
 
 /**
  * What becomes of a browser's mutation of a key. Changes nothing.
- * @example decide(definition, { epoch, revision: 4, value: 1 }, { id, kind: 'increment', key, by: 2 }) // set 3
+ * @example decideMutation(definition, { epoch, revision: 4, value: 1 }, { id, kind: 'increment', key, by: 2 }) // set 3
  */
-export function decide(
+export function decideMutation(
   definition: KeyDefinition | undefined,
   current: Current,
   mutation: Mutation,
@@ -87,7 +99,11 @@ export function valueWithPending(
   let value = entry?.[1]
   for (const mutation of pending) {
     if (mutation.key !== key || definition === undefined) continue
-    const decision = decide(definition, { epoch: mirror.epoch, revision: entry?.[0] ?? 0, value }, mutation)
+    const decision = decideMutation(
+      definition,
+      { epoch: mirror.epoch, revision: entry?.[0] ?? 0, value },
+      mutation,
+    )
     if (decision.code === 'set') value = decision.value
     else if (decision.code === 'remove') value = undefined
   }

@@ -1,7 +1,8 @@
-// Every name that two sides must agree on: headers, routes, locks, channels, databases.
+// Every name that two sides must agree on: headers, routes, locks, channels, databases. Nothing else spells one of them out.
 
+/** The protocol's own header fields, in lower case. */
 export const headers = {
-  /** On a state-changing request: makes it non-safelisted, so another origin needs a preflight it won't get. */
+  /** On a state-changing request: makes the request non-safelisted, so a page of another origin needs a preflight, and gets none. */
   request: 'session-mirror',
   /** On an app request: the epoch the browser believes in. The server refuses another one with 409. */
   epoch: 'session-epoch',
@@ -20,30 +21,49 @@ export const noSession = 'acknowledge'
 /** The version of wire and storage. The worker and every tab compare it before they trust each other. */
 export const format = 1
 
+/** The paths, or URLs, of the session routes. */
 export interface Routes {
+  /** GET: the mirror. DELETE: sign-out. */
   readonly mirror: string
+  /** POST: a batch, and what is new. */
   readonly sync: string
+  /** POST: a new cookie. */
   readonly refresh: string
+  /** GET: the event stream. */
   readonly events: string
+  /** GET: how a request of this browser arrives. */
   readonly diagnosis: string
 }
 
-/** The session's routes below `base`, for example `/session`. */
+/**
+ * The session routes below `base`.
+ * @example routesOf('/session').sync // '/session/sync'
+ */
 export function routesOf(base: string): Routes {
   const [sync, refresh, events] = [`${base}/sync`, `${base}/refresh`, `${base}/events`]
   return { mirror: base, sync, refresh, events, diagnosis: `${base}/diagnosis` }
 }
 
-/** Names of what a browser shares between tabs and worker: database, channel, the locks, and the tag of Background Sync. */
+/** The names of what tabs and worker of one browser share. */
 export interface SharedNames {
+  /** The IndexedDB database. */
   readonly database: string
+  /** The BroadcastChannel. */
   readonly channel: string
+  /** The lock of whoever sends changes. */
   readonly syncLock: string
+  /** The lock of whoever refreshes the cookie. */
   readonly refreshLock: string
+  /** The lock of the tab that holds the event stream. */
   readonly liveLock: string
+  /** The tag of Background Sync. */
   readonly syncTag: string
 }
 
+/**
+ * The shared names of the session whose routes are below `base`: two sessions on one origin share nothing.
+ * @example sharedNamesOf('/session').database // 'session-mirror:/session'
+ */
 export function sharedNamesOf(base: string): SharedNames {
   const name = `session-mirror:${base}`
   const [syncLock, refreshLock, liveLock] = [`${name}:sync`, `${name}:refresh`, `${name}:live`]

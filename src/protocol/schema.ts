@@ -1,16 +1,23 @@
-// The schema of a session: written once, used by browser and server. Owns what a key is, who may do what
-// with it, and how a value is checked. Holds no state.
+// The schema of a session: written once, used by browser and server. Owns what a key is, who may do what with it, and how a
+// value is checked. Holds no state.
 import { SessionError } from './errors.ts'
 import { type Json, isObject, toJson } from './json.ts'
 import * as limits from './limits.ts'
 
-/** `hidden` never leaves the server; `readable` is mirrored; `writable` is mirrored and the browser may write. */
+/** What the browser may do with a key: nothing (`hidden`), read it (`readable`), or read and write it (`writable`). */
 export type Access = 'hidden' | 'readable' | 'writable'
 
-/** `(base, mine, theirs)` → the value to keep. Must be pure: it runs in the browser and on the server. */
+/**
+ * The value to keep when two sides changed one key: `base` is what the writer saw, `mine` what it wrote, `theirs` what the
+ * server has. Must be pure, because it runs in the browser and on the server.
+ * @example const union: Merge<string[]> = (_base, mine, theirs = []) => [...new Set([...theirs, ...mine])]
+ */
 export type Merge<Value> = (base: Value | undefined, mine: Value, theirs: Value | undefined) => Value
 
-/** How a conflict ends when two sides changed one key. */
+/**
+ * How a conflict ends when two sides changed one key: the later write stands (`last-write-wins`), the write of whoever had
+ * not seen the newest value is refused (`if-unchanged`), or both are merged.
+ */
 export type Policy<Value> = 'last-write-wins' | 'if-unchanged' | { readonly merge: Merge<Value> }
 
 /** The part of Standard Schema v1 that is used here (standardschema.dev): zod, valibot and arktype have it. */
@@ -22,35 +29,39 @@ export interface Validator<Value = unknown> {
     readonly types?: { readonly input: unknown; readonly output: Value } | undefined
   }
 }
-type Validated<Value> =
+/** A validator's answer. */
+export type Validated<Value> =
   | { readonly value: Value; readonly issues?: undefined }
   | { readonly issues: readonly { readonly message: string }[] }
 
-/** One key: `Absent` is `never` where a default fills the gap, else `undefined`. */
+/** One key, as `hidden`, `readable` and `writable` make it. `Absent` is `never` for a key with a default, else `undefined`. */
 export interface KeyDefinition<
   Value = unknown,
   A extends Access = Access,
   Absent extends undefined = undefined,
   Kind extends 'value' | 'counter' = 'value' | 'counter',
 > {
+  /** What the browser may do with the key. */
   readonly access: A
+  /** A counter takes increments only. */
   readonly kind: Kind
+  /** How a conflict ends. */
   readonly policy: Policy<unknown>
+  /** Checks every value; undefined when any JSON is allowed. */
   readonly validator: Validator | undefined
+  /** What `get` returns for a key that is not set. */
   readonly default: Json | undefined
-  /** Never there at run time: carries the types. */
+  /** Not there at run time: carries the types. */
   readonly types?: { readonly value: Value; readonly absent: Absent }
 }
 
-interface KeyOptions<Value> {
-  readonly default?: Value
-}
-interface WritableOptions<Value> extends KeyOptions<Value> {
-  /** @default 'last-write-wins' */
-  readonly policy?: Policy<Value>
+interface KeyOptions {
+  readonly default?: unknown
+  readonly policy?: Policy<unknown>
 }
 
-interface DefineKey<A extends 'hidden' | 'readable'> {
+/** Makes a key that the browser does not write: from a default, a validator, both, or a type alone. */
+export interface DefineKey<A extends 'hidden' | 'readable'> {
   <Value>(options: { readonly default: Value }): KeyDefinition<Value, A, never, 'value'>
   <Value>(
     validator: Validator<Value>,
@@ -59,7 +70,8 @@ interface DefineKey<A extends 'hidden' | 'readable'> {
   <Value>(validator: Validator<Value>): KeyDefinition<Value, A, undefined, 'value'>
   <Value>(): KeyDefinition<Value, A, undefined, 'value'>
 }
-interface DefineWritable {
+/** Makes a key that the browser writes: as `DefineKey`, with a policy for conflicts, `last-write-wins` by default. */
+export interface DefineWritable {
   <Value>(options: {
     readonly default: Value
     readonly policy?: Policy<NoInfer<Value>>
@@ -77,13 +89,25 @@ interface DefineWritable {
   counter(): KeyDefinition<number, 'writable', never, 'counter'>
 }
 
-/** Stays on the server. The default: a bare validator in `defineSession` is hidden too. */
-export const hidden: DefineKey<'hidden'> = defineKey('hidden') as DefineKey<'hidden'>
+/**
+ * A key that stays on the server. A bare validator in `defineSession` makes one, too.
+ * @throws SessionError `not-json` for a default that is none
+ * @example defineSession({ token: hidden<string>() })
+ */
+export const hidden: DefineKey<'hidden'> = defineKey('hidden') as DefineKey<'hidden'> // The overloads say what one function does.
 
-/** Mirrored to the browser, which cannot write it. */
-export const readable: DefineKey<'readable'> = defineKey('readable') as DefineKey<'readable'>
+/**
+ * A key that is mirrored to the browser, which cannot write it.
+ * @throws SessionError `not-json` for a default that is none
+ * @example defineSession({ user: readable<{ name: string }>() })
+ */
+export const readable: DefineKey<'readable'> = defineKey('readable') as DefineKey<'readable'> // As above.
 
-/** Mirrored to the browser, which may write it, also offline. */
+/**
+ * A key that is mirrored to the browser, which may write it, also offline.
+ * @throws SessionError `not-json` for a default that is none
+ * @example defineSession({ theme: writable<'light' | 'dark'>({ default: 'light' }), visits: writable.counter() })
+ */
 export const writable: DefineWritable = Object.assign(defineKey('writable'), {
   counter: () => ({
     access: 'writable',
@@ -92,15 +116,19 @@ export const writable: DefineWritable = Object.assign(defineKey('writable'), {
     validator: undefined,
     default: 0,
   }),
-}) as DefineWritable
+}) as DefineWritable // As above.
 
-type Keys = Readonly<Record<string, KeyDefinition<unknown, Access, undefined>>>
+/** Keys by name. */
+export type SchemaKeys = Readonly<Record<string, KeyDefinition<unknown, Access, undefined>>>
 
-export interface SessionSchema<K extends Keys = Keys> {
+/** The schema of a session, as `defineSession` makes it. */
+export interface SessionSchema<K extends SchemaKeys = SchemaKeys> {
+  /** The definition of each key. It has no prototype: read it with `definitionOf`. */
   readonly keys: K
 }
 
-type Definitions<T> = {
+/** The definitions of what was given to `defineSession`: a bare validator is a hidden key. */
+export type KeyDefinitions<T> = {
   readonly [N in keyof T]: T[N] extends Validator<infer V>
     ? KeyDefinition<V, 'hidden', undefined, 'value'>
     : T[N]
@@ -108,8 +136,8 @@ type Definitions<T> = {
 
 /**
  * The keys of a session. Import the same schema in the browser and on the server.
- * @throws SessionError `invalid-option` for a name that is not `[A-Za-z][A-Za-z0-9_]*` (64 at most), for more
- * than 256 keys, and for a default that is not JSON or that its own validator refuses.
+ * @throws SessionError `invalid-option` for a name that is not `[A-Za-z][A-Za-z0-9_]*` of at most 64 characters, for more
+ * than 256 keys, and for a default that the key's own validator refuses
  * @example
  * const schema = defineSession({
  *   user: readable<{ name: string }>(),
@@ -118,29 +146,32 @@ type Definitions<T> = {
  *   token: hidden<string>(),
  * })
  */
-export function defineSession<const T extends Readonly<Record<string, Keys[string] | Validator>>>(
+export function defineSession<const T extends Readonly<Record<string, SchemaKeys[string] | Validator>>>(
   keys: T,
-): SessionSchema<Definitions<T> extends Keys ? Definitions<T> : never> {
+): SessionSchema<KeyDefinitions<T> extends SchemaKeys ? KeyDefinitions<T> : never> {
   const definitions: Record<string, KeyDefinition> = Object.create(null)
   const names = Object.keys(keys)
   if (names.length > limits.sessionKeys)
-    throw new SessionError('invalid-option', `A session has at most ${limits.sessionKeys} keys.`)
+    throw new SessionError(
+      'invalid-option',
+      `A session has at most ${limits.sessionKeys} keys, and this schema has ${names.length}.`,
+    )
   for (const [name, key] of Object.entries(keys)) {
     if (!isKeyName(name))
       throw new SessionError(
         'invalid-option',
-        `"${name}" cannot be the name of a key: use letters, digits and _, 64 at most.`,
+        `"${name}" cannot be the name of a key: use letters, digits and _, at most ${limits.keyNameCharacters} of them, and begin with a letter.`,
       )
     definitions[name] = isValidator(key) ? define('hidden', key, {}) : key
     checkDefault(name, definitions[name])
   }
   // The loop above keeps names and definitions together; TypeScript cannot see that.
   return { keys: Object.freeze(definitions) } as unknown as SessionSchema<
-    Definitions<T> extends Keys ? Definitions<T> : never
+    KeyDefinitions<T> extends SchemaKeys ? KeyDefinitions<T> : never
   >
 }
 
-/** Names are letters, digits and `_`; the three that reach a prototype are not names. */
+/** Whether `name` can name a key: letters, digits and `_`, and none that reaches a prototype. */
 export function isKeyName(name: string): boolean {
   return (
     name.length <= limits.keyNameCharacters &&
@@ -150,33 +181,32 @@ export function isKeyName(name: string): boolean {
   )
 }
 
-/** The definition of a key, or undefined. Safe for names from outside. */
+/** The definition of a key; undefined for a name that the schema does not have. Safe for names from outside. */
 export function definitionOf(schema: SessionSchema, name: string): KeyDefinition | undefined {
   return Object.hasOwn(schema.keys, name) ? schema.keys[name] : undefined
 }
 
 /**
  * `value` as the schema wants it: JSON, and what the validator made of it.
- * @throws SessionError `not-json`, or `invalid` with the validator's own message.
+ * @throws SessionError `not-json`; `invalid` with the validator's own message; `invalid-option` for a validator that answers with
+ * a promise
  */
 export function checkValue(definition: KeyDefinition, value: unknown): Json {
   const json = toJson(value)
   if (definition.kind === 'counter' && !Number.isSafeInteger(json)) {
-    throw new SessionError('invalid', 'A counter holds whole numbers.')
+    throw new SessionError('invalid', `A counter holds whole numbers, not ${JSON.stringify(json)}.`)
   }
   if (definition.validator === undefined) return json
   const result = definition.validator['~standard'].validate(json)
   if (result instanceof Promise) {
     throw new SessionError(
       'invalid-option',
-      'A validator of a session key must answer at once, not with a promise.',
+      'A validator of a session key must answer at once, because reads are synchronous; this one gave a promise.',
     )
   }
   if (result.issues === undefined) return toJson(result.value)
   throw new SessionError('invalid', result.issues.map((issue) => issue.message).join('; '))
 }
-
-// --- What the two sides may do, as types ---
 
 type ValueOf<K> = K extends { readonly types?: { readonly value: infer V } } ? V : never
 type ReadOf<K> = K extends { readonly types?: { readonly value: infer V; readonly absent: infer A } }
@@ -206,16 +236,12 @@ export type KeyRead<S extends SessionSchema, N extends ServerKey<S>> = ReadOf<S[
 
 function defineKey(access: Access) {
   return (first?: unknown, second: unknown = {}): KeyDefinition => {
-    if (isValidator(first)) return define(access, first, second as WritableOptions<unknown>)
-    return define(access, undefined, (first ?? {}) as WritableOptions<unknown>)
+    if (isValidator(first)) return define(access, first, second as KeyOptions) // By the overloads.
+    return define(access, undefined, (first ?? {}) as KeyOptions) // By the overloads.
   }
 }
 
-function define(
-  access: Access,
-  validator: Validator | undefined,
-  options: WritableOptions<unknown>,
-): KeyDefinition {
+function define(access: Access, validator: Validator | undefined, options: KeyOptions): KeyDefinition {
   return {
     access,
     kind: 'value',
@@ -236,8 +262,12 @@ function checkDefault(name: string, definition: KeyDefinition): void {
   } catch (cause) {
     throw new SessionError(
       'invalid-option',
-      `The default of "${name}" is not what its own validator allows.`,
+      `The default of "${name}" is not what its own validator allows: ${messageOf(cause)}`,
       { cause },
     )
   }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }

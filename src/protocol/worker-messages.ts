@@ -1,35 +1,53 @@
 // What a page and the service worker say to each other, by message and port.
 import { isObject } from './json.ts'
 import { format } from './names.ts'
+import { isWholeNumber } from './whole-number.ts'
 
+/** What a page may ask of the worker, by `postMessage`. */
 export type WorkerMessage =
-  /** A page wants the worker: it takes over one that has no controller (a hard reload), and works again if it was retired. */
+  /** Take over pages that have no controller (after a hard reload), and work again if you were retired. */
   | { readonly type: 'claim' }
   /** The kill switch: stop intercepting now, and unregister. */
   | { readonly type: 'retire' }
-  /** Answered on the message's port with a `WorkerReport`. */
+  /** Answer on the message's port with a `WorkerReport`. */
   | { readonly type: 'report' }
 
-/** What a worker says of itself. Times are local milliseconds. */
+/** What a worker says of itself, for people who look for mistakes. */
 export interface WorkerReport {
+  /** The version of wire and storage that the worker speaks. */
   readonly format: number
+  /** When this run of the worker began, in local milliseconds since 1970. */
   readonly startedAt: number
+  /** Requests that this run has sent with the session attached. */
   readonly attached: number
+  /** Requests that this run has sent again after a refresh. */
   readonly retried: number
+  /** Whether the kill switch was used. */
   readonly isRetired: boolean
-  /** The base of the session routes, and what is listed, as this worker was told. */
+  /** The base of the session routes, as this worker was told. */
   readonly session: string
+  /** The listed paths and origins, as this worker was told. */
   readonly api: readonly string[]
-  /** Urls of listed requests whose answers said nothing of the session, a few of them. */
+  /** URLs of a few listed requests whose answers said nothing of the session. */
   readonly silent: readonly string[]
 }
 
-/** A worker's answer, or undefined when it is none. Of another format only the number counts. */
-export function parseWorkerReport(
-  data: unknown,
-): (Partial<WorkerReport> & { readonly format: number }) | undefined {
+/** A worker's answer to `report`. Of a worker that speaks another format nothing but that format is believed. */
+export type WorkerAnswer =
+  | { readonly kind: 'report'; readonly report: WorkerReport }
+  | { readonly kind: 'other-format'; readonly format: number }
+
+/** A worker's answer, or undefined when `data` is none. */
+export function parseWorkerAnswer(data: unknown): WorkerAnswer | undefined {
   if (!isObject(data) || typeof data['format'] !== 'number') return undefined
-  return data['format'] === format
-    ? (data as unknown as WorkerReport) // Written by a worker of this very format.
-    : { format: data['format'] }
+  if (data['format'] !== format) return { kind: 'other-format', format: data['format'] }
+  const { startedAt, attached, retried, isRetired, session, api, silent } = data
+  if (typeof startedAt !== 'number' || typeof isRetired !== 'boolean') return undefined
+  if (!isWholeNumber(attached) || !isWholeNumber(retried)) return undefined
+  if (typeof session !== 'string' || !isTextList(api) || !isTextList(silent)) return undefined
+  return { kind: 'report', report: { format, startedAt, attached, retried, isRetired, session, api, silent } }
+}
+
+function isTextList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === 'string')
 }

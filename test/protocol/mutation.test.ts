@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Current, type Mutation, decide, valueWithPending } from '../../src/protocol/mutation.ts'
+import { type Current, type Mutation, decideMutation, valueWithPending } from '../../src/protocol/mutation.ts'
 import { defineSession, definitionOf, readable, writable } from '../../src/protocol/schema.ts'
 import type { Epoch, MirrorState } from '../../src/protocol/state.ts'
 import * as v from 'valibot'
@@ -29,7 +29,7 @@ const now = (revision: number, value?: Current['value']): Current => ({ epoch, r
 const set = (key: string, value: unknown, base?: object): Mutation =>
   ({ id: 'mutation-1', kind: 'set', key, value, ...(base === undefined ? {} : { base }) }) as Mutation
 const ask = (mutation: Mutation, current: Current): unknown =>
-  decide(definitionOf(schema, mutation.key), current, mutation)
+  decideMutation(definitionOf(schema, mutation.key), current, mutation)
 
 describe('who may write what', () => {
   test.each([

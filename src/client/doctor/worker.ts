@@ -1,6 +1,7 @@
 // What can be wrong with the service worker: its script, its scope, who controls the page, and what that says of itself.
 import { format } from '../../protocol/names.ts'
-import { type AnyReport, askWorker } from '../ask-worker.ts'
+import type { WorkerAnswer } from '../../protocol/worker-messages.ts'
+import { askWorker } from '../ask-worker.ts'
 import { type ResolvedWorker, workerUrl } from '../worker-options.ts'
 import { type Finding, found } from './findings.ts'
 import type { Patient } from './patient.ts'
@@ -75,16 +76,16 @@ async function examineControl(
   const actual = new URL(controller.scriptURL)
   if (actual.pathname !== script.pathname)
     return [found('worker-other', `${actual.pathname} controls this page, not ${script.pathname}.`)]
-  const report = await askWorker(controller)
-  return report === undefined
+  const answer = await askWorker(controller)
+  return answer === undefined
     ? [found('worker-silent', `${actual.pathname} does not answer.`)]
-    : examineReport(report, wanted, patient.base)
+    : examineAnswer(answer, wanted, patient.base)
 }
 
-function examineReport(report: AnyReport, wanted: ResolvedWorker, base: string): readonly Finding[] {
-  if (report.format !== format)
-    return [found('worker-version', `The worker speaks format ${report.format}, this page ${format}.`)]
-  const { session = base, api = wanted.api, silent = [], isRetired = false } = report
+function examineAnswer(answer: WorkerAnswer, wanted: ResolvedWorker, base: string): readonly Finding[] {
+  if (answer.kind === 'other-format')
+    return [found('worker-version', `The worker speaks format ${answer.format}, this page ${format}.`)]
+  const { session, api, silent, isRetired } = answer.report
   return [
     ...(isRetired ? [found('worker-retired', 'The worker is retired.')] : []),
     ...(session === base

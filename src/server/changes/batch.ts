@@ -4,7 +4,7 @@ import { SessionError } from '../../protocol/errors.ts'
 import type { Json } from '../../protocol/json.ts'
 import * as limits from '../../protocol/limits.ts'
 import type { Batch } from '../../protocol/messages.ts'
-import { type Decision, type Mutation, type Outcome, decide } from '../../protocol/mutation.ts'
+import { type Decision, type Mutation, type Outcome, decideMutation } from '../../protocol/mutation.ts'
 import { type SessionSchema, definitionOf } from '../../protocol/schema.ts'
 import { entryOf } from '../../protocol/state.ts'
 import { withKeys } from './change.ts'
@@ -73,7 +73,7 @@ function decideAll(
     const value = changes.has(key) ? changes.get(key) : entry?.[1]
     // A key that is not there has revision 0, however often it was: its readers saw the same nothing.
     const current = { epoch: record.epoch, revision: entry?.[0] ?? 0, value }
-    const decision = decide(definitionOf(schema, key), current, mutation)
+    const decision = decideMutation(definitionOf(schema, key), current, mutation)
     if (decision.code === 'invalid') return { code: 'invalid', message: keep(decision.message) }
     if (decision.code !== 'set' && decision.code !== 'remove') return decision
     const next = decision.code === 'set' ? decision.value : undefined
