@@ -7,12 +7,13 @@ afterEach(() => vi.unstubAllGlobals())
 
 test('a server that trusts no proxy is found by a page that came by https', async () => {
   vi.stubGlobal('location', new URL('https://shop.example/'))
+  const cookie = { name: 'session', secure: true, sameSite: 'Lax', partitioned: false }
   const answer = (secure: boolean): Partial<Patient> => ({
     base: '/session',
     mirror: { epoch: null } as never,
     now: () => 1_800_000_000_000,
     fetch: async () =>
-      Response.json({ at: 1_800_000_000, secure, cookie: {}, probe: 'arrived', session: 'sent' }),
+      Response.json({ at: 1_800_000_000, secure, cookie, probe: 'arrived', session: 'sent' }),
   })
   expect(await examineServer(answer(true) as Patient)).toEqual([])
   expect((await examineServer(answer(false) as Patient)).map(({ code }) => code)).toEqual(['proxy-untrusted'])
