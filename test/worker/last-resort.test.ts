@@ -1,5 +1,6 @@
 // Background Sync without a page, against the real server core: what is sent, what is settled, and what is left alone.
 import { getResponse, http } from 'msw'
+import type { Session, SessionOptions } from 'session-mirror'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createRefresh } from '../../src/mirror/sync/refresh.ts'
 import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
@@ -9,7 +10,7 @@ import { sharedNamesOf } from '../../src/protocol/names.ts'
 import type { Epoch } from '../../src/protocol/state.ts'
 import { createWorkerSession } from '../../src/worker/known.ts'
 import { sendRest } from '../../src/worker/last-resort.ts'
-import { goOffline, network, onServer, open, openLive, server, signedIn } from '../client/harness.ts'
+import { type Schema, network, onServer, open, openLive, server, signedIn } from '../client/harness.ts'
 
 const base = 'http://localhost/session'
 const names = sharedNamesOf(base)
@@ -45,20 +46,35 @@ async function onDisk(): Promise<LocalState> {
 }
 const calls = (): string[] => server.calls.filter((call) => !call.startsWith('GET'))
 
-/** Somebody is signed in, writes without a network, and closes the last page. */
-async function leftUnsent(writes: number): Promise<void> {
-  const session = await signedIn()
-  goOffline()
-  for (let count = 0; count < writes; count++) {
-    await session.increment('visits').stored
-    // Each failed attempt seals what there is: the rest stays open behind it.
-    if (count % 2 === 0) await session.flush()
-  }
+/**
+ * A page that loses its network, works on and is closed. Its network never comes back: a request that it was about to make
+ * would otherwise do the worker's work.
+ */
+async function dieOffline(
+  begin: (options: Partial<SessionOptions<Schema>>) => Promise<Session<Schema>>,
+  work: (session: Session<Schema>) => Promise<unknown>,
+): Promise<void> {
+  let isOnline = true
+  const session = await begin({
+    fetch: (request) => (isOnline ? fetch(request) : Promise.reject(new TypeError('offline'))),
+  })
+  isOnline = false
+  await work(session)
   session.close()
-  goOffline(false)
 }
 
-test('sends what was sealed and what came after it, settles both, and keeps the mirror in step', async () => {
+/** Somebody is signed in, writes without a network, and closes the last page. */
+function leftUnsent(writes: number): Promise<void> {
+  return dieOffline(signedIn, async (session) => {
+    for (let count = 0; count < writes; count++) {
+      await session.increment('visits').stored
+      // Each failed attempt seals what there is: the rest stays open behind it.
+      if (count % 2 === 0) await session.flush()
+    }
+  })
+}
+
+test('Background Sync sends what was sealed and what came after it, settles both, and keeps the mirror in step', async () => {
   await leftUnsent(5)
   await callWorker()
   expect(await onServer((session) => session.get('visits'))).toBe(5)
@@ -73,7 +89,7 @@ test('sends what was sealed and what came after it, settles both, and keeps the 
   expect([next.get('visits'), next.pending, calls().length - before]).toEqual([5, 0, 0])
 })
 
-test('does nothing where nothing is left', async () => {
+test('Background Sync sends nothing when nothing is left', async () => {
   const session = await signedIn()
   session.close()
   const before = server.calls.length
@@ -106,11 +122,7 @@ test('a stale cookie is refreshed first', async () => {
 })
 
 test('a sign-out goes before everything, once, and is settled', async () => {
-  const session = await signedIn()
-  goOffline()
-  await session.signOut()
-  session.close()
-  goOffline(false)
+  await dieOffline(signedIn, (session) => session.signOut())
   await callWorker()
   expect(calls().filter((call) => call.startsWith('DELETE'))).toHaveLength(1)
   expect((await onDisk()).mirror.leaving).toBeNull()
@@ -120,17 +132,15 @@ test('a sign-out goes before everything, once, and is settled', async () => {
 })
 
 test('a sign-out everywhere says so, and the next page can tell that it is done', async () => {
-  const session = await signedIn()
-  goOffline()
-  expect(await session.signOut({ everywhere: true })).toEqual({ server: 'queued', everywhere: 'queued' })
-  session.close()
-  goOffline(false)
+  await dieOffline(signedIn, async (session) => {
+    expect(await session.signOut({ everywhere: true })).toEqual({ server: 'queued', everywhere: 'queued' })
+  })
   await callWorker()
   expect((await onDisk()).mirror.everywhere).toBe('done')
 })
 
-describe('what belongs to somebody who is not here any more', () => {
-  test('is not sent with another one’s cookie: it stays for a page to park', async () => {
+describe('an owner who has left', () => {
+  test('their changes are not sent with another owner’s cookie: they stay for a page to park', async () => {
     await leftUnsent(3)
     await server.change((session) => session.signIn('grace'))
     await callWorker()
@@ -142,7 +152,7 @@ describe('what belongs to somebody who is not here any more', () => {
     expect(next.inspect().local.parcels).toHaveLength(1)
   })
 
-  test('of a session that is over stays, too', async () => {
+  test('changes of a session that is over stay, too', async () => {
     await leftUnsent(3)
     await server.sessions.revokeAll('ada')
     await callWorker()
@@ -152,11 +162,9 @@ describe('what belongs to somebody who is not here any more', () => {
 
 test('what was written before anybody knew who is here waits for a page to find out', async () => {
   await server.change((session) => session.signIn('ada'))
-  goOffline()
-  const session = await open()
+  const session = await open({ fetch: () => Promise.reject(new TypeError('offline')) })
   await session.set('note', 'whose?').stored
   session.close()
-  goOffline(false)
   const before = calls().length
   await callWorker()
   expect(calls().length).toBe(before)
@@ -177,11 +185,7 @@ test('what a page does meanwhile is not undone', async () => {
 })
 
 test('an answer that comes after somebody has signed in does not take the mirror back', async () => {
-  const session = await openLive()
-  goOffline()
-  await session.set('note', 'nobody’s').stored
-  session.close()
-  goOffline(false)
+  await dieOffline(openLive, (session) => session.set('note', 'nobody’s').stored)
   const storage = databaseStorage(names.database)
   // The server has answered the batch of a visitor; on its way back somebody signs in, and a page has noted that.
   network.use(
