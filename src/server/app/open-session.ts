@@ -10,6 +10,7 @@ import type { Placed, SessionRecord } from '../codec/record.ts'
 import { type CookieFate, cookieFate, cookieHeaders, wantsRenewal } from '../core/cookie-fate.ts'
 import type { Core } from '../core/core.ts'
 import { checkEpoch, guard } from '../core/guard.ts'
+import { invalidOption } from '../core/refusal.ts'
 import type { SessionProgress } from '../http/progress.ts'
 import type { CoreRequest } from '../http/request.ts'
 import type { Header } from '../http/respond.ts'
@@ -128,8 +129,7 @@ export class OpenSession implements SessionProgress {
   /** @throws SessionError `invalid-option` for a session that no browser of this request holds */
   move(move: Move): void {
     if (this.#request === undefined)
-      throw new SessionError(
-        'invalid-option',
+      throw invalidOption(
         'A session from getById cannot sign in or regenerate: only the browser that holds it can get a new id for it.',
       )
     this.#draft.moveTo(move)

@@ -1,53 +1,60 @@
 // The options of `createSessions`, checked once and at the start, so that a wrong one never meets a user.
 import { type Clock, systemClock } from '../../protocol/clock.ts'
-import { SessionError } from '../../protocol/errors.ts'
 import * as limits from '../../protocol/limits.ts'
-import { checkWholeNumber } from '../../protocol/whole-number.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
+import { checkWholeNumber } from '../../protocol/whole-number.ts'
 import { type CarriedStore, type Store, isCarried } from '../../stores/store.ts'
+import type { ServerCrypto } from '../codec/crypto.ts'
+import { createKeyRing } from '../codec/key-ring.ts'
+import { createFindPlace } from '../codec/record.ts'
 import { type Assurance, timesOf } from '../core/assurance.ts'
 import { carriedClients } from '../core/carry.ts'
 import { type CookieOptions, createCookieJar } from '../core/cookie-jar.ts'
 import { type Core, cookieSeconds } from '../core/core.ts'
-import type { ServerCrypto } from '../codec/crypto.ts'
 import { type Feed, localFeed } from '../core/feed.ts'
-import { createKeyRing } from '../codec/key-ring.ts'
-import { createFindPlace } from '../codec/record.ts'
+import { invalidOption } from '../core/refusal.ts'
 import { type WatchChannels, createWatch, watchedStore } from '../core/watch.ts'
 
+/** The options of `createSessions`. Wrong ones throw there: `invalid-option`, or `weak-secret`. */
 export interface CoreOptions<S extends SessionSchema = SessionSchema> {
-  /** From `defineSession`; the browser has the same. */
+  /** From `defineSession`. The browser has the same. */
   readonly schema: S
-  /** The newest first: it signs, the others only verify. Each has 32 characters or more, all random. */
+  /**
+   * The newest first: it signs, and the others only verify. Each has 32 characters or more, all random.
+   * `npx session-mirror secret` prints a good one.
+   */
   readonly secrets: readonly string[]
+  /** Where sessions are kept, such as `memoryStore()`. */
   readonly store: Store | CarriedStore
   /** Keeps apps with the same secrets apart: what one signs, no other takes. Also stands in watched events. @default '' */
   readonly app?: string
+  /** The cryptography of this runtime. */
   readonly crypto: ServerCrypto
   /** Path of the session routes. @default '/session' */
   readonly base?: string
+  /** How the cookie is set. @default see `CookieOptions` */
   readonly cookie?: CookieOptions
   /**
    * Times of an authenticator assurance level of NIST SP 800-63B: `aal1` 30 days; `aal2` 12 hours, 30 minutes idle;
    * `aal3` 12 hours, 15 minutes idle. Explicit times may be shorter, not longer. @default none
    */
   readonly assurance?: Assurance
-  /** A session that nobody uses for so long is over. @default 86_400 (a day) */
+  /** Seconds after which a session that nobody uses has expired. @default 86_400 (a day) */
   readonly idleTimeoutSeconds?: number
-  /** A session ends so long after it began or was signed in to, used or not. @default 2_592_000 (30 days) */
+  /** Seconds from its beginning, or its sign-in, after which a session ends, used or not. @default 2_592_000 (30 days) */
   readonly absoluteTimeoutSeconds?: number
   /**
-   * So long a cookie is good for before it must be refreshed. Once half of it is over, the next answer that read
-   * the session renews the cookie. @default 900, or a third of a short idle time
+   * Seconds a cookie is accepted before it must be refreshed. Once half of them are over, the next answer that read the
+   * session renews the cookie. @default 900, or a third of a short idle time
    */
   readonly freshSeconds?: number
-  /** A session id older than this is replaced at the next refresh. @default 3600 */
+  /** Seconds after which the session id is replaced, with the next cookie that is set. @default 3600 */
   readonly rotateSeconds?: number
-  /** So long the id before still works, once a browser has come with the new one. @default 60 */
+  /** Seconds for which the id before still works, once a browser has come with the new one. @default 60 */
   readonly rotateGraceSeconds?: number
   /**
    * Other origins whose pages may read and change sessions: `https://app.example.com`. They get CORS answers with
-   * credentials, on the app's own routes too. @default none
+   * credentials, on the app's own routes, too. @default none
    */
   readonly allowedOrigins?: readonly string[]
   /** Whether requests without Sec-Fetch-Site and Origin may change sessions: curl, native apps. @default false */
@@ -65,29 +72,26 @@ export interface CoreOptions<S extends SessionSchema = SessionSchema> {
    * unless `allowNonBrowser`. @default true
    */
   readonly guardChanges?: boolean
-  /** Whether the middleware and `route` save by themselves what a request changed. @default true */
+  /** Whether the middleware and `route` save what a request changed. @default true */
   readonly autoSave?: boolean
-  /** Wakes event streams; give one that all processes share. @default within this process */
+  /** Wakes event streams. Give one that all processes share. @default within this process */
   readonly feed?: Feed
-  /** Between two signs of life on an event stream, which then looks at the store, too. @default 25 */
+  /** Seconds between two signs of life on an event stream, which then looks at the store, too. @default 25 */
   readonly heartbeatSeconds?: number
   /** Where to publish what happens. @default none; with Node: `node:diagnostics_channel` */
   readonly channels?: WatchChannels
-  /** Milliseconds. @default the system's */
+  /** The time in milliseconds since 1970. @default the system's */
   readonly clock?: Clock
 }
 
-/** @throws SessionError `weak-secret`, `invalid-option` */
+/** What the parts of the server are given. Checks the options. @throws SessionError `weak-secret`, `invalid-option` */
 export function createCore(options: CoreOptions): Core {
   const { schema, store, crypto, base = '/session', allowedOrigins = [], onLost = 'refuse' } = options
   const { app = '', trustProxy = 0, heartbeatSeconds = 25 } = options
-  if (typeof schema?.keys !== 'object') throw invalid('schema must come from defineSession.')
+  if (typeof schema?.keys !== 'object') throw invalidOption('schema must come from defineSession.')
   const carriedStore = toCarried(store, crypto)
-  if (!/^(\/[A-Za-z0-9._~-]+)+$/.test(base))
-    throw invalid('base must be a path like /session, without a slash at its end.')
-  if (onLost !== 'refuse' && onLost !== 'anonymous') throw invalid("onLost must be 'refuse' or 'anonymous'.")
+  checkNames({ base, onLost, app })
   for (const origin of allowedOrigins) checkOrigin(origin)
-  if (!/^[\w.-]{0,64}$/.test(app)) throw invalid('app takes up to 64 letters, digits and _.-')
   checkWholeNumber('trustProxy', trustProxy, { from: 0, to: 16 })
   checkWholeNumber('heartbeatSeconds', heartbeatSeconds, { from: 1, to: 3600 })
   const times = timesOf(options)
@@ -124,12 +128,28 @@ export function createCore(options: CoreOptions): Core {
   }
 }
 
+function checkNames({ base, onLost, app }: { base: unknown; onLost: unknown; app: unknown }): void {
+  if (typeof base !== 'string' || !/^(\/[A-Za-z0-9._~-]+)+$/.test(base))
+    throw invalidOption(
+      `base must be a path like /session, without a slash at its end, not ${JSON.stringify(base)}.`,
+    )
+  if (onLost !== 'refuse' && onLost !== 'anonymous')
+    throw invalidOption(`onLost must be 'refuse' or 'anonymous', not ${JSON.stringify(onLost)}.`)
+  if (typeof app !== 'string' || !/^[\w.-]{0,64}$/.test(app))
+    throw invalidOption(`app takes up to 64 letters, digits and _.- but not ${JSON.stringify(app)}.`)
+}
+
+/** Whether it can be a store at all: users without TypeScript forget to call the function that makes one. */
+function isAnyStore(store: unknown): boolean {
+  if (typeof store !== 'object' || store === null) return false
+  return typeof Reflect.get(store, 'read') === 'function' || typeof Reflect.get(store, 'open') === 'function'
+}
+
 function toCarried(store: Store | CarriedStore, crypto: ServerCrypto): CarriedStore | undefined {
-  const isStore = typeof store === 'object' && store !== null && ('read' in store || 'open' in store)
-  if (!isStore) throw invalid('store must be a Store, such as memoryStore().')
+  if (!isAnyStore(store)) throw invalidOption('store must be a Store, such as memoryStore().')
   if (!isCarried(store)) return undefined
   if (crypto.aead === undefined)
-    throw invalid('This crypto cannot encrypt, so the cookie can keep no session.')
+    throw invalidOption('crypto has no `aead`, so it cannot encrypt, and the cookie can keep no session.')
   return store
 }
 
@@ -144,9 +164,7 @@ function numberingOf(carriedStore: CarriedStore | undefined, clock: Clock): Core
 
 function checkOrigin(origin: string): void {
   if (URL.canParse(origin) && new URL(origin).origin === origin) return
-  throw invalid(`allowedOrigins takes origins like https://app.example.com, not ${JSON.stringify(origin)}.`)
-}
-
-function invalid(message: string): SessionError {
-  return new SessionError('invalid-option', message)
+  throw invalidOption(
+    `allowedOrigins takes origins like https://app.example.com, not ${JSON.stringify(origin)}.`,
+  )
 }

@@ -1,5 +1,4 @@
 // The session that an app holds: reads and wishes, on top of what one request has open.
-import { SessionError } from '../../protocol/errors.ts'
 import * as limits from '../../protocol/limits.ts'
 import {
   type CounterKey,
@@ -13,6 +12,7 @@ import type { Epoch } from '../../protocol/state.ts'
 import type { SignIn } from '../changes/change.ts'
 import { unknownKey } from '../changes/draft.ts'
 import { now } from '../core/core.ts'
+import { invalidOption } from '../core/refusal.ts'
 import type { DeadReason } from '../lifecycle/loaded.ts'
 import type { OpenSession } from './open-session.ts'
 import type { DestroyOptions, Saved, ServerSession, SessionData, SignInOptions } from './session.ts'
@@ -36,8 +36,7 @@ export class AppSession<S extends SessionSchema> implements ServerSession<S> {
    */
   static openOf(session: object): OpenSession {
     if (#open in session) return session.#open
-    throw new SessionError(
-      'invalid-option',
+    throw invalidOption(
       'This is not a session of these sessions: pass what `load`, `route` or `getById` gave, not a copy of it.',
     )
   }
@@ -200,8 +199,7 @@ const ownerText = new RegExp(`^.{1,${limits.ownerCharacters}}$`, 'su')
 function toOwner(owner: unknown): string {
   // Half a character would be stored as U+FFFD, as any other half is: two owners would be one.
   if (typeof owner === 'string' && ownerText.test(owner) && !/\p{Surrogate}/u.test(owner)) return owner
-  throw new SessionError(
-    'invalid-option',
+  throw invalidOption(
     `signIn takes the owner as a text of 1 to ${limits.ownerCharacters} characters, not ${described(owner)}.`,
   )
 }
@@ -209,8 +207,7 @@ function toOwner(owner: unknown): string {
 function toLabel(label: unknown): string | null {
   if (label === null) return null
   if (typeof label === 'string' && label.length <= limits.labelCharacters) return label
-  throw new SessionError(
-    'invalid-option',
+  throw invalidOption(
     `signIn takes a label of up to ${limits.labelCharacters} characters, not ${described(label)}.`,
   )
 }

@@ -8,59 +8,78 @@ import type { OwnedSession } from '../lifecycle/owners.ts'
 import type { Inspection } from '../routes/inspect.ts'
 import type { ServerSession } from './session.ts'
 
+/** A handler of the app for `sessions.route`. */
 export type RouteHandler<S extends SessionSchema> = (
   request: Request,
   session: ServerSession<S>,
 ) => Response | Promise<Response>
 
+/** The sessions of an app: routes for the browser's SDK, and a session for each request of the app. */
 export interface Sessions<S extends SessionSchema = SessionSchema> {
-  /** The answer of a session route, or of a preflight from an allowed origin; undefined for everything else. */
+  /**
+   * The answer of a session route, or of a preflight from an allowed origin; undefined for every other request. Refusals
+   * are answers, too: it rejects only for a bug.
+   */
   handle(request: AnyRequest): Promise<CoreAnswer | undefined>
+  /** `handle` with a `Response`. In a browser use `handle`: a `Response` there drops Set-Cookie. */
   handleRequest(request: Request): Promise<Response | undefined>
   /**
-   * The session of a request of the app. Without one it is empty and new; nothing is stored before it is changed
-   * and saved. A request of Node has one session, however often it is asked for.
-   * @throws SessionError `stale` (refresh, then repeat), `lost` (unless `onLost: 'anonymous'`), `epoch-mismatch`
-   * (the page believes in another session), `ambiguous-cookie`, `store-unavailable`. A page navigation renews a
-   * stale cookie and never meets `lost`: `session.missing` says it.
+   * The session of a request of the app. Without one it is empty and new; nothing is stored before it is changed and
+   * saved. A request of Node has one session, however often it is asked for.
+   * @throws SessionError `stale` (refresh, then repeat); `lost` (unless `onLost: 'anonymous'`); `epoch-mismatch` (the
+   * page believes in another session); `ambiguous-cookie`; `store-unavailable`. A page navigation renews a stale cookie
+   * and never meets `lost`: `session.missing` says it.
    */
   load(request: AnyRequest): Promise<ServerSession<S>>
   /**
-   * `response` with the session's headers; with the request also those that let a page of an allowed origin read
-   * it. The session must have been saved: unsaved changes set no cookie.
+   * A copy of `response` with the session's headers; with the request also those that let a page of an allowed origin
+   * read it. Save the session before: unsaved changes set no cookie.
+   * @throws SessionError `invalid-option` for a session that these sessions did not give
    */
   answer(session: ServerSession<S>, response: Response, request?: Request): Response
   /**
-   * A fetch handler that loads the session, runs yours, saves, and answers; and answers the session routes too.
-   * SessionErrors become problem answers, other errors are yours.
+   * A fetch handler that loads the session, runs yours, saves, and answers. It answers the session routes, too.
+   * SessionErrors become problem answers; other errors are yours.
+   * @example export const GET = sessions.route((request, session) => Response.json(session.get('theme')))
    */
   route(handler: RouteHandler<S>): (request: Request) => Promise<Response>
   /** For the app's own routes: refuses what another site made the browser send. @throws SessionError `cross-site` */
   guard(request: AnyRequest): void
-  /** A SessionError as an answer to `request`. */
+  /** A SessionError as an answer to `request`: a problem document of RFC 9457. */
   problem(error: SessionError, request: AnyRequest): CoreAnswer
   /** What lets a page of an allowed origin read any answer to `request`, with its `Vary`. Often none. */
   cors(request: AnyRequest): Header[]
-  /** The live sessions of an owner, the last used one first. @throws SessionError `store-unavailable` */
+  /**
+   * The live sessions of an owner, the last used one first.
+   * @throws SessionError `store-unavailable`; `unsupported` where sessions are kept in cookies alone
+   */
   list(owner: string): Promise<OwnedSession[]>
   /**
-   * Ends one of an owner's sessions, at once and for good. False when the owner has none of that id.
-   * @throws SessionError `store-unavailable`, `contention`
+   * Ends one of an owner's sessions, at once and for good.
+   * @returns false when the owner has no live session of that id
+   * @throws SessionError `store-unavailable`, `contention`, `unsupported`
    */
   revoke(owner: string, id: string): Promise<boolean>
   /**
-   * Ends all sessions of an owner, or all but one, and says how many: after a change of password, or by an
+   * Ends all sessions of an owner, or all but `except`, and says how many: after a change of password, or by an
    * administrator. One that the store has forgotten to list ends when it next refreshes its cookie.
-   * @throws SessionError `store-unavailable`, `contention`: some may have ended; call it again
+   * @throws SessionError `store-unavailable`, `contention`: some may have ended, so call it again; `unsupported`
    */
   revokeAll(owner: string, options?: { readonly except?: string }): Promise<number>
   /**
    * One of an owner's sessions, to read or change it for them; `save` it yourself. Undefined when there is none.
-   * @throws SessionError `store-unavailable`
+   * @throws SessionError `store-unavailable`, `unsupported`
    */
   getById(owner: string, id: string): Promise<ServerSession<S> | undefined>
-  /** What the cookie and the store say, for people who debug. Never holds the session id or the cookie. */
+  /**
+   * What the cookie and the store say of a request's session, for people who debug. Never holds the session id or the
+   * cookie.
+   * @throws SessionError `ambiguous-cookie`, `store-unavailable`
+   */
   inspect(request: AnyRequest): Promise<Inspection>
-  /** What adapters need to know of a loaded session. */
+  /**
+   * What an adapter needs to know of a loaded session while it holds the answer.
+   * @throws SessionError `invalid-option` for a session that these sessions did not give
+   */
   progress(session: ServerSession<S>): SessionProgress
 }

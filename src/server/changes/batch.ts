@@ -1,6 +1,5 @@
-// Applying a browser's batch exactly once: the memo of what it was told is part of the record, so data and
-// memo are committed together or not at all. Pure.
-import { SessionError } from '../../protocol/errors.ts'
+// Applying a browser's batch exactly once: the memo of what the browser was told is part of the record, so data and memo
+// are committed together or not at all. Pure.
 import type { Json } from '../../protocol/json.ts'
 import * as limits from '../../protocol/limits.ts'
 import type { Batch } from '../../protocol/messages.ts'
@@ -9,34 +8,39 @@ import { type SessionSchema, definitionOf } from '../../protocol/schema.ts'
 import { entryOf } from '../../protocol/state.ts'
 import { withKeys } from './change.ts'
 import type { Numbering } from '../core/core.ts'
+import { refusal } from '../core/refusal.ts'
 import type { ClientMemo, SessionRecord } from '../codec/record.ts'
 import { byteLength } from '../codec/seal.ts'
 
+/** What applying a batch needs to know beside the batch. */
 export interface BatchContext {
   readonly schema: SessionSchema
-  /** Of the text that `batch` was parsed from. */
+  /** The hash of the text that the batch was parsed from: it tells a repeated batch from another one. */
   readonly hash: string
-  /** Seconds since 1970. */
+  /** The time, in seconds since 1970. */
   readonly now: number
+  /** How the change is numbered. @default one more than before */
   readonly numbering?: Numbering
-  /** Browsers that are remembered. @default limits.rememberedBrowsers */
+  /** How many browsers are remembered. @default limits.rememberedBrowsers */
   readonly clients?: number
 }
 
 export interface AppliedBatch {
+  /** The record after the batch; the given one when the batch was applied before. */
   readonly record: SessionRecord
-  /** One for each mutation, in its order. */
+  /** One for each mutation, in their order. */
   readonly outcomes: readonly Outcome[]
 }
 
 /**
+ * Applies a batch to a record, or repeats what its browser was told when it was applied before.
  * @throws SessionError `batch-fork` when another batch with this number, or a later one, was applied already;
- * `clients-full` when too many browsers are busy with this session.
+ * `clients-full` when too many browsers are busy with this session
  */
 export function applyBatch(record: SessionRecord, batch: Batch, context: BatchContext): AppliedBatch {
   const memo = record.clients.find(({ client }) => client === batch.client)
   if (memo !== undefined && memo.number >= batch.number) {
-    if (memo.number !== batch.number || memo.hash !== context.hash) throw new SessionError('batch-fork')
+    if (memo.number !== batch.number || memo.hash !== context.hash) throw refusal('batch-fork')
     return { record, outcomes: withValues(memo.outcomes, batch, record) }
   }
   const { changes, codes } = decideAll(record, batch, context.schema)
@@ -53,7 +57,7 @@ type Code =
   | { readonly code: 'ok' }
   | { readonly code: 'too-large' }
 
-/** Every mutation on the value that those before it left, but on the revision that the browser knew. */
+/** Decides each mutation on the value that those before it left, but on the revision that the browser knew. */
 function decideAll(
   record: SessionRecord,
   batch: Batch,
@@ -71,7 +75,7 @@ function decideAll(
     const { key } = mutation
     const entry = entryOf(record.keys, key)
     const value = changes.has(key) ? changes.get(key) : entry?.[1]
-    // A key that is not there has revision 0, however often it was: its readers saw the same nothing.
+    // A key that is not there has revision 0, however often it was there before: its readers saw the same nothing.
     const current = { epoch: record.epoch, revision: entry?.[0] ?? 0, value }
     const decision = decideMutation(definitionOf(schema, key), current, mutation)
     if (decision.code === 'invalid') return { code: 'invalid', message: keep(decision.message) }
@@ -86,7 +90,7 @@ function decideAll(
   return { changes, codes }
 }
 
-/** Bytes of an entry, with the longest revision there is. */
+/** Bytes that an entry takes at most: with the longest revision there is. */
 function sizeOf(key: string, value: Json | undefined): number {
   return value === undefined ? 0 : byteLength(JSON.stringify({ [key]: [Number.MAX_SAFE_INTEGER, value] }))
 }
@@ -98,14 +102,14 @@ function toOutcome(code: Code | undefined, record: SessionRecord, { key }: Mutat
   return code ?? { code: 'denied' }
 }
 
-/** What a conflict lost against. Read from the record when it is told, so that a memo stays small. */
+/** The outcomes with the values that conflicts lost against. These are read from the record, so that a memo stays small. */
 function withValues(outcomes: readonly Outcome[], batch: Batch, record: SessionRecord): readonly Outcome[] {
   const told = new Set<string>()
   return outcomes.map((outcome, index) => {
     if (outcome.code !== 'conflict') return outcome
     const key = batch.mutations[index]?.key ?? ''
     const entry = entryOf(record.keys, key)
-    // Once for each key: two hundred copies of a large value are fifty megabytes.
+    // Once for each key: two hundred copies of a large value would be fifty megabytes.
     if (entry !== undefined && told.has(key)) return { code: 'conflict', revision: entry[0] }
     told.add(key)
     return entry === undefined
@@ -114,7 +118,7 @@ function withValues(outcomes: readonly Outcome[], batch: Batch, record: SessionR
   })
 }
 
-/** The other clients, without the longest idle one when the table is full. */
+/** The memos of the other browsers, without that of the longest idle one when there is no room. */
 function makeRoom(
   memos: readonly ClientMemo[],
   client: string,
@@ -125,9 +129,7 @@ function makeRoom(
   const [idlest] = others.toSorted((a, b) => a.at - b.at)
   const idleSeconds = now - (idlest?.at ?? now)
   if (idleSeconds < limits.browserBusySeconds) {
-    throw new SessionError('clients-full', undefined, {
-      retryAfterSeconds: limits.browserBusySeconds - idleSeconds,
-    })
+    throw refusal('clients-full', { retryAfterSeconds: limits.browserBusySeconds - idleSeconds })
   }
   return others.filter((memo) => memo !== idlest)
 }

@@ -1,5 +1,5 @@
-// Steps from one record to the next. Owns revisions: one more for each change that changes something.
-// A step that changes nothing gives back the record itself.
+// Steps from one record to the next. Owns revisions: one more for each change that changes something. A step that changes
+// nothing gives back the record itself. Pure.
 import type { Json } from '../../protocol/json.ts'
 import * as limits from '../../protocol/limits.ts'
 import { toBase64Url } from '../../protocol/base64url.ts'
@@ -45,8 +45,8 @@ export function createRecord(core: Core, owner: string | null): SessionRecord {
 }
 
 /**
- * A session after a sign-in: a new life that goes on with what may be kept. The revision goes on too, so that
- * none ever stands for two states of one browser's session.
+ * The record after a sign-in: a new life that goes on with what may be kept. The revision goes on, too, so that no revision
+ * ever stands for two states of one browser's session.
  */
 export function signedIn(
   next: SessionRecord,
@@ -70,7 +70,7 @@ export function signedIn(
   }
 }
 
-/** The same session under another epoch: who is signed in, since when and for how long stays. */
+/** The record of the same session under another epoch: who is signed in, since when and for how long stays. */
 export function regenerated(next: SessionRecord, before: SessionRecord): SessionRecord {
   const { epoch, placed, presented } = next
   const revision = before.revision + 1

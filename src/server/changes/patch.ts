@@ -1,5 +1,5 @@
-// What a browser may see of a record, and what of that is new to it. Hidden keys, and keys that the schema
-// does not name any more, never leave the server.
+// What a browser may see of a record, and what of that is new to it. Hidden keys, and keys that the schema no longer names,
+// never leave the server.
 import type { MirrorMessage } from '../../protocol/messages.ts'
 import type { Outcome } from '../../protocol/mutation.ts'
 import { type SessionSchema, definitionOf } from '../../protocol/schema.ts'
@@ -10,13 +10,19 @@ import type { SessionRecord } from '../codec/record.ts'
 /** What a browser says it has. */
 export interface Known {
   readonly epoch: Epoch | null
+  /** The revision of its copy. */
   readonly since: number
 }
 
-export interface Message {
+/** What a message says beside the patch. */
+export interface MessageTimes {
+  /** Seconds until the cookie must be refreshed. */
   readonly freshIn: number
+  /** Seconds until the session ends if nothing is done. */
   readonly expiresIn: number
+  /** False for a session that ends with the browser. */
   readonly persistent: boolean
+  /** Those of the batch in the request, in its order. */
   readonly outcomes?: readonly Outcome[] | undefined
 }
 
@@ -40,7 +46,8 @@ export function patchOf(record: SessionRecord, known: Known | undefined, schema:
   }
 }
 
-export function messageOf(patch: Patch, times: Message, ring: KeyRing): MirrorMessage {
+/** The message that answers a session route. */
+export function messageOf(patch: Patch, times: MessageTimes, ring: KeyRing): MirrorMessage {
   const { freshIn, expiresIn, persistent, outcomes } = times
   const parking = patch.owner === null ? null : parkingOf(patch.owner, ring)
   return {
@@ -53,14 +60,14 @@ export function messageOf(patch: Patch, times: Message, ring: KeyRing): MirrorMe
   }
 }
 
-/** `?since=R&epoch=E`; anything else asks for the whole. */
+/** What the query `?since=R&epoch=E` says; undefined for any other, which asks for the whole. */
 export function parseKnown(url: string): Known | undefined {
   const query = new URLSearchParams(url.split('?')[1] ?? '')
   const [since, epoch] = [query.get('since') ?? '', query.get('epoch')]
   return isEpoch(epoch) && /^\d{1,15}$/.test(since) ? { since: Number(since), epoch } : undefined
 }
 
-/** The answer when there is no session. */
+/** The message that answers when there is no session. */
 export function emptyMessage(outcomes?: readonly Outcome[]): MirrorMessage {
   const patch = { ...emptyMirror, since: null, removed: {} }
   return {
@@ -72,7 +79,7 @@ export function emptyMessage(outcomes?: readonly Outcome[]): MirrorMessage {
   }
 }
 
-/** With this a browser seals what an owner leaves behind; only that owner is ever given it again. */
+/** The key with which a browser seals what an owner leaves behind. Only that owner is ever given it again. */
 function parkingOf(owner: string, { newest: { mac } }: KeyRing): string {
   return `${mac.parking(owner).slice(0, 12)}.${mac['parking-key'](owner)}`
 }

@@ -1,6 +1,6 @@
-// What the store holds for one session, as bytes that only this server can have written: JSON behind a MAC
-// over the store key and the text. Anything else (swapped, truncated, poisoned, of another secret) reads as
-// undefined: a loss, never somebody else's session.
+// What the store holds for one session, as bytes that only this server can have written: JSON behind a MAC over the store
+// key and the text. Anything else (swapped, truncated, poisoned, of another secret) reads as undefined: a loss, never
+// somebody else's session.
 import type { Outcome } from '../../protocol/mutation.ts'
 import type { Entries, Epoch } from '../../protocol/state.ts'
 import type { SessionId } from './cookie.ts'
@@ -9,39 +9,49 @@ import type { ServerCrypto } from './crypto.ts'
 import type { KeyRing, Keys } from './key-ring.ts'
 import { seal, unseal } from './seal.ts'
 
-/** Exactly once: what a browser was told about the last batch that it sent. */
+/** What a browser was told about the last batch that it sent, so that the batch is applied once. */
 export interface ClientMemo {
+  /** The id that the browser gave itself. */
   readonly client: string
+  /** The number of the batch. */
   readonly number: number
-  /** Of the batch's text. */
+  /** The hash of the batch's text. */
   readonly hash: string
-  /** Without the values of conflicts, which are the record's. */
+  /** Without the values of conflicts: those stand in the record. */
   readonly outcomes: readonly Outcome[]
-  /** Seconds since 1970, as are all times here. */
+  /** When the batch was applied. Seconds since 1970, as are all times here. */
   readonly at: number
 }
 
+/** A session as it is stored. */
 export interface SessionRecord {
+  /** Names this life of the session. */
   readonly epoch: Epoch
   /** Counts the changes of this session's keys. */
   readonly revision: number
+  /** Who is signed in; null: nobody. */
   readonly owner: string | null
+  /** When the first of its lives began. */
   readonly created: number
+  /** When the owner signed in, or did so again; null: nobody is signed in. */
   readonly signedIn: number | null
-  /** What the app calls this session in the list of its owner's. */
+  /** What the app calls this session in the list of its owner's sessions. */
   readonly label: string | null
   /** Whether the cookie outlives the browser. */
   readonly persistent: boolean
-  /** The absolute end. Set at the start and at a sign-in, copied ever after. */
+  /** The absolute end. Set when the session begins and at a sign-in; no use of the session moves it. */
   readonly expires: number
   /** When this session got the id that it has now. */
   readonly placed: number
-  /** When a browser first came with that id; null while only its predecessor did. */
+  /** When a browser first came with that id; null while browsers only came with the id before. */
   readonly presented: number | null
+  /** Values by the name of their key, each with the revision that last changed it. */
   readonly keys: Entries
-  /** The newest removals; a patch from before `horizon` cannot say what was removed. */
+  /** The newest removals: the revision that removed each key. */
   readonly removed: Readonly<Record<string, number>>
+  /** A browser that knows an older revision than this gets everything: `removed` does not reach back so far. */
   readonly horizon: number
+  /** What browsers were told, at most one memo for each. */
   // A list and not an object: a client names itself, and may do so `__proto__`.
   readonly clients: readonly ClientMemo[]
 }
@@ -49,6 +59,7 @@ export interface SessionRecord {
 /** Why there is no session any more where one was. */
 export type EndReason = 'signed-out' | 'everywhere' | 'revoked' | 'replaced' | 'reuse'
 
+/** What the store holds at a place. */
 export type Stored =
   | { readonly kind: 'live'; readonly record: SessionRecord }
   /**
@@ -66,11 +77,11 @@ export type Stored =
 
 /** Where a session's record is: the id, and the store key that is derived from it. */
 export interface Place {
-  /** Undefined for who came by the list of an owner's sessions: it can be read and ended, but gets no cookie. */
+  /** Undefined when the place was found by an owner's list: the session can be read and ended, but gets no cookie. */
   readonly sid: SessionId | undefined
   readonly key: string
 }
-/** One that a cookie can name. */
+/** A place that a cookie can name. */
 export interface NamedPlace extends Place {
   readonly sid: SessionId
 }
@@ -89,6 +100,7 @@ export interface ReadRecord extends Placed {
   readonly token: string
 }
 
+/** Whether a cookie can name the place. */
 export function isNamed(place: Place): place is NamedPlace {
   return place.sid !== undefined
 }
@@ -98,15 +110,13 @@ export function createPlace(ring: KeyRing, crypto: ServerCrypto): NamedPlace {
   return placeWith(ring.newest, toBase64Url(crypto.randomBytes(24)))
 }
 
+/** Finds the place of a session id; undefined when the secret that it names was removed. */
 export type FindPlace = (sid: SessionId) => NamedPlace | undefined
 
-/** Places remembered: deriving one costs a tenth of a read. */
+/** Places that are remembered, because deriving one costs a tenth of a read. More than this, and all are forgotten. */
 const maxPlaces = 10_000
 
-/**
- * Finds the place of a session id, or undefined when its secret was removed. The id names that secret itself: the
- * cookie may have been signed anew with a newer one since.
- */
+/** The id itself names the secret that its place derives from: the cookie may have been signed with a newer one since. */
 export function createFindPlace(ring: KeyRing): FindPlace {
   const places = new Map<SessionId, NamedPlace>()
   return (sid) => {
@@ -121,7 +131,10 @@ export function createFindPlace(ring: KeyRing): FindPlace {
   }
 }
 
-/** Where `from` moved to. The nonce in the store is useless without the old id and the secret. */
+/**
+ * Where a session moved to from `from`; undefined when the secret that its new id derives from was removed. The nonce in
+ * the store is useless without the old id and that secret.
+ */
 export function placeAfter(
   from: NamedPlace,
   { nonce, keyId }: { readonly nonce: string; readonly keyId: string },
@@ -141,10 +154,12 @@ function storeKey(sid: SessionId, keys: Keys): string {
   return `sm1:${keys.mac['store-key'](sid)}`
 }
 
+/** The bytes for the place with that store key. */
 export function encodeStored(stored: Stored, key: string, ring: KeyRing): Uint8Array {
   return seal(stored, { key, ring, purpose: 'record' })
 }
 
+/** What bytes from that store key are; undefined for anything that this server did not write there. */
 export function decodeStored(
   value: Uint8Array,
   key: string,

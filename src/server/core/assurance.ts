@@ -1,8 +1,9 @@
-// How long sessions live: the defaults, and presets of NIST SP 800-63B, whose times also keep the final
-// SP 800-63B-4 (AAL2: a day and an hour; AAL3: 12 hours and 15 minutes).
-import { SessionError } from '../../protocol/errors.ts'
+// How long sessions live: the defaults, and the presets of NIST SP 800-63B. They also keep the times of the final
+// SP 800-63B-4 (AAL2: a day in all and an hour idle; AAL3: 12 hours and 15 minutes).
+import { checkWholeNumber } from '../../protocol/whole-number.ts'
+import { invalidOption } from './refusal.ts'
 
-/** All in seconds. */
+/** The times of a server's sessions. `CoreOptions` says what each means. */
 export interface Times {
   readonly idleTimeoutSeconds: number
   readonly absoluteTimeoutSeconds: number
@@ -11,6 +12,7 @@ export interface Times {
   readonly rotateGraceSeconds: number
 }
 
+/** An authenticator assurance level of NIST SP 800-63B. */
 export type Assurance = 'aal1' | 'aal2' | 'aal3'
 
 /** The longest times that each level allows. */
@@ -21,6 +23,9 @@ export const assuranceLevels: Readonly<
   aal2: { idleTimeoutSeconds: 1800, absoluteTimeoutSeconds: 43_200 },
   aal3: { idleTimeoutSeconds: 900, absoluteTimeoutSeconds: 43_200 },
 }
+
+/** About 31 years. A longer time is a mistake of units. */
+const longestSeconds = 1_000_000_000
 
 const defaults: Times = {
   idleTimeoutSeconds: 86_400,
@@ -43,7 +48,7 @@ export function timesOf(given: Partial<Times> & { readonly assurance?: Assurance
     idleTimeoutSeconds,
     absoluteTimeoutSeconds:
       given.absoluteTimeoutSeconds ?? level?.absoluteTimeoutSeconds ?? defaults.absoluteTimeoutSeconds,
-    // A third of the idle time, where that is short: a browser that is used must refresh before it is idle.
+    // A third of a short idle time: a browser that is in use must refresh before its session is idle for too long.
     freshSeconds:
       given.freshSeconds ?? Math.min(defaults.freshSeconds, Math.max(1, Math.floor(idleTimeoutSeconds / 3))),
     rotateSeconds: given.rotateSeconds ?? defaults.rotateSeconds,
@@ -53,31 +58,31 @@ export function timesOf(given: Partial<Times> & { readonly assurance?: Assurance
   if (level === undefined) return times
   for (const name of ['idleTimeoutSeconds', 'absoluteTimeoutSeconds'] as const) {
     if (times[name] > level[name])
-      throw invalid(`${name} is at most ${level[name]} with assurance ${given.assurance}.`)
+      throw invalidOption(
+        `${name} is at most ${level[name]} with assurance '${given.assurance}', not ${times[name]}.`,
+      )
   }
   return times
 }
 
 function levelOf(assurance: Assurance | undefined): (typeof assuranceLevels)[Assurance] | undefined {
   if (assurance === undefined) return undefined
-  if (!Object.hasOwn(assuranceLevels, assurance)) throw invalid("assurance must be 'aal1', 'aal2' or 'aal3'.")
+  if (!Object.hasOwn(assuranceLevels, assurance))
+    throw invalidOption(`assurance must be 'aal1', 'aal2' or 'aal3', not ${JSON.stringify(assurance)}.`)
   return assuranceLevels[assurance]
 }
 
 function check(times: Times): void {
-  for (const [name, value] of Object.entries(times)) {
-    if (!Number.isSafeInteger(value) || value < 1 || value > 1_000_000_000) {
-      throw invalid(`${name} must be a whole number of seconds from 1, not ${String(value)}.`)
-    }
-  }
+  for (const [name, value] of Object.entries(times))
+    checkWholeNumber(name, value, { from: 1, to: longestSeconds })
   const { freshSeconds, idleTimeoutSeconds, absoluteTimeoutSeconds } = times
   if (freshSeconds > idleTimeoutSeconds)
-    throw invalid('freshSeconds must not be more than idleTimeoutSeconds.')
+    throw invalidOption(
+      `freshSeconds (${freshSeconds}) must not be more than idleTimeoutSeconds (${idleTimeoutSeconds}).`,
+    )
   if (idleTimeoutSeconds > absoluteTimeoutSeconds) {
-    throw invalid('idleTimeoutSeconds must not be more than absoluteTimeoutSeconds.')
+    throw invalidOption(
+      `idleTimeoutSeconds (${idleTimeoutSeconds}) must not be more than absoluteTimeoutSeconds (${absoluteTimeoutSeconds}).`,
+    )
   }
-}
-
-function invalid(message: string): SessionError {
-  return new SessionError('invalid-option', message)
 }

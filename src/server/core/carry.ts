@@ -1,5 +1,5 @@
-// Sessions that are kept in the cookie: what stands in it behind `~`, encrypted, and the core that works on it for
-// one request. The signed part before it is like that of every session.
+// Sessions that are kept in the cookie: what stands in it behind `~`, encrypted, and the core that works on it for one
+// request. The signed part before the `~` is like that of every session.
 import type { CarriedStore } from '../../stores/store.ts'
 import { valuesOf } from '../codec/cookie.ts'
 import { fromBase64Url, toBase64Url } from '../../protocol/base64url.ts'
@@ -12,13 +12,16 @@ import { watchedStore } from './watch.ts'
 /** Browsers remembered for exactly-once: each takes some hundred bytes of a small cookie. */
 export const carriedClients = 2
 
-export interface Entered {
+/** What one request works with. */
+export interface RequestCore {
+  /** The core with the store that this request has opened. */
   readonly core: Core
+  /** The request without what its cookie carries. */
   readonly request: CoreRequest
 }
 
-/** The core as `request` has it, and the request as the core reads it. */
-export function enter(core: Core, request: CoreRequest): Entered {
+/** The core as `request` has it, and the request as the core reads it. Both as given where the server keeps sessions. */
+export function enter(core: Core, request: CoreRequest): RequestCore {
   const { carriedStore, crypto } = core
   if (carriedStore === undefined || crypto.aead === undefined) return { core, request }
   const { carried, store } = open(carriedStore, parcelsOf(core, request), {
@@ -79,14 +82,14 @@ interface Sealing {
   readonly aead: Aead
 }
 
-// A key for each session: random nonces under one key would be used up after four thousand million cookies.
+// Each session has a key of its own: random nonces under a single key would be used up after four thousand million cookies.
 const keyFor = (keys: Keys, key: string): Uint8Array => fromBase64Url(keys.mac.carried(key))
 
 function sealParcel(bytes: Uint8Array, key: string, { ring: { newest }, aead }: Sealing): string {
   return `${newest.id}${toBase64Url(aead.seal(keyFor(newest, key), bytes, key))}`
 }
 
-/** Undefined for what is of another session, or not ours to the bit. */
+/** The session's bytes; undefined for a parcel of another session, and for any that was changed by a bit. */
 function openParcel(parcel: string, key: string, { ring, aead }: Sealing): Uint8Array | undefined {
   const keys = ring.find(parcel.slice(0, 6))
   if (keys === undefined || !/^[\w-]+$/.test(parcel) || parcel.length % 4 === 3) return undefined

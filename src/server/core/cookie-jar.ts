@@ -1,16 +1,17 @@
 // How the cookie is set: its name and attributes for one request. They are the same when it is cleared.
-import { SessionError } from '../../protocol/errors.ts'
 import type { CoreRequest } from '../http/request.ts'
+import { invalidOption } from './refusal.ts'
 
+/** The options for the session cookie. It is always HttpOnly, with Path=/. */
 export interface CookieOptions {
   /**
-   * `auto`: Secure, unless the request is plain http to a loopback host.
+   * Whether the cookie is Secure. `auto`: yes, unless the request is plain http to a loopback host.
    * @default 'auto'
    */
   readonly secure?: boolean | 'auto'
-  /** `None` needs Secure; give it together with `partitioned`. @default 'Lax' */
+  /** The attribute SameSite. `None` needs Secure; give it together with `partitioned`. @default 'Lax' */
   readonly sameSite?: 'Lax' | 'Strict' | 'None'
-  /** One cookie jar for each top-level site. Needs Secure. @default false */
+  /** Whether the browser keeps a cookie of its own for each top-level site. Needs Secure. @default false */
   readonly partitioned?: boolean
   /**
    * Whether the cookie outlives the browser. `signIn(owner, { persistent })` says it for one session.
@@ -21,7 +22,9 @@ export interface CookieOptions {
   readonly name?: string
 }
 
+/** How the cookie is set and cleared for a request. */
 export interface CookieJar {
+  /** The cookie's name: a Secure one has the prefix `__Host-Http-`. */
   nameFor(request: CoreRequest): string
   /** The Set-Cookie line. */
   line(request: CoreRequest, value: string, isPersistent: boolean): string
@@ -29,8 +32,9 @@ export interface CookieJar {
   clearing(request: CoreRequest): string
   /** The Set-Cookie line of a cookie like it, for the diagnosis: set for a minute, or taken away. */
   probe(request: CoreRequest, token: string, isSet: boolean): string
+  /** Whether the cookie is Secure for this request. */
   isSecure(request: CoreRequest): boolean
-  /** As it would be set. */
+  /** The attributes with which it would be set, for the diagnosis. */
   describe(request: CoreRequest): {
     readonly name: string
     readonly secure: boolean
@@ -39,19 +43,19 @@ export interface CookieJar {
   }
 }
 
-/** Browsers cut a longer Max-Age to 400 days (RFC 6265bis, 5.6). */
-const maxAgeLimit = 34_560_000
+/** 400 days: browsers cut a longer Max-Age to that (RFC 6265bis, 5.6). */
+const maxAgeLimitSeconds = 34_560_000
 
 export function createCookieJar(options: CookieOptions, maxAgeSeconds: number): CookieJar {
   const { sameSite = 'Lax', partitioned = false, name = 'session' } = options
   const secure = partitioned || sameSite === 'None' ? (options.secure ?? true) : (options.secure ?? 'auto')
   check({ secure, sameSite, partitioned, name })
-  const maxAge = Math.min(maxAgeSeconds, maxAgeLimit)
+  const maxAge = Math.min(maxAgeSeconds, maxAgeLimitSeconds)
 
   function isSecure(request: CoreRequest): boolean {
     return secure === 'auto' ? request.secure || !isLoopback(request.host) || isForwarded(request) : secure
   }
-  // Page script can push a `__Host-` cookie out of the jar and plant its own; a `__Host-Http-` one it cannot.
+  // A script of a page can push a `__Host-` cookie out of the jar and plant its own. With `__Host-Http-` it cannot.
   const nameFor = (request: CoreRequest): string => (isSecure(request) ? `__Host-Http-${name}` : name)
 
   function line(request: CoreRequest, value: string, age: number | undefined): string {
@@ -83,7 +87,7 @@ export function createCookieJar(options: CookieOptions, maxAgeSeconds: number): 
   }
 }
 
-/** A proxy that ends TLS asks us as a loopback host, unless it is told otherwise: not a case for a plain cookie. */
+/** A proxy that ends TLS often asks us by a loopback host. Its browsers came by https and need the Secure cookie. */
 function isForwarded(request: CoreRequest): boolean {
   return ['x-forwarded-proto', 'x-forwarded-for', 'x-forwarded-host', 'forwarded'].some(
     (name) => request.header(name) !== undefined && request.header('x-forwarded-proto') !== 'http',
@@ -103,18 +107,14 @@ export function isLoopback(host: string): boolean {
 
 function check({ secure, sameSite, partitioned, name }: Required<Omit<CookieOptions, 'persistent'>>): void {
   if (secure !== true && (sameSite === 'None' || partitioned)) {
-    throw new SessionError(
-      'invalid-option',
-      'cookie.sameSite None and cookie.partitioned need cookie.secure: true.',
-    )
+    throw invalidOption('cookie.sameSite None and cookie.partitioned need cookie.secure: true.')
   }
   if (!['Lax', 'Strict', 'None'].includes(sameSite)) {
-    throw new SessionError('invalid-option', 'cookie.sameSite must be Lax, Strict or None.')
+    throw invalidOption(`cookie.sameSite must be Lax, Strict or None, not ${JSON.stringify(sameSite)}.`)
   }
   if (!/^[A-Za-z0-9][\w-]{0,63}$/.test(name)) {
-    throw new SessionError(
-      'invalid-option',
-      'cookie.name takes letters, digits, _ and -; the prefix is added here.',
+    throw invalidOption(
+      `cookie.name takes up to 64 letters, digits, _ and -, and gets its prefix here: not ${JSON.stringify(name)}.`,
     )
   }
 }

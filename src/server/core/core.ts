@@ -10,19 +10,20 @@ import type { KeyRing } from '../codec/key-ring.ts'
 import type { FindPlace, Place, SessionRecord } from '../codec/record.ts'
 import type { Watch } from './watch.ts'
 
+/** A server's options, and the tools made from them: once for all requests, or for each where the cookie keeps sessions. */
 export interface Core {
   readonly schema: SessionSchema
-  /** Where sessions are. Of one that keeps them in the cookie: as one request has it. */
+  /** Where sessions are kept. Where that is the cookie: the store that one request has opened. */
   readonly store: Store
-  /** Where the lists of owners' sessions are, if there are any. */
+  /** Where the lists of owners' sessions are kept; undefined: nowhere. */
   readonly lists: Store | undefined
-  /** Keeps sessions in the cookie, and is opened for each request. */
+  /** The store that keeps sessions in the cookie, and is opened for each request; undefined: the server keeps them. */
   readonly carriedStore: CarriedStore | undefined
-  /** What the cookie of this request carries beside the session's id. */
+  /** What the cookie of this request carries beside the session's id; undefined where the server keeps sessions. */
   readonly carried: Carried | undefined
   /** How the next change of a record is numbered. */
   readonly numbering: (record: SessionRecord) => Numbering
-  /** Browsers of one session that are remembered, for exactly-once. */
+  /** How many browsers of one session are remembered, so that each batch is applied once. */
   readonly clients: number
   readonly crypto: ServerCrypto
   readonly ring: KeyRing
@@ -34,7 +35,7 @@ export interface Core {
   readonly allowedOrigins: readonly string[]
   readonly allowNonBrowser: boolean
   readonly onLost: 'refuse' | 'anonymous'
-  /** Proxies of ours in front of this server. */
+  /** How many proxies of ours stand before this server. */
   readonly proxies: number
   /** Whether a new session's cookie outlives the browser. */
   readonly persistent: boolean
@@ -45,32 +46,33 @@ export interface Core {
   readonly watch: Watch
 }
 
-/** How a change is numbered. */
+/** How a change of a record is numbered. */
 export interface Numbering {
-  /** Of the record after it. */
+  /** The revision of the record after the change. */
   readonly revision: number
-  /** Whether browsers that know an earlier one are told everything, because that one may not have led here. */
+  /** Whether browsers that know an earlier revision get everything, because this one may not have come of that. */
   readonly isFork: boolean
 }
 
+/** A session that is kept in the cookie. */
 export interface Carried {
-  /** Whether the browser has something else than the store. */
+  /** Whether it has changed, so that the cookie must be set for the browser to have it. */
   readonly isChanged: boolean
-  /** What goes behind the signed part of the cookie: '' when the session is elsewhere. */
+  /** The text behind the signed part of the cookie; '' when the session is kept elsewhere. */
   textFor(place: Place): string
 }
 
-/** Whole seconds since 1970. */
+/** The time now, in whole seconds since 1970. */
 export function now({ clock }: Core): number {
   return Math.floor(clock() / 1000)
 }
 
-/** How long a tombstone stands: as long as the last cookie that could name the session. */
+/** Seconds that a tombstone stands: as long as the last cookie that could name the session. */
 export function tombstoneSeconds({ times }: Core): number {
   return cookieSeconds(times)
 }
 
-/** A cookie outlives its session by a day, so that the server can say `expired` instead of nothing. */
+/** Seconds that a cookie lives. It outlives its session by a day, so that the server can say `expired`. */
 export function cookieSeconds({ idleTimeoutSeconds }: Times): number {
   return idleTimeoutSeconds + 86_400
 }

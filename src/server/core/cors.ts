@@ -6,7 +6,7 @@ import type { Core } from './core.ts'
 import type { CoreRequest } from '../http/request.ts'
 import { type CoreAnswer, type Header, emptyAnswer, problemAnswer } from '../http/respond.ts'
 
-/** What a page of another origin may read beside the body. */
+/** The headers that a page of an allowed origin may read beside the body. */
 const exposed = [headers.revision, headers.freshIn, 'etag', 'retry-after'].join(', ')
 /** Seconds for which a browser may remember a preflight. Chromium takes two hours at most, Safari ten minutes. */
 const preflightSeconds = 600
@@ -31,10 +31,12 @@ export function preflightAnswer(core: Core, request: CoreRequest): CoreAnswer | 
   if (request.method !== 'OPTIONS' || method === undefined) return undefined
   const allowed = corsHeaders(core, request)
   if (allowed.length === 0) return undefined
-  // With credentials `*` means itself, so names are given back; what they may do is the guard's to say.
+  // With credentials `*` is no wildcard, so the names are given back. What such a request may do is up to the guard.
   const names = request.header('access-control-request-headers') ?? ''
   if (!/^[A-Z]{1,20}$/.test(method) || !/^[\w\-, ]{0,500}$/.test(names))
-    return problemAnswer(new SessionError('malformed'))
+    return problemAnswer(
+      new SessionError('malformed', 'The preflight asks for a method or headers that no request can have.'),
+    )
   return emptyAnswer([
     ...allowed,
     ['access-control-allow-methods', method],

@@ -1,5 +1,5 @@
-// How a commit wakes the event streams of its session. A wake carries nothing: who is woken reads the store, so
-// that a feed between processes can lose, repeat or invent wakes and nobody sees a wrong state.
+// How a commit wakes the event streams of its session. A wake carries nothing, because a stream that is woken reads the
+// store. So a feed between processes can lose, repeat or invent wakes, and nobody sees a wrong state.
 
 /**
  * Wakes listeners of a topic: in this process, or in every process when it is built on something that they share.
@@ -12,11 +12,13 @@
  * }
  */
 export interface Feed {
+  /** Wakes all listeners of a topic. */
   publish(topic: string): void
+  /** Calls `wake` at each `publish` of the topic, until the function that it returns is called. */
   subscribe(topic: string, wake: () => void): () => void
 }
 
-/** Among the streams of one process. */
+/** A feed among the streams of one process: the default. */
 export function localFeed(): Feed {
   const listeners = new Map<string, Set<() => void>>()
   return {

@@ -1,4 +1,5 @@
-// Errors whose sentence is that of the table: what a code means is written down in one place.
+// Making the server's errors: those whose sentence is that of the table, so that what a code means is written down in one
+// place, and those of options.
 import { errorTable } from '../../protocol/error-table.ts'
 import { SessionError, type SessionErrorCode, type SessionErrorOptions } from '../../protocol/errors.ts'
 
@@ -9,4 +10,9 @@ import { SessionError, type SessionErrorCode, type SessionErrorOptions } from '.
  */
 export function refusal(code: SessionErrorCode, options: SessionErrorOptions = {}): SessionError {
   return new SessionError(code, errorTable[code].title, options)
+}
+
+/** The SessionError `invalid-option`. The sentence names the option, what it takes, and what was given. */
+export function invalidOption(sentence: string): SessionError {
+  return new SessionError('invalid-option', sentence)
 }

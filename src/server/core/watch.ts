@@ -1,13 +1,13 @@
-// What the server tells those who watch it: counts, durations, codes. Never a session id, a cookie or a value.
-// Costs nothing while nobody listens.
+// What the server tells those who watch it: counts, durations and codes. Never a session id, a cookie or a value. It costs
+// nothing while nobody listens.
 import type { SessionErrorCode } from '../../protocol/errors.ts'
 import type { Store } from '../../stores/store.ts'
 import { type StoreOperation, wrapStore } from '../../stores/wrapped-store.ts'
 import type { EndReason } from '../codec/record.ts'
 
-/** Each is published as `session-mirror:<name>`, with the name of the app. */
+/** The events by name. Each is published as `session-mirror:<name>`, with the name of the app as `app`. */
 export interface WatchedEvents {
-  /** A request's session was looked for. */
+  /** The session of a request was loaded, or was found missing. */
   readonly load: {
     readonly state: 'none' | 'live' | 'stale' | 'expired' | 'ended' | 'lost' | 'reuse'
     readonly milliseconds: number
@@ -34,17 +34,22 @@ export interface WatchedEvents {
 }
 export type WatchedName = keyof WatchedEvents
 
-/** The part of a `node:diagnostics_channel` that is used. */
+/** The part of a channel of `node:diagnostics_channel` that is used. */
 export interface WatchChannel {
+  /** Whether anybody listens. Nothing is published, or measured, while it is false. */
   readonly hasSubscribers: boolean
+  /** Tells the listeners. Must not throw. */
   publish(message: unknown): void
 }
+
+/** A channel for each event. */
 export type WatchChannels = Readonly<Record<WatchedName, WatchChannel>>
 
+/** Tells those who watch. */
 export interface Watch {
-  /** Whether anybody listens: for what would cost something to find out. */
+  /** Whether anybody listens. Ask before working out what costs something. */
   isOn(name: WatchedName): boolean
-  /** Publishes, if anybody listens. */
+  /** Publishes an event, if anybody listens. */
   tell<N extends WatchedName>(name: N, message: WatchedEvents[N]): void
 }
 
@@ -74,10 +79,8 @@ export function millisecondsSince(started: number): number {
   return performance.now() - started
 }
 
-/** The store, with `unavailable` told. */
+/** The store, which now tells `unavailable` whenever it did not answer. */
 export function watchedStore(store: Store, watch: Watch): Store {
-  // A promise more for each trip is a tenth of what a read costs: none while nobody listens.
-
   async function measured<T extends { readonly kind: string }>(
     operation: StoreOperation,
     asked: Promise<T>,
@@ -89,6 +92,7 @@ export function watchedStore(store: Store, watch: Watch): Store {
     return answer
   }
 
+  // One more promise for each trip is a tenth of what a read costs, so there is none while nobody listens.
   return wrapStore(store, ({ operation }, run) =>
     watch.isOn('unavailable') ? measured(operation, run()) : run(),
   )
