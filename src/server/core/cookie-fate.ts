@@ -5,7 +5,7 @@ import type { Epoch } from '../../protocol/state.ts'
 import { type Cookie, encodeCookie } from '../codec/cookie.ts'
 import type { Place, Placed } from '../codec/record.ts'
 import type { CoreRequest } from '../http/request.ts'
-import type { Header } from '../http/respond.ts'
+import type { Header } from '../http/core-answer.ts'
 import { type Core, now } from './core.ts'
 
 /** `keep`: the answer has no cookie, and the browser keeps what it has. */

@@ -4,7 +4,7 @@ import { SessionError } from '../../protocol/errors.ts'
 import { headers } from '../../protocol/names.ts'
 import type { Core } from './core.ts'
 import type { CoreRequest } from '../http/request.ts'
-import { type CoreAnswer, type Header, emptyAnswer, problemAnswer } from '../http/respond.ts'
+import { type CoreAnswer, type Header, emptyAnswer, problemAnswer } from '../http/core-answer.ts'
 
 /** The headers that a page of an allowed origin may read beside the body. */
 const exposed = [headers.revision, headers.freshIn, 'etag', 'retry-after'].join(', ')

@@ -1,7 +1,15 @@
 // The core's answers as `Response`s, and the session's headers on the app's own.
+import { type CoreAnswer, type Header } from './core-answer.ts'
 import type { SessionProgress } from './progress.ts'
-import { type CoreAnswer, type Header, appHeaders, mergeVary } from './respond.ts'
+import { type HeaderAccess, addSessionHeaders, mergeHeader } from './session-headers.ts'
 
+const fetchHeaders: HeaderAccess<Headers> = {
+  get: (target, name) => target.get(name) ?? undefined,
+  set: (target, name, value) => target.set(name, value),
+  appendCookie: (target, line) => target.append('set-cookie', line),
+}
+
+/** `answer` as a fetch handler returns it. */
 export function toResponse({ status, headers: fields, body }: CoreAnswer): Response {
   const list = fields.map(([name, value]): [string, string] => [name, value])
   const isEmpty = status === 304 || status === 204
@@ -9,21 +17,16 @@ export function toResponse({ status, headers: fields, body }: CoreAnswer): Respo
   return new Response(isEmpty ? null : content, { status, headers: list })
 }
 
-/** A copy of the app's `response` with what its session adds. */
+/** A copy of the app's `response` with what its session adds, and `cors`. */
 export function withSession(
   response: Response,
   progress: SessionProgress,
   cors: readonly Header[],
 ): Response {
-  const merged = new Response(response.body, response)
-  const { headers: fields } = merged
-  const current = (name: string): string | undefined => fields.get(name) ?? undefined
-  for (const [name, value] of [...cors, ...appHeaders(progress, current)]) {
-    if (name === 'set-cookie') fields.append(name, value)
-    else if (name === 'vary') fields.set(name, mergeVary(current(name), value))
-    else fields.set(name, value)
-  }
-  return merged
+  const copy = new Response(response.body, response)
+  for (const field of cors) mergeHeader(fetchHeaders, copy.headers, field)
+  addSessionHeaders(fetchHeaders, copy.headers, progress)
+  return copy
 }
 
 /** Pulled by whoever reads it, so that a slow reader is never sent more than it takes. */

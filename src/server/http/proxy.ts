@@ -7,24 +7,44 @@ import type { CoreRequest } from './request.ts'
  * likes before that. With 0 the headers are not looked at.
  */
 export function behindProxies(request: CoreRequest, hops: number): CoreRequest {
-  if (hops === 0) return request
-  const proto = written(request.header('x-forwarded-proto'), hops)
-  const host = written(request.header('x-forwarded-host'), hops)
-  return {
-    method: request.method,
-    url: request.url,
-    secure: proto === undefined ? request.secure : proto.toLowerCase() === 'https',
-    host: host ?? request.host,
+  return hops === 0 ? request : new ForwardedRequest(request, hops)
+}
+
+const forwardedFields: readonly string[] = [
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-forwarded-for',
+  'forwarded',
+]
+
+class ForwardedRequest implements CoreRequest {
+  readonly method: string
+  readonly url: string
+  readonly secure: boolean
+  readonly host: string
+  readonly #request: CoreRequest
+
+  constructor(request: CoreRequest, hops: number) {
+    const scheme = valueFrom(request.header('x-forwarded-proto'), hops)
+    this.#request = request
+    this.method = request.method
+    this.url = request.url
+    this.secure = scheme === undefined ? request.secure : scheme.toLowerCase() === 'https'
+    this.host = valueFrom(request.header('x-forwarded-host'), hops) ?? request.host
+  }
+
+  header(name: string): string | undefined {
     // They have been read; whoever looks for signs of an unknown proxy is to find none.
-    header: (name) => (forwarded.includes(name) ? undefined : request.header(name)),
-    body: () => request.body(),
+    return forwardedFields.includes(name) ? undefined : this.#request.header(name)
+  }
+
+  body(): Promise<string> {
+    return this.#request.body()
   }
 }
 
-const forwarded: readonly string[] = ['x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-for', 'forwarded']
-
 /** Most proxies replace the header, some append to it: a list may be shorter than the chain. */
-function written(header: string | undefined, hops: number): string | undefined {
+function valueFrom(header: string | undefined, hops: number): string | undefined {
   if (header === undefined) return undefined
   const values = header.split(',').map((value) => value.trim())
   const value = values[Math.max(0, values.length - hops)]

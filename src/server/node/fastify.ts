@@ -5,12 +5,18 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SessionError } from '../../protocol/errors.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import type { Sessions } from '../app/sessions.ts'
-import type { SessionRequest } from './middleware.ts'
-import { type CoreAnswer, type Header, mergeVary, problemAnswer } from '../http/respond.ts'
+import { type CoreAnswer, errorAnswer } from '../http/core-answer.ts'
+import { type HeaderAccess, mergeHeader } from '../http/session-headers.ts'
+import { revertChanges } from './middleware.ts'
 import { isUnread } from './send-answer.ts'
 import { holdForSession } from './session-answer.ts'
 
+/** What `sessionPlugin` gives: Fastify's `register` takes it. */
 export type SessionPlugin = (fastify: FastifyInstance) => Promise<void>
+
+/** Leads from a request to the SessionError that its handler threw. */
+const thrown: unique symbol = Symbol('session-mirror.thrown')
+type ThrowingRequest = FastifyRequest & { [thrown]?: SessionError }
 
 /**
  * A plugin for Fastify 5. Register it before the routes; it holds for the whole app, 404s and errors included.
@@ -25,12 +31,9 @@ export type SessionPlugin = (fastify: FastifyInstance) => Promise<void>
  * await app.register(sessionPlugin(sessions))
  */
 export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): SessionPlugin {
-  /** What a handler threw. */
-  const thrown = new WeakMap<FastifyRequest, SessionError>()
-
   async function open(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     // Before anything else: an error answer, too, must be readable for a page that may read the good one.
-    for (const field of sessions.cors(request.raw)) addHeader(reply, field)
+    for (const field of sessions.cors(request.raw)) mergeHeader(fastifyHeaders, reply, field)
     try {
       const answer = await sessions.handle(request.raw)
       if (answer !== undefined) {
@@ -39,36 +42,18 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
       }
       const session = await sessions.load(request.raw)
       Object.assign(request, { session })
-      holdForSession(reply.raw, {
-        progressOf: () => sessions.progress(session),
-        onError: (error) => request.log.error(error),
-      })
+      holdForSession(reply.raw, sessions.progress(session), (error) => request.log.error(error))
       return undefined
     } catch (error) {
-      if (error instanceof SessionError) return sendAnswer(reply, problemAnswer(error))
+      if (error instanceof SessionError) return sendAnswer(reply, errorAnswer(error))
       throw error
     }
-  }
-
-  async function answerThrown(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    payload: unknown,
-  ): Promise<unknown> {
-    const error = thrown.get(request)
-    // Fastify's own handler makes a 500 of it; that of the app may have made something else.
-    if (error === undefined || reply.statusCode !== 500) return payload
-    // What the handler changed before it threw is dropped, as with Express.
-    ;(request as Partial<SessionRequest>).session?.revert()
-    return replace(reply, payload, error)
   }
 
   async function plugin(fastify: FastifyInstance): Promise<void> {
     fastify.decorateRequest('session')
     fastify.addHook('onRequest', open)
-    fastify.addHook('onError', async (request, _reply, error) => {
-      if (error instanceof SessionError) thrown.set(request, error)
-    })
+    fastify.addHook('onError', noteThrown)
     fastify.addHook('onSend', answerThrown)
   }
 
@@ -79,29 +64,45 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
   })
 }
 
+const fastifyHeaders: HeaderAccess<FastifyReply> = {
+  get(reply, name) {
+    const value = reply.getHeader(name)
+    return value === undefined || typeof value === 'string' ? value : String(value)
+  },
+  set: (reply, name, value) => void reply.header(name, value),
+  // Fastify keeps all values of Set-Cookie by itself.
+  appendCookie: (reply, line) => void reply.header('set-cookie', line),
+}
+
+async function noteThrown(request: ThrowingRequest, _reply: FastifyReply, error: Error): Promise<void> {
+  if (error instanceof SessionError) request[thrown] = error
+}
+
+async function answerThrown(
+  request: ThrowingRequest,
+  reply: FastifyReply,
+  payload: unknown,
+): Promise<unknown> {
+  const error = request[thrown]
+  // Fastify's own handler makes a 500 of it; that of the app may have made something else.
+  if (error === undefined || reply.statusCode !== 500) return payload
+  revertChanges(request)
+  return replaceAnswer(reply, payload, error)
+}
+
 function sendAnswer(reply: FastifyReply, { status, headers, body }: CoreAnswer): FastifyReply {
-  for (const field of headers) addHeader(reply, field)
+  for (const field of headers) mergeHeader(fastifyHeaders, reply, field)
   return reply.code(status).send(typeof body === 'string' ? body : Readable.from(body))
 }
 
 /** The problem instead of the app's answer, of which only what CORS needs stays. */
-function replace(reply: FastifyReply, payload: unknown, error: SessionError): unknown {
+function replaceAnswer(reply: FastifyReply, payload: unknown, error: SessionError): unknown {
   if (payload instanceof Readable) payload.destroy()
   for (const name of Object.keys(reply.getHeaders())) {
     if (name !== 'vary' && !name.startsWith('access-control-')) reply.removeHeader(name)
   }
-  const { status, headers, body } = problemAnswer(error)
+  const { status, headers, body } = errorAnswer(error)
   reply.code(status)
-  for (const field of headers) addHeader(reply, field)
+  for (const field of headers) mergeHeader(fastifyHeaders, reply, field)
   return body
-}
-
-function addHeader(reply: FastifyReply, [name, value]: Header): void {
-  // Fastify keeps all values of Set-Cookie by itself.
-  reply.header(name, name === 'vary' ? mergeVary(textOf(reply, name), value) : value)
-}
-
-function textOf(reply: FastifyReply, name: string): string | undefined {
-  const value = reply.getHeader(name)
-  return value === undefined || typeof value === 'string' ? value : String(value)
 }

@@ -3,27 +3,31 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionError } from '../../protocol/errors.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
-import type { Sessions } from '../app/sessions.ts'
-import { heldAnswerOf } from './hold-answer.ts'
-import { toCoreRequest } from '../http/request.ts'
-import { type CoreAnswer, failureAnswer, problemAnswer } from '../http/respond.ts'
-import { addHeader, discardAnswer, isAnswered, isUnread, sendAnswer } from './send-answer.ts'
-import { holdForSession } from './session-answer.ts'
 import type { ServerSession } from '../app/session.ts'
+import type { Sessions } from '../app/sessions.ts'
+import { type CoreAnswer, errorAnswer } from '../http/core-answer.ts'
+import { toCoreRequest } from '../http/request.ts'
+import { mergeHeader } from '../http/session-headers.ts'
+import { heldAnswerOf } from './hold-answer.ts'
+import { discardAnswer, isAnswered, isUnread, nodeHeaders, sendAnswer } from './send-answer.ts'
+import { holdForSession } from './session-answer.ts'
 
 /** A request that has passed the middleware. */
 export type SessionRequest<S extends SessionSchema = SessionSchema> = IncomingMessage & {
   readonly session: ServerSession<S>
 }
 
+/** What comes after the middleware; with an argument, the app's error handler. */
 export type Next = (error?: unknown) => void
 
+/** What `sessionMiddleware` gives: Connect, Express and node:http call it for each request. */
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next?: Next) => Promise<void>
 
+/** Options of `sessionMiddleware`. */
 export interface MiddlewareOptions {
   /**
    * Told of what nobody else sees: an answer that was cut off or replaced, for a reason that is no SessionError.
-   * Must not throw. @default nobody
+   * Must not throw. @default nobody is told
    */
   readonly onError?: (error: unknown, request: IncomingMessage) => void
 }
@@ -42,31 +46,27 @@ export function sessionMiddleware<S extends SessionSchema>(
   sessions: Sessions<S>,
   { onError = () => undefined }: MiddlewareOptions = {},
 ): Middleware {
-  const passed = new WeakSet<IncomingMessage>()
-  return async (request, response, next) => {
+  // On the request itself, under a name of this middleware alone: a WeakSet costs more for each request.
+  const passed = Symbol('session-mirror.passed')
+
+  return async (request: IncomingMessage & { [passed]?: true }, response, next) => {
     // Mounted twice, for the app and for a router of it.
-    if (passed.has(request)) return next?.()
-    passed.add(request)
+    if (request[passed] === true) return next?.()
+    request[passed] = true
     try {
-      const core = toCoreRequest(request)
-      // Before anything else: an error answer, too, must be readable for a page that may read the good one.
-      for (const field of sessions.cors(core)) addHeader(response, field)
-      const answer = await sessions.handle(core)
+      const answer = await openRequest(sessions, request, response)
       if (answer !== undefined) return sendOwn(request, response, answer)
-      const session = await sessions.load(request)
       // A timeout may have answered while we waited.
       if (isAnswered(response)) return undefined
+      const session = await sessions.load(request)
+      if (isAnswered(response)) return undefined
       Object.assign(request, { session })
-      holdForSession(response, {
-        progressOf: () => sessions.progress(session),
-        onError: (error) => onError(error, request),
-      })
+      holdForSession(response, sessions.progress(session), (error) => onError(error, request))
     } catch (error) {
-      if (error instanceof SessionError) return sendOwn(request, response, problemAnswer(error))
-      if (isAnswered(response)) return onError(error, request)
-      if (next !== undefined) return next(error)
+      if (error instanceof SessionError) return sendOwn(request, response, errorAnswer(error))
+      if (next !== undefined && !isAnswered(response)) return next(error)
       onError(error, request)
-      return sendOwn(request, response, failureAnswer)
+      return sendOwn(request, response, errorAnswer(error))
     }
     try {
       next?.()
@@ -81,7 +81,7 @@ export function sessionMiddleware<S extends SessionSchema>(
 
 /**
  * For Express, after the routes: answers the SessionErrors that they threw, such as `cross-site` from a guard. What
- * the route changed in the session before is dropped.
+ * the route changed in the session before is dropped. Other errors go on to the next error handler.
  * @example app.use(sessionErrors)
  */
 // oxlint-disable-next-line max-params -- Express tells an error handler by its four parameters
@@ -96,9 +96,26 @@ export function sessionErrors(
   // The app gave its answer before: that is on its way, and nothing may break the connection.
   if (held?.isDecided === true) return undefined
   if (response.headersSent) return next(error)
-  ;(request as Partial<SessionRequest>).session?.revert()
+  revertChanges(request)
   held?.clear()
-  return sendAnswer(response, problemAnswer(error))
+  return sendAnswer(response, errorAnswer(error))
+}
+
+/** Drops what a handler changed in the session before it threw. */
+export function revertChanges(request: object): void {
+  ;(request as Partial<SessionRequest>).session?.revert() // Set by us, when it is there.
+}
+
+/** The answer of a session route, if this is one. */
+function openRequest<S extends SessionSchema>(
+  sessions: Sessions<S>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<CoreAnswer | undefined> {
+  const core = toCoreRequest(request)
+  // Before anything else: an error answer, too, must be readable for a page that may read the good one.
+  for (const field of sessions.cors(core)) mergeHeader(nodeHeaders, response, field)
+  return sessions.handle(core)
 }
 
 /** An answer of ours before the app was asked, unless somebody else was quicker. */

@@ -1,18 +1,16 @@
 // Sending an answer of ours by Node's response, whole or in pieces, and breaking off one that must not look whole.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type CoreAnswer, type Header, mergeVary } from '../http/respond.ts'
+import type { CoreAnswer } from '../http/core-answer.ts'
+import { type HeaderAccess, mergeHeader } from '../http/session-headers.ts'
 import { isHttp2 } from './answer-head.ts'
 
-export function addHeader(response: ServerResponse, [name, value]: Header): void {
-  if (name === 'set-cookie') response.appendHeader(name, value)
-  else if (name === 'vary') response.setHeader(name, mergeVary(headerText(response, name), value))
-  else response.setHeader(name, value)
-}
-
-/** The value of a header that is set, as text. */
-export function headerText(response: ServerResponse, name: string): string | undefined {
-  const value = response.getHeader(name)
-  return value === undefined || typeof value === 'string' ? value : String(value)
+export const nodeHeaders: HeaderAccess<ServerResponse> = {
+  get(response, name) {
+    const value = response.getHeader(name)
+    return value === undefined || typeof value === 'string' ? value : String(value)
+  },
+  set: (response, name, value) => void response.setHeader(name, value),
+  appendCookie: (response, line) => void response.appendHeader('set-cookie', line),
 }
 
 /** Whether nobody can be answered any more: the connection, or with HTTP/2 the stream, is closed. */
@@ -33,7 +31,7 @@ export function isUnread({ complete, httpVersionMajor }: IncomingMessage, { stat
 /** Sends `answer` instead of the app's. */
 export function sendAnswer(response: ServerResponse, { status, headers, body }: CoreAnswer): void {
   response.statusCode = status
-  for (const field of headers) addHeader(response, field)
+  for (const field of headers) mergeHeader(nodeHeaders, response, field)
   if (typeof body === 'string') response.end(body)
   else void sendPieces(response, body)
 }
@@ -59,8 +57,8 @@ async function sendPieces(response: ServerResponse, pieces: AsyncIterable<string
   if (response.closed || isGone(response)) leave()
   try {
     for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
-      if (response.write(next.value)) continue
-      await drainOf(response)
+      // oxlint-disable-next-line no-await-in-loop -- one after another, as the client takes them
+      if (!response.write(next.value)) await drainOf(response)
     }
     response.end()
   } catch (error) {

@@ -8,7 +8,7 @@ import { type Known, messageOf, patchOf } from '../changes/patch.ts'
 import type { Place, SessionRecord } from '../codec/record.ts'
 import { cookieHeaders } from '../core/cookie-fate.ts'
 import type { CoreRequest } from '../http/request.ts'
-import { type CoreAnswer, type Header, messageAnswer } from '../http/respond.ts'
+import { type CoreAnswer, type Header, messageAnswer } from '../http/core-answer.ts'
 
 /** What a route answers from. */
 export interface Answering {

@@ -5,7 +5,7 @@ import { headers } from '../../protocol/names.ts'
 import { type Core, now } from '../core/core.ts'
 import { cookieOf } from '../lifecycle/load.ts'
 import type { CoreRequest } from '../http/request.ts'
-import { type CoreAnswer, jsonAnswer } from '../http/respond.ts'
+import { type CoreAnswer, jsonAnswer } from '../http/core-answer.ts'
 
 /** @throws SessionError `malformed` without a probe of 16 characters; `ambiguous-cookie` */
 export function diagnose(core: Core, request: CoreRequest): CoreAnswer {

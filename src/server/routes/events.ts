@@ -12,7 +12,7 @@ import { type Located, locate } from '../lifecycle/locate.ts'
 import { type Known, parseKnown, patchOf } from '../changes/patch.ts'
 import type { Place, SessionRecord } from '../codec/record.ts'
 import type { CoreRequest } from '../http/request.ts'
-import { type CoreAnswer, emptyAnswer, eventAnswer } from '../http/respond.ts'
+import { type CoreAnswer, emptyAnswer, eventAnswer } from '../http/core-answer.ts'
 
 export type OpenEvents = (request: CoreRequest) => Promise<CoreAnswer>
 

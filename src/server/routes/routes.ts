@@ -26,7 +26,7 @@ import {
   notModified,
   problemAnswer,
   withHeaders,
-} from '../http/respond.ts'
+} from '../http/core-answer.ts'
 import { isRotationDue, rotateIfDue } from '../lifecycle/rotate.ts'
 import { signOut } from './sign-out.ts'
 

@@ -11,7 +11,7 @@ import { checkEpoch } from '../core/guard.ts'
 import { endSession } from '../lifecycle/relocate.ts'
 import { wantsRenewal } from '../core/cookie-fate.ts'
 import type { CoreRequest } from '../http/request.ts'
-import { type CoreAnswer, type Header, messageAnswer } from '../http/respond.ts'
+import { type CoreAnswer, type Header, messageAnswer } from '../http/core-answer.ts'
 import { performEnd } from '../lifecycle/perform.ts'
 
 type Scope = 'here' | 'everywhere' | 'others'

@@ -1,0 +1,73 @@
+// The headers that an answer of the app gets from its session, merged with what the app has set: for Node's answers,
+// Fastify's and fetch's alike. No shared cache may keep an answer that depends on a session.
+import type { Header } from './core-answer.ts'
+import type { SessionProgress } from './progress.ts'
+
+/** How the headers of one kind of answer are read and set. Names are lower-case. */
+export interface HeaderAccess<T> {
+  /** The value of a header as one text, or undefined where it is not set. */
+  get(target: T, name: string): string | undefined
+  set(target: T, name: string, value: string): void
+  /** Adds one more Set-Cookie line. */
+  appendCookie(target: T, line: string): void
+}
+
+/** Sets one header: cookies stand beside those of the app, `Vary` names what it named before, too. */
+export function mergeHeader<T>(access: HeaderAccess<T>, target: T, [name, value]: Header): void {
+  if (name === 'set-cookie') access.appendCookie(target, value)
+  else access.set(target, name, name === 'vary' ? mergeVary(access.get(target, name), value) : value)
+}
+
+/** Cache headers for one CDN each: they go before Cache-Control there (RFC 9213). */
+const targetedFields = [
+  'cdn-cache-control',
+  'surrogate-control',
+  'cloudflare-cdn-cache-control',
+  'vercel-cdn-cache-control',
+  'netlify-cdn-cache-control',
+]
+
+/**
+ * Adds the session's headers to an answer of the app, and keeps shared caches out where it depends on the session.
+ * Says whether the answer sets a cookie.
+ */
+export function addSessionHeaders<T>(
+  access: HeaderAccess<T>,
+  target: T,
+  progress: Pick<SessionProgress, 'isRead' | 'vary' | 'headers'>,
+): boolean {
+  const fields = progress.headers()
+  const setsCookie = fields.some(([name]) => name === 'set-cookie')
+  for (const field of fields) mergeHeader(access, target, field)
+  if (!progress.isRead) return setsCookie
+  for (const name of targetedFields)
+    if (access.get(target, name) !== undefined) access.set(target, name, 'no-store')
+  access.set(target, 'cache-control', mergeCacheControl(access.get(target, 'cache-control'), setsCookie))
+  mergeHeader(access, target, ['vary', progress.vary])
+  access.set(target, 'x-content-type-options', 'nosniff')
+  return setsCookie
+}
+
+/** `Vary` with `names` added, whatever it held. */
+export function mergeVary(current: string | undefined, names: string): string {
+  if (current === undefined || current.trim() === '') return names
+  if (current.trim() === '*') return '*'
+  const present = current
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
+  const missing = names.split(', ').filter((name) => !present.includes(name.toLowerCase()))
+  return [current, ...missing].join(', ')
+}
+
+/** What the app said stays where it keeps shared caches out; with a cookie in the answer only `no-store` does. */
+export function mergeCacheControl(current: string | undefined, setsCookie: boolean): string {
+  const isPrivate =
+    /\bno-store\b/i.test(current ?? '') || (!setsCookie && /\bprivate\b(?!=)/i.test(current ?? ''))
+  return isPrivate && current !== undefined ? current : 'no-store'
+}
+
+/** Whether the app gives an answer with this Cache-Control to shared caches. */
+export function isPublic(cacheControl: string | undefined): boolean {
+  return /\bpublic\b/i.test(cacheControl ?? '')
+}
