@@ -1,66 +1,80 @@
-// What is said on a new connection before any operation: the password, and a question that only the dialect's
-// speakers understand. It is asked before any value is sent, because a server that does not understand the line
-// before a value would take the value, which may come from a user, for commands. Pure.
+// What is said on a new connection before any operation: the password, and a question that only those who speak the
+// dialect understand. The question comes before any value, because a server that does not understand the line before
+// a value would take the value, which may come from a user, for commands. Pure.
 import { classic } from './classic.ts'
 import type { Dialect } from './dialect.ts'
-import { MemcachedError, unexpected } from './memcached-error.ts'
+import { MemcachedError, quote, unexpected } from './memcached-error.ts'
 import { meta } from './meta.ts'
 
-/** What we say next, or how it ended; `again`: on another connection. */
+/**
+ * `say`: send this and wait for one line. `ready`: operations may begin. `again`: close this connection and begin the
+ * script of this dialect on another one. `fail`: this server is of no use.
+ */
 export type ScriptStep =
-  | { readonly say: string }
-  | { readonly ready: Dialect }
-  | { readonly again: 'classic' }
+  | { readonly kind: 'say'; readonly text: string }
+  | { readonly kind: 'ready'; readonly dialect: Dialect }
+  | { readonly kind: 'again'; readonly dialect: 'classic' }
+  | { readonly kind: 'fail'; readonly error: MemcachedError }
 
-export interface CommandScript {
-  readonly begin: ScriptStep
-  /** The server's line, with its end. */
-  next(line: string): ScriptStep | MemcachedError
-  /** What a connection that is closed now means, if it is not a failure. */
-  readonly closed: ScriptStep | undefined
-}
-
-const probe = {
+const probes = {
   meta: 'mg session-mirror:probe Oprobe\r\n',
   classic: 'gets session-mirror:probe\r\n',
 }
 
-/** `login`: `user password`, one letter for each byte. */
-export function createCommandScript(
-  dialect: 'auto' | 'meta' | 'classic',
-  login: string | undefined,
-): CommandScript {
-  const first = dialect === 'classic' ? 'classic' : 'meta'
-  let asked: 'login' | 'meta' | 'classic' = first
-  if (login !== undefined) asked = 'login'
+const say = (text: string): ScriptStep => ({ kind: 'say', text })
+const fail = (error: MemcachedError): ScriptStep => ({ kind: 'fail', error })
 
-  function next(line: string): ScriptStep | MemcachedError {
-    if (asked === 'login') {
-      if (line !== 'STORED\r\n') return refusedLogin(line)
-      asked = first
-      return { say: probe[first] }
-    }
-    if (line.startsWith('CLIENT_ERROR unauthenticated')) return refusedLogin(line)
-    if (asked === 'meta') {
-      if (/^(EN|HD) Oprobe\r\n$/.test(line)) return { ready: meta }
-      if (dialect === 'meta') return notMeta(line)
-      asked = 'classic'
-      return /^(ERROR|CLIENT_ERROR|SERVER_ERROR|EN\r\n)/.test(line)
-        ? { say: probe.classic }
-        : unexpected(line)
-    }
-    // A proxy may have lost the one server that the probe belongs to; it speaks the dialect all the same.
-    return /^(END|SERVER_ERROR[\x20-\x7e]*)\r\n$/.test(line) ? { ready: classic } : unexpected(line)
+/** The script of one connection. */
+export class CommandScript {
+  readonly #dialect: 'auto' | 'meta' | 'classic'
+  readonly #login: string | undefined
+  /** The dialect that is tried first. */
+  readonly #first: 'meta' | 'classic'
+  #asked: 'login' | 'meta' | 'classic'
+
+  /** @param login `user password`, one character for each byte; undefined: there is nothing to sign in with */
+  constructor(dialect: 'auto' | 'meta' | 'classic', login: string | undefined) {
+    this.#dialect = dialect
+    this.#login = login
+    this.#first = dialect === 'classic' ? 'classic' : 'meta'
+    this.#asked = login === undefined ? this.#first : 'login'
   }
 
-  return {
-    // Gone at once, should the server ask for no password and store this.
-    begin: { say: login === undefined ? probe[first] : `set login 0 -1 ${login.length}\r\n${login}\r\n` },
-    next,
-    get closed() {
-      // twemproxy closes the connection on a command that it does not know.
-      return dialect === 'auto' && asked === 'meta' ? ({ again: 'classic' } as const) : undefined
-    },
+  /** The step that an open connection begins with. */
+  begin(): ScriptStep {
+    const login = this.#login
+    if (login === undefined) return say(probes[this.#first])
+    // Expired at once, so that a server that asks for no password does not store it.
+    return say(`set login 0 -1 ${login.length}\r\n${login}\r\n`)
+  }
+
+  /** The step after the server's line, which has its end. */
+  next(line: string): ScriptStep {
+    if (this.#asked === 'login') {
+      if (line !== 'STORED\r\n') return fail(refusedLogin(line))
+      this.#asked = this.#first
+      return say(probes[this.#first])
+    }
+    if (line.startsWith('CLIENT_ERROR unauthenticated')) return fail(refusedLogin(line))
+    if (this.#asked === 'meta') return this.#afterMeta(line)
+    // A proxy may have lost the one server that the probe belongs to; it speaks the dialect all the same.
+    const isClassic = /^(END|SERVER_ERROR[\x20-\x7e]*)\r\n$/.test(line)
+    return isClassic ? { kind: 'ready', dialect: classic } : fail(unexpected(line))
+  }
+
+  /** The step after the server has closed the connection. */
+  afterClose(error: MemcachedError): ScriptStep {
+    // twemproxy closes the connection on a command that it does not know.
+    if (this.#dialect === 'auto' && this.#asked === 'meta') return { kind: 'again', dialect: 'classic' }
+    return fail(error)
+  }
+
+  #afterMeta(line: string): ScriptStep {
+    if (/^(EN|HD) Oprobe\r\n$/.test(line)) return { kind: 'ready', dialect: meta }
+    if (this.#dialect === 'meta') return fail(notMeta(line))
+    this.#asked = 'classic'
+    const isRefusal = /^(ERROR|CLIENT_ERROR|SERVER_ERROR|EN\r\n)/.test(line)
+    return isRefusal ? say(probes.classic) : fail(unexpected(line))
   }
 }
 
@@ -69,6 +83,8 @@ function refusedLogin(line: string): MemcachedError {
 }
 
 function notMeta(line: string): MemcachedError {
-  const said = JSON.stringify(line.slice(0, 80))
-  return new MemcachedError('protocol', `Memcached does not speak the meta dialect: it said ${said}.`)
+  return new MemcachedError(
+    'protocol',
+    `Memcached does not speak the meta dialect, it said ${quote(line)}: set dialect to 'auto' or 'classic'.`,
+  )
 }

@@ -1,15 +1,17 @@
 // One pipelined connection to one memcached, made with the first operation and again after a failure. A circuit
-// breaker keeps away from a node that fails: operations fail at once, and now and then one of them tries.
+// breaker keeps away from a server that fails: operations fail at once, and now and then one of them tries.
+import type { Socket } from 'node:net'
 import type { Unavailable } from '../store.ts'
-import type { Reply, Command, Dialect } from './dialect.ts'
-import { MemcachedError } from './memcached-error.ts'
-import { type HandshakeOptions, shakeHands } from './handshake.ts'
-import { type Pipeline, type Operation, createPipeline } from './pipeline.ts'
+import type { Command, Dialect, Reply } from './dialect.ts'
 import { createFifo } from './fifo.ts'
+import { Handshake, type HandshakeOptions } from './handshake.ts'
+import { MemcachedError } from './memcached-error.ts'
+import { type Operation, Pipeline } from './pipeline.ts'
 
 export interface ConnectionOptions extends HandshakeOptions {
-  /** More than this at once, or more bytes than the system takes, fail at once: waiting would only make it worse. */
+  /** More operations than this at once fail at once: waiting would only make it worse. */
   readonly maxInFlight: number
+  /** The same for bytes that the system does not take. */
   readonly maxQueuedBytes: number
   readonly watch?: ConnectionWatch
 }
@@ -21,124 +23,156 @@ export interface ConnectionWatch {
   ended(outcome: Reply | Unavailable, milliseconds: number): void
 }
 
-export interface Connection {
-  /** Never rejects. When it is unavailable it may have been carried out or not, as the cause's code says. */
-  ask(command: Command): Promise<Reply | Unavailable>
-  close(): void
-}
+/** After failures in a row nothing is tried for this long, doubled each time and with jitter: 50 to 2000. */
+const firstRestMilliseconds = 50
+const longestRestMilliseconds = 1000
+/** A connection that held this long was a good one: its end begins the count of failures anew. */
+const longConnectionMilliseconds = 1000
 
-/** Milliseconds without an attempt after failures in a row, doubled each time and with jitter: 50 to 2000. */
-const firstRest = 50
-const longestRest = 1000
-/** A connection that held this long was a good one; its end starts the count anew. */
-const longMilliseconds = 1000
+export class Connection {
+  readonly #options: ConnectionOptions
+  /** Operations that came before there was a pipeline. */
+  readonly #waiting = createFifo<Operation>()
+  #waitingBytes = 0
+  #pipeline: Pipeline | undefined
+  #handshake: Handshake | undefined
+  #failures = 0
+  /** By `performance.now()`; zero: no attempt has failed since the last good one. */
+  #restUntil = 0
+  #lastError: MemcachedError | undefined
+  #lastOpaque = 0
+  #isClosed = false
 
-export function createConnection(options: ConnectionOptions): Connection {
-  const { timeoutMilliseconds, maxInFlight, maxQueuedBytes, watch } = options
-  const waiting = createFifo<Operation>()
-  let waitingBytes = 0
-  let link: Pipeline | undefined
-  let cancelGreeting: (() => void) | undefined
-  let failures = 0
-  let restUntil = 0
-  let lastError: MemcachedError | undefined
-  let opaques = 0
-  let isClosed = false
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+  }
 
-  function settle(operation: Operation, outcome: Reply | Unavailable, at: number): void {
-    watch?.ended(outcome, at - operation.startedAt)
+  /**
+   * Never rejects, and resolves by the deadline. Where it is unavailable, the cause's code says whether the operation
+   * may have been carried out.
+   */
+  ask(command: Command): Promise<Reply | Unavailable> {
+    return new Promise((resolve) => {
+      const startedAt = performance.now()
+      const opaque = this.#opaqueFor(command)
+      const deadline = startedAt + this.#options.timeoutMilliseconds
+      const operation = { command, opaque, startedAt, deadline, resolve }
+      this.#options.watch?.began()
+      const bytes = command.kind === 'get' ? 0 : command.value.byteLength
+      const error = this.#whyNot(bytes)
+      if (error === undefined) this.#take(operation, bytes)
+      else this.#settle(operation, { kind: 'unavailable', cause: error }, startedAt)
+    })
+  }
+
+  /** Fails what is in flight, and all that comes later. Repeated: does nothing. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const error = closedError()
+    this.#handshake?.cancel()
+    this.#handshake = undefined
+    this.#pipeline?.end(error)
+    this.#failWaiting(error)
+  }
+
+  #opaqueFor({ kind }: Command): string {
+    // Changes carry none: see `meta.ts`.
+    return kind === 'add' || kind === 'swap' ? '' : (++this.#lastOpaque).toString(36)
+  }
+
+  readonly #settle = (operation: Operation, outcome: Reply | Unavailable, at: number): void => {
+    this.#options.watch?.ended(outcome, at - operation.startedAt)
     operation.resolve(outcome)
   }
 
   /** Why an operation cannot be taken now, or undefined. */
-  function refusal(bytes: number): MemcachedError | undefined {
-    if (isClosed) return new MemcachedError('closed', 'The connection was closed.')
-    if (link === undefined && restUntil !== 0) {
-      // Resting; or tried by an operation that is on its way, and one is enough.
-      if (cancelGreeting !== undefined || performance.now() < restUntil) {
-        return new MemcachedError('resting', 'Memcached failed a moment ago.', lastError)
+  #whyNot(bytes: number): MemcachedError | undefined {
+    if (this.#isClosed) return closedError()
+    const pipeline = this.#pipeline
+    if (pipeline === undefined && this.#restUntil !== 0) {
+      // It rests, or one operation is trying it: one is enough.
+      if (this.#handshake !== undefined || performance.now() < this.#restUntil) {
+        return new MemcachedError(
+          'resting',
+          'Memcached failed a moment ago and is left alone.',
+          this.#lastError,
+        )
       }
     }
-    const inFlight = link === undefined ? waiting.size : link.inFlight
-    const queued = link === undefined ? waitingBytes : link.queuedBytes
-    if (inFlight < maxInFlight && queued + bytes <= maxQueuedBytes) return undefined
-    return new MemcachedError('overload', 'Too many operations wait for memcached.')
+    const { maxInFlight, maxQueuedBytes } = this.#options
+    const inFlight = pipeline === undefined ? this.#waiting.size : pipeline.inFlight
+    const queuedBytes = pipeline === undefined ? this.#waitingBytes : pipeline.queuedBytes
+    if (inFlight < maxInFlight && queuedBytes + bytes <= maxQueuedBytes) return undefined
+    return new MemcachedError(
+      'overload',
+      `Too much waits for memcached: ${inFlight} operations, ${queuedBytes} bytes.`,
+    )
   }
 
-  function take(operation: Operation, bytes: number): void {
-    if (link !== undefined) {
-      link.send(operation)
+  #take(operation: Operation, bytes: number): void {
+    if (this.#pipeline !== undefined) {
+      this.#pipeline.send(operation)
       return
     }
-    waiting.push(operation)
-    waitingBytes += bytes
-    if (cancelGreeting === undefined) connect()
-  }
-
-  function connect(): void {
-    let startedAt = 0
-    cancelGreeting = shakeHands(options, {
-      onReady(socket, dialect) {
-        startedAt = performance.now()
-        cancelGreeting = undefined
-        restUntil = 0
-        watch?.connected(dialect.name)
-        link = createPipeline({ socket, dialect, settle, onEnd })
-        waitingBytes = 0
-        for (const operation of waiting.drain()) link.send(operation)
-      },
-      onFail(error) {
-        cancelGreeting = undefined
-        rest(error)
-        failWaiting(error)
+    this.#waiting.push(operation)
+    this.#waitingBytes += bytes
+    this.#handshake ??= new Handshake(this.#options, {
+      onReady: (socket, dialect) => this.#begin(socket, dialect),
+      onFail: (error) => {
+        this.#handshake = undefined
+        this.#rest(error)
+        this.#failWaiting(error)
       },
     })
-
-    function onEnd(error: MemcachedError, hasAnswered: boolean): void {
-      link = undefined
-      if (hasAnswered && performance.now() - startedAt >= longMilliseconds) failures = 0
-      // The first cut after good answers costs no rest: the server started anew, or closes idle connections. One
-      // that does not answer in time is no better for being asked again.
-      if (hasAnswered && failures === 0 && error.code !== 'timeout') failures = 1
-      else rest(error)
-    }
   }
 
-  function rest(error: MemcachedError): void {
-    lastError = error
-    const least = Math.min(longestRest, firstRest * 2 ** failures++)
+  #begin(socket: Socket, dialect: Dialect): void {
+    const startedAt = performance.now()
+    this.#handshake = undefined
+    this.#restUntil = 0
+    this.#options.watch?.connected(dialect.name)
+    const pipeline = new Pipeline({
+      socket,
+      dialect,
+      settle: this.#settle,
+      onEnd: (error, hasAnswered) => {
+        this.#pipeline = undefined
+        const wasLong = performance.now() - startedAt >= longConnectionMilliseconds
+        this.#afterEnd(error, { hasAnswered, wasLong })
+      },
+    })
+    this.#pipeline = pipeline
+    this.#waitingBytes = 0
+    for (const operation of this.#waiting.drain()) pipeline.send(operation)
+  }
+
+  #afterEnd(
+    error: MemcachedError,
+    { hasAnswered, wasLong }: { readonly hasAnswered: boolean; readonly wasLong: boolean },
+  ): void {
+    if (hasAnswered && wasLong) this.#failures = 0
+    // The first cut after good replies costs no rest: the server was started anew, or closes idle connections. A
+    // server that does not answer in time is no better for being asked again.
+    if (hasAnswered && this.#failures === 0 && error.code !== 'timeout') this.#failures = 1
+    else this.#rest(error)
+  }
+
+  #rest(error: MemcachedError): void {
+    this.#lastError = error
+    const least = Math.min(longestRestMilliseconds, firstRestMilliseconds * 2 ** this.#failures++)
     // Jitter, so that many processes do not come back in the same moment.
-    restUntil = performance.now() + least * (1 + Math.random())
+    this.#restUntil = performance.now() + least * (1 + Math.random())
   }
 
-  function failWaiting(error: MemcachedError): void {
+  #failWaiting(error: MemcachedError): void {
     const outcome: Unavailable = { kind: 'unavailable', cause: error }
-    waitingBytes = 0
+    this.#waitingBytes = 0
     const at = performance.now()
-    for (const operation of waiting.drain()) settle(operation, outcome, at)
+    for (const operation of this.#waiting.drain()) this.#settle(operation, outcome, at)
   }
+}
 
-  return {
-    ask: (command) =>
-      new Promise((resolve) => {
-        const startedAt = performance.now()
-        // Changes carry none: see `meta.ts`.
-        const opaque = command.kind === 'add' || command.kind === 'swap' ? '' : (++opaques).toString(36)
-        const operation = { command, opaque, startedAt, deadline: startedAt + timeoutMilliseconds, resolve }
-        watch?.began()
-        const bytes = command.kind === 'get' ? 0 : command.value.byteLength
-        const error = refusal(bytes)
-        if (error === undefined) take(operation, bytes)
-        else settle(operation, { kind: 'unavailable', cause: error }, startedAt)
-      }),
-    close() {
-      if (isClosed) return
-      isClosed = true
-      const error = new MemcachedError('closed', 'The connection was closed.')
-      cancelGreeting?.()
-      cancelGreeting = undefined
-      link?.end(error)
-      failWaiting(error)
-    },
-  }
+function closedError(): MemcachedError {
+  return new MemcachedError('closed', 'The store was closed.')
 }

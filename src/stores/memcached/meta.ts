@@ -1,92 +1,85 @@
-// Memcached's meta dialect (1.6.10 or newer). Every answer that carries a value also carries the opaque of its
-// question, so that an answer to another one is always known for what it is.
-import { classic, meanings as classicMeanings } from './classic.ts'
-import { type Reply, type Command, type Dialect, type Parser, maxItemBytes } from './dialect.ts'
-import { MemcachedError, unexpected } from './memcached-error.ts'
-import { createReplyReader } from './reply-reader.ts'
+// Memcached's meta dialect (1.6.10 or newer). Every reply that carries a value also carries the opaque of its
+// command, so that a reply to another command is always known for what it is.
+import { classic, meanings as classicMeanings, parseValueBytes } from './classic.ts'
+import type { Command, Dialect, Parser, Reply } from './dialect.ts'
+import { misplaced, unexpected } from './memcached-error.ts'
+import { ReplyReader } from './reply-reader.ts'
 import { parseServerError } from './server-error.ts'
 
-export const meta: Dialect = { name: 'meta', encode, createParser }
+export const meta: Dialect = { name: 'meta', encode, createParser: () => new MetaParser() }
 
 function encode(command: Command, opaque: string): string {
   const { kind, key, exptime } = command
   // One trip: the value, its size once more, the token, and the lifetime begins anew.
   if (kind === 'get') return `mg ${key} s v c${exptime === null ? '' : ` T${exptime}`} O${opaque}\r\n`
   // Whatever its mode, an `ms` that finds no room removes what was there; the classic commands keep it. They carry no
-  // opaque: nobody's bytes depend on it, and the next answer that has one would show that they are out of step.
+  // opaque: nobody's bytes depend on it, and the next reply that has one would show that they are out of step.
   if (kind !== 'set') return classic.encode(command, opaque)
   return `ms ${key} ${command.value.byteLength} MS T${exptime} O${opaque}\r\n`
 }
 
-interface Head {
+interface ValueHead {
   readonly token: string
   readonly bytes: number
 }
 
-function createParser(): Parser {
-  const reader = createReplyReader()
-  /** Of a value whose bytes are still coming. */
-  let head: Head | undefined
+class MetaParser implements Parser {
+  readonly #reader = new ReplyReader()
+  /** The VA line of a value whose bytes are still to come. */
+  #head: ValueHead | undefined
 
-  function takeValue({ token, bytes }: Head): Reply | undefined {
-    const value = reader.block(bytes)
-    if (value === undefined) return undefined
-    head = undefined
-    return { kind: 'hit', value, token }
+  get unread(): number {
+    return this.#reader.unread
   }
 
-  return {
-    push: reader.push,
-    take(command, opaque) {
-      if (head !== undefined) return takeValue(head)
-      const line = reader.line()
-      if (line === undefined) return undefined
-      if (command.kind === 'get' && line.startsWith('VA ')) {
-        head = parseHead(line, opaque)
-        return takeValue(head)
-      }
-      return parseStatus(line, opaque, command) ?? parseServerError(line, command) ?? fail(line)
-    },
-    get unread() {
-      return reader.unread
-    },
+  push(chunk: Buffer): void {
+    this.#reader.push(chunk)
+  }
+
+  take(command: Command, opaque: string): Reply | undefined {
+    if (this.#head !== undefined) return this.#takeValue(this.#head)
+    const line = this.#reader.line()
+    if (line === undefined) return undefined
+    if (command.kind === 'get' && line.startsWith('VA ')) {
+      this.#head = parseHead(line, opaque)
+      return this.#takeValue(this.#head)
+    }
+    const reply = parseStatus(line, opaque, command) ?? parseServerError(line, command)
+    if (reply === undefined) throw unexpected(line)
+    return reply
+  }
+
+  #takeValue({ token, bytes }: ValueHead): Reply | undefined {
+    const value = this.#reader.block(bytes)
+    if (value === undefined) return undefined
+    this.#head = undefined
+    return { kind: 'hit', value, token }
   }
 }
 
 const headPattern = /^VA (\d{1,8}) s(\d{1,8}) c(\d{1,20}) O(\w{1,32})\r\n$/
 
-function parseHead(line: string, opaque: string): Head {
-  const [matched, size = '', sizeAgain, token = '', answers] = headPattern.exec(line) ?? []
+function parseHead(line: string, opaque: string): ValueHead {
+  const [matched, size = '', sizeAgain, token = '', answered] = headPattern.exec(line) ?? []
   // One wrong bit in a length that lands on a line break within the value would cut the value short.
   if (matched === undefined || size !== sizeAgain) throw unexpected(line)
-  if (answers !== opaque) throw misplaced()
-  const bytes = Number(size)
-  if (bytes > maxItemBytes)
-    throw new MemcachedError('protocol', 'A value is larger than any that was stored.')
-  return { token, bytes }
+  if (answered !== opaque) throw misplaced()
+  return { token, bytes: parseValueBytes(size) }
 }
 
-/** What each status means to each question; what is not here is no answer to it. */
+/** What each status means to each command; a status that is not here is no reply to it. */
 const meanings: Readonly<Record<'get' | 'set', Readonly<Record<string, Reply>>>> = {
   get: { EN: { kind: 'miss' } },
   set: { HD: { kind: 'stored' } },
 }
 
-// A bare EN, as memcached before 1.6.10 has it, carries no opaque: it is refused like garbage.
+// Memcached before 1.6.10 says EN without an opaque: that is refused like garbage.
 const statusPattern = /^(HD|EN) O(\w{1,32})\r\n$/
 
 function parseStatus(line: string, opaque: string, { kind }: Command): Reply | undefined {
   if (kind === 'add' || kind === 'swap') return classicMeanings[kind][line]
-  const [matched, status = '', answers] = statusPattern.exec(line) ?? []
+  const [matched, status = '', answered] = statusPattern.exec(line) ?? []
   if (matched === undefined) return undefined
-  if (answers !== opaque) throw misplaced()
+  if (answered !== opaque) throw misplaced()
   return meanings[kind][status]
-}
-
-function misplaced(): MemcachedError {
-  return new MemcachedError('protocol', 'An answer came that was not asked for.')
-}
-
-function fail(line: string): never {
-  throw unexpected(line)
 }

@@ -1,131 +1,135 @@
-// One socket that carries operations, with its parser, to its end. Any unexpected (a cut, a late answer, a wrong
-// byte, another one's answer) fails all that is in flight and drops socket and parser together: no byte is ever
-// read as the answer to another question.
+// One socket that carries operations, with its parser, to its end. Any surprise (a cut, a late reply, a wrong byte,
+// the reply to another command) fails all that is in flight and drops socket and parser together: no byte is ever
+// read as the reply to another command.
 import type { Socket } from 'node:net'
 import type { Unavailable } from '../store.ts'
-import type { Reply, Command, Dialect } from './dialect.ts'
-import { MemcachedError } from './memcached-error.ts'
-import { createSocketWriter } from './socket-writer.ts'
+import type { Command, Dialect, Parser, Reply } from './dialect.ts'
 import { createFifo } from './fifo.ts'
+import { MemcachedError, misplaced } from './memcached-error.ts'
+import { SocketWriter } from './socket-writer.ts'
 
-/** One question on its way to its answer. */
+/** One command on its way to its reply. */
 export interface Operation {
   readonly command: Command
-  /** Never used twice for one node: an answer to an old question cannot pass for that to a new one. */
+  /** Never used twice for one server: the reply to an old command cannot pass for that to a new one. */
   readonly opaque: string
-  /** By `performance.now()`. */
+  /** By `performance.now()`, like `deadline`. */
   readonly startedAt: number
   readonly deadline: number
   resolve(outcome: Reply | Unavailable): void
 }
 
 export interface PipelineOptions {
+  /** Open, and nobody listens to it. */
   readonly socket: Socket
   readonly dialect: Dialect
   /** Called once for each operation; `at` is by `performance.now()`. */
   settle(operation: Operation, outcome: Reply | Unavailable, at: number): void
-  /** Called once, before the operations in flight fail. `hasAnswered`: it gave at least one good answer. */
+  /** Called once, before the operations in flight fail. `hasAnswered`: it gave at least one good reply. */
   onEnd(error: MemcachedError, hasAnswered: boolean): void
 }
 
-export interface Pipeline {
-  readonly inFlight: number
-  /** Bytes that the system did not take yet. */
-  readonly queuedBytes: number
-  send(operation: Operation): void
-  end(error: MemcachedError): void
-}
+export class Pipeline {
+  readonly #socket: Socket
+  readonly #dialect: Dialect
+  readonly #parser: Parser
+  readonly #writer: SocketWriter
+  readonly #events: Pick<PipelineOptions, 'settle' | 'onEnd'>
+  readonly #operations = createFifo<Operation>()
+  #hasAnswered = false
+  #isEnded = false
+  #timer: ReturnType<typeof setTimeout> | undefined
 
-/** Takes over an open socket that nobody listens to. */
-export function createPipeline({ socket, dialect, settle, onEnd }: PipelineOptions): Pipeline {
-  const parser = dialect.createParser()
-  const operations = createFifo<Operation>()
-  let hasAnswered = false
-  let isEnded = false
-  let watch: ReturnType<typeof setTimeout> | undefined
-
-  socket.on('data', read)
-  socket.on('error', (error) => end(new MemcachedError('cut', error.message, error)))
-  for (const event of ['end', 'close']) {
-    socket.on(event, () => end(new MemcachedError('cut', 'Memcached closed the connection.')))
-  }
-  socket.unref()
-
-  function end(error: MemcachedError): void {
-    if (isEnded) return
-    isEnded = true
-    clearTimeout(watch)
-    socket.destroy()
-    onEnd(error, hasAnswered)
-    const outcome: Unavailable = { kind: 'unavailable', cause: error }
-    const at = performance.now()
-    for (const operation of operations.drain()) settle(operation, outcome, at)
-  }
-
-  function read(chunk: Buffer): void {
-    if (isEnded) return
-    try {
-      parser.push(chunk)
-      settleAll()
-    } catch (error) {
-      end(error instanceof MemcachedError ? error : new MemcachedError('protocol', String(error), error))
+  constructor({ socket, dialect, ...events }: PipelineOptions) {
+    this.#socket = socket
+    this.#dialect = dialect
+    this.#parser = dialect.createParser()
+    this.#writer = new SocketWriter(socket)
+    this.#events = events
+    socket.on('data', (chunk: Buffer) => this.#read(chunk))
+    socket.on('error', (error) => this.end(new MemcachedError('cut', error.message, error)))
+    for (const event of ['end', 'close']) {
+      socket.on(event, () => this.end(new MemcachedError('cut', 'Memcached closed the connection.')))
     }
-  }
-
-  function settleAll(): void {
-    const at = performance.now()
-    for (let oldest = operations.peek(); oldest !== undefined; oldest = operations.peek()) {
-      const answer = parser.take(oldest.command, oldest.opaque)
-      if (answer === undefined) return
-      operations.shift()
-      hasAnswered = true
-      settle(oldest, answer, at)
-    }
-    if (parser.unread > 0) throw new MemcachedError('protocol', 'An answer came that was not asked for.')
     socket.unref()
   }
 
+  /** Operations that wait for their replies. */
+  get inFlight(): number {
+    return this.#operations.size
+  }
+
+  /** Bytes that the system did not take yet. */
+  get queuedBytes(): number {
+    return this.#socket.writableLength + this.#writer.bytes
+  }
+
+  /** Sends an operation. It is settled by its deadline, whatever happens. */
+  send(operation: Operation): void {
+    // An idle connection does not keep the process alive; one that is waited for does.
+    if (this.#operations.size === 0) this.#socket.ref()
+    this.#operations.push(operation)
+    const { command, opaque } = operation
+    const value = command.kind === 'get' ? undefined : command.value
+    this.#writer.write(this.#dialect.encode(command, opaque), value)
+    this.#watchDeadline()
+  }
+
+  /** Closes the socket and fails what is in flight. Repeated: does nothing. */
+  end(error: MemcachedError): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    clearTimeout(this.#timer)
+    this.#socket.destroy()
+    this.#events.onEnd(error, this.#hasAnswered)
+    const outcome: Unavailable = { kind: 'unavailable', cause: error }
+    const at = performance.now()
+    for (const operation of this.#operations.drain()) this.#events.settle(operation, outcome, at)
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#isEnded) return
+    try {
+      this.#parser.push(chunk)
+      this.#settleAll()
+    } catch (error) {
+      this.end(error instanceof MemcachedError ? error : new MemcachedError('protocol', String(error), error))
+    }
+  }
+
+  #settleAll(): void {
+    const at = performance.now()
+    const operations = this.#operations
+    for (let oldest = operations.peek(); oldest !== undefined; oldest = operations.peek()) {
+      const reply = this.#parser.take(oldest.command, oldest.opaque)
+      if (reply === undefined) return
+      operations.shift()
+      this.#hasAnswered = true
+      this.#events.settle(oldest, reply, at)
+    }
+    if (this.#parser.unread > 0) throw misplaced()
+    this.#socket.unref()
+  }
+
   /** One timer for all: operations end in the order of their deadlines. */
-  function watchDeadline(): void {
-    if (watch !== undefined) return
-    const oldest = operations.peek()
+  #watchDeadline(): void {
+    if (this.#timer !== undefined) return
+    const oldest = this.#operations.peek()
     if (oldest === undefined) return
-    watch = setTimeout(
-      () => {
-        watch = undefined
-        // When this process itself was busy, answers may lie unread in the socket: they are read first.
-        setImmediate(checkDeadline)
-      },
-      Math.max(1, Math.ceil(oldest.deadline - performance.now())),
-    )
-    // The socket keeps the process alive while something is in flight; the watch alone must not.
-    watch.unref()
+    const milliseconds = Math.max(1, Math.ceil(oldest.deadline - performance.now()))
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      // When this process itself was busy, replies may lie unread in the socket: they are read first.
+      setImmediate(() => this.#checkDeadline())
+    }, milliseconds)
+    // The socket keeps the process alive while something is in flight; the timer alone must not.
+    this.#timer.unref()
   }
 
-  function checkDeadline(): void {
-    const oldest = operations.peek()
+  #checkDeadline(): void {
+    const oldest = this.#operations.peek()
     if (oldest !== undefined && oldest.deadline <= performance.now()) {
-      end(new MemcachedError('timeout', 'Memcached did not answer in time.'))
-    } else watchDeadline()
-  }
-
-  const outgoing = createSocketWriter(socket, () => isEnded)
-
-  return {
-    get inFlight() {
-      return operations.size
-    },
-    get queuedBytes() {
-      return socket.writableLength + outgoing.bytes
-    },
-    send(operation) {
-      // An idle connection does not keep the process alive; one that is waited for does.
-      if (operations.size === 0) socket.ref()
-      operations.push(operation)
-      const { command, opaque } = operation
-      outgoing.write(dialect.encode(command, opaque), command.kind === 'get' ? undefined : command.value)
-      watchDeadline()
-    },
-    end,
+      this.end(new MemcachedError('timeout', 'Memcached did not answer in time.'))
+    } else this.#watchDeadline()
   }
 }

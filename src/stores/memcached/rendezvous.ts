@@ -1,12 +1,15 @@
-// Which nodes hold a key: rendezvous hashing (Thaler and Ravishankar, 1996). A node that joins or leaves moves only
-// its own share of the keys, and its name decides, not its place in the list.
+// Which servers hold a key: rendezvous hashing (Thaler and Ravishankar, 1996). A server that joins or leaves moves
+// only its own share of the keys. Its name decides, not its place in the list.
 
-/** The nodes of `key`, the first one first. */
-export function rank<T extends { readonly name: string }>(nodes: readonly T[], key: string): readonly T[] {
-  const scored = nodes.map((node) => ({ node, score: hash(`${node.name}\n${key}`) }))
+/** All servers, in the order in which they are to hold `key`. */
+export function rankServers<Server extends { readonly name: string }>(
+  servers: readonly Server[],
+  key: string,
+): readonly Server[] {
+  const scored = servers.map((server) => ({ server, score: hash(`${server.name}\n${key}`) }))
   // The same score by the name, so that every process sorts alike.
-  scored.sort((a, b) => b.score - a.score || (a.node.name < b.node.name ? -1 : 1))
-  return scored.map(({ node }) => node)
+  scored.sort((a, b) => b.score - a.score || (a.server.name < b.server.name ? -1 : 1))
+  return scored.map(({ server }) => server)
 }
 
 /** FNV-1a with the finalizer of MurmurHash3: names and keys are ASCII, and nobody outside chooses a key. */

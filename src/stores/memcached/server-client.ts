@@ -1,104 +1,130 @@
-// One memcached, as a store or a pool of several sees it: keys and bytes in, outcomes out. Exactly checked on
-// the way in, because a key with a line break would be a command.
+// The contract of `Store` over one memcached. Keys and tokens are checked exactly, because a key with a line break
+// would be a command.
 import { SessionError } from '../../protocol/errors.ts'
+import type { Clock } from '../../protocol/clock.ts'
 import { checkKey, checkValueSize } from '../argument-checks.ts'
-import type { CreateResult, EndResult, ReadResult, ReplaceResult, Unavailable } from '../store.ts'
-import { type ConnectionOptions, createConnection } from './connection.ts'
-import { type Reply, type PutCommand, maxItemBytes } from './dialect.ts'
+import type {
+  CreateResult,
+  EndResult,
+  Guarantees,
+  ReadResult,
+  ReplaceOptions,
+  ReplaceResult,
+  Store,
+  Unavailable,
+} from '../store.ts'
+import { Connection, type ConnectionOptions } from './connection.ts'
+import type { PutCommand, Reply } from './dialect.ts'
+import { toExptime } from './exptime.ts'
 import { MemcachedError } from './memcached-error.ts'
 
-export type ServerClientOptions = ConnectionOptions
-
-/**
- * The outcomes of `Store`, with memcached's own expiry times (`toExptime`). No method rejects because the node is
- * away: that is `unavailable`, within the deadline, and its cause is a MemcachedError whose code says why.
- * All reject with SessionError `invalid-option` for a key, a token or an expiry time that is none, and
- * `too-large` for a value of more than `maxItemBytes`.
- */
-export interface ServerClient {
-  /** The value; its lifetime begins anew unless `exptime` is null. Concurrent or repeated: any number. */
-  get(key: string, exptime: number | null): Promise<ReadResult>
-  /** Where nothing is. Concurrent: one of many is `stored`. `unavailable`: stored or not; the note at `swap` holds. */
-  add(key: string, value: Uint8Array, exptime: number): Promise<CreateResult>
-  /**
-   * Where `token` is. Concurrent: one of many is `stored`. `unavailable`: stored or not; with the cause
-   * `out-of-memory` or `too-large` it was not, and what was there still is.
-   */
-  swap(key: string, value: Uint8Array, options: { token: string; exptime: number }): Promise<ReplaceResult>
-  /** Whatever is there. `unavailable`: stored or not; when memcached has no room it removes the old value. */
-  set(key: string, value: Uint8Array, exptime: number): Promise<EndResult>
-  /** Fails what is in flight, and all that comes later. Repeated: does nothing. */
-  close(): void
+export interface ServerClientOptions extends ConnectionOptions {
+  /** Goes before every key. */
+  readonly prefix: string
+  readonly clock: Clock
+  /** Of a value. */
+  readonly maxBytes: number
 }
 
-/** Connects with the first operation, and again after any failure. Throws nothing. */
-export function createServerClient(options: ServerClientOptions): ServerClient {
-  const connection = createConnection(options)
+export const memcachedGuarantees: Guarantees = {
+  compareAndSwap: 'all-processes',
+  revocation: 'final',
+  durability: 'volatile',
+}
 
-  return {
-    async get(key, exptime) {
-      checkKey(key)
-      if (exptime !== null) checkExptime(exptime)
-      return expect(await connection.ask({ kind: 'get', key, exptime }), readKinds)
-    },
-    async add(key, value, exptime) {
-      return expect(await connection.ask(put('add', key, { value, exptime })), addKinds)
-    },
-    async swap(key, value, { token, exptime }) {
-      const answer = await connection.ask(put('swap', key, { value, exptime, token }))
-      return expect(answer, swapKinds)
-    },
-    async set(key, value, exptime) {
-      return expect(await connection.ask(put('set', key, { value, exptime })), setKinds)
-    },
-    close() {
-      connection.close()
-    },
+/**
+ * The client of one memcached. It connects with the first operation, and again after any failure. What is
+ * `unavailable` has a MemcachedError as its cause, whose code says why. Beside what the contract says, an `end` for
+ * which memcached has no room removes the old value.
+ *
+ * Not one promise more than is needed: each is a twentieth of what an operation costs.
+ */
+export class ServerClient implements Store {
+  readonly name = 'memcached'
+  readonly guarantees: Guarantees = memcachedGuarantees
+  readonly #options: ServerClientOptions
+  readonly #connection: Connection
+
+  constructor(options: ServerClientOptions) {
+    this.#options = options
+    this.#connection = new Connection(options)
+  }
+
+  async read(key: string, ttlSeconds: number | null): Promise<ReadResult> {
+    const full = this.#fullKey(key)
+    const exptime = ttlSeconds === null ? null : toExptime(ttlSeconds, this.#options.clock)
+    return only(await this.#connection.ask({ kind: 'get', key: full, exptime }), readKinds)
+  }
+
+  async create(key: string, value: Uint8Array, ttlSeconds: number): Promise<CreateResult> {
+    return only(await this.#put('add', key, { value, ttlSeconds, token: '' }), createKinds)
+  }
+
+  async replace(key: string, value: Uint8Array, options: ReplaceOptions): Promise<ReplaceResult> {
+    const { token, ttlSeconds } = options
+    if (!/^\d{1,20}$/.test(token)) {
+      throw new SessionError(
+        'invalid-option',
+        `${JSON.stringify(token)} is not the token of a read: a token of memcached has digits alone.`,
+      )
+    }
+    return only(await this.#put('swap', key, { value, ttlSeconds, token }), replaceKinds)
+  }
+
+  async end(key: string, value: Uint8Array, ttlSeconds: number): Promise<EndResult> {
+    return only(await this.#put('set', key, { value, ttlSeconds, token: '' }), endKinds)
+  }
+
+  async close(): Promise<void> {
+    this.#connection.close()
+  }
+
+  #fullKey(key: string): string {
+    const full = this.#options.prefix + key
+    checkKey(full)
+    return full
+  }
+
+  #put(
+    kind: PutCommand['kind'],
+    key: string,
+    { value, ttlSeconds, token }: Put,
+  ): Promise<Reply | Unavailable> {
+    const full = this.#fullKey(key)
+    const exptime = toExptime(ttlSeconds, this.#options.clock)
+    checkValueSize(value, this.#options.maxBytes)
+    return this.#connection.ask({ kind, key: full, exptime, token, value })
   }
 }
 
 interface Put {
   readonly value: Uint8Array
-  readonly exptime: number
-  readonly token?: string
+  readonly ttlSeconds: number
+  readonly token: string
 }
-
-function put(kind: PutCommand['kind'], key: string, { value, exptime, token = '' }: Put): PutCommand {
-  checkKey(key)
-  checkExptime(exptime)
-  checkValueSize(value, maxItemBytes)
-  if (kind === 'swap' && !/^\d{1,20}$/.test(token)) {
-    throw new SessionError('invalid-option', 'That token is not from a read.')
-  }
-  return { kind, key, exptime, token, value }
-}
-
-/** Memcached takes no more than 32 bits with a sign; zero would be for ever, and less than that never. */
-function checkExptime(exptime: number): void {
-  if (Number.isInteger(exptime) && exptime >= 1 && exptime <= 2_147_483_647) return
-  throw new SessionError('invalid-option', `Memcached takes no expiry time of ${exptime}.`)
-}
-
-type Outcome<Kind> = Extract<Reply, { readonly kind: Kind }> | Unavailable
 
 const readKinds = ['hit', 'miss'] as const
-const addKinds = ['stored', 'exists'] as const
-const swapKinds = ['stored', 'conflict', 'missing'] as const
-const setKinds = ['stored'] as const
+const createKinds = ['stored', 'exists'] as const
+const replaceKinds = ['stored', 'conflict', 'missing'] as const
+const endKinds = ['stored'] as const
 
-/** The dialects give only these kinds to each command; here the types learn it. */
-function expect<Kind extends Reply['kind']>(
-  answer: Reply | Unavailable,
+type OneOf<Kind> = Extract<Reply, { readonly kind: Kind }>
+
+/** The dialects give each command only the replies that it can have; here the types learn that. */
+function only<Kind extends Reply['kind']>(
+  reply: Reply | Unavailable,
   kinds: readonly Kind[],
-): Outcome<Kind> {
-  if (answer.kind === 'unavailable' || isOneOf(answer, kinds)) return answer
-  if (answer.kind === 'refused') return { kind: 'unavailable', cause: answer.error }
-  return { kind: 'unavailable', cause: new MemcachedError('protocol', `${answer.kind} makes no sense here.`) }
+): OneOf<Kind> | Unavailable {
+  if (reply.kind === 'unavailable' || isOneOf(reply, kinds)) return reply
+  if (reply.kind === 'refused') return { kind: 'unavailable', cause: reply.error }
+  const cause = new MemcachedError(
+    'protocol',
+    `Memcached said ${reply.kind} to a command that has no such reply.`,
+  )
+  return { kind: 'unavailable', cause }
 }
 
-function isOneOf<Kind>(
-  answer: Reply,
-  kinds: readonly Kind[],
-): answer is Extract<Reply, { readonly kind: Kind }> {
-  return (kinds as readonly unknown[]).includes(answer.kind)
+function isOneOf<Kind extends Reply['kind']>(reply: Reply, kinds: readonly Kind[]): reply is OneOf<Kind> {
+  const all: readonly Reply['kind'][] = kinds
+  return all.includes(reply.kind)
 }

@@ -1,44 +1,55 @@
-// What a server says of itself (`stats`), over a connection of its own: asked now and then, it must not wait
-// behind operations, nor they behind it.
-import { type HandshakeOptions, shakeHands } from './handshake.ts'
+// What a server says of itself (`stats`), over a connection of its own: asked now and then, it must not wait behind
+// operations, nor they behind it.
+import type { Socket } from 'node:net'
+import { Handshake, type HandshakeOptions } from './handshake.ts'
 
+/** What a memcached says of itself. */
 export interface ServerFigures {
   readonly version: string
   /** Less than before: it was started anew. Not said by yrmcds. */
   readonly uptimeSeconds: number | undefined
   readonly connections: number
   readonly items: number
-  /** Of `maxBytes` (`-m`). */
+  /** What its items take, of `maxBytes`. */
   readonly bytes: number
+  /** What its items may take (`-m`). */
   readonly maxBytes: number
   /** Items that were forgotten before their time, for lack of room. */
   readonly evictions: number
 }
 
 /** Far more than the two kilobytes of a memcached. */
-const maxBytes = 64 * 1024
+const maxTextBytes = 64 * 1024
 
-/** Never rejects. Undefined when there is no answer within the deadline, or none that has these figures. */
+/**
+ * Asks a server for its figures. Never rejects. Undefined when it does not answer within two deadlines, or its answer
+ * lacks one of them, as that of a proxy does.
+ */
 export function askFigures(options: HandshakeOptions): Promise<ServerFigures | undefined> {
   return new Promise((resolve) => {
-    shakeHands(options, {
+    const handshake = new Handshake(options, {
       onFail: () => resolve(undefined),
-      onReady(socket) {
-        let text = ''
-        const timer = setTimeout(finish, options.timeoutMilliseconds)
-        function finish(): void {
-          clearTimeout(timer)
-          socket.destroy()
-          resolve(parseFigures(text))
-        }
-        socket.on('data', (chunk: Buffer) => {
-          text += chunk.toString('latin1')
-          if (text.endsWith('END\r\n') || text.length > maxBytes) finish()
-        })
-        socket.on('error', finish).on('end', finish).on('close', finish)
-        socket.write('stats\r\n')
-      },
+      onReady: (socket) => resolve(askStats(socket, options.timeoutMilliseconds)),
     })
+    void handshake
+  })
+}
+
+function askStats(socket: Socket, timeoutMilliseconds: number): Promise<ServerFigures | undefined> {
+  return new Promise((resolve) => {
+    let text = ''
+    const timer = setTimeout(finish, timeoutMilliseconds)
+    function finish(): void {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(parseFigures(text))
+    }
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1')
+      if (text.endsWith('END\r\n') || text.length > maxTextBytes) finish()
+    })
+    socket.on('error', finish).on('end', finish).on('close', finish)
+    socket.write('stats\r\n')
   })
 }
 

@@ -1,57 +1,63 @@
-// What leaves on one socket: all that is written in one turn of the event loop, at once.
+// What leaves on one socket: all that is written in one turn of the event loop leaves at once.
 import type { Socket } from 'node:net'
-
-export interface SocketWriter {
-  /** Bytes that the socket has not been given yet. */
-  readonly bytes: number
-  /** A line with its end; and a value, which `\r\n` follows, and which must stay as it is until it has left. */
-  write(line: string, value: Uint8Array | undefined): void
-}
 
 /**
  * Up to so many bytes are copied into one buffer. A hundred small pieces cost the system a third of all the time that an
  * operation takes; copying a kilobyte costs a twentieth of a microsecond.
  */
-const mostJoined = 262_144
+const maxJoinedBytes = 262_144
 
-export function createSocketWriter(socket: Socket, isEnded: () => boolean): SocketWriter {
-  let parts: (string | Uint8Array)[] = []
-  let lines = ''
-  let bytes = 0
-  let isWaiting = false
+/** Gathers lines and values for one socket. What is written after the socket was destroyed goes nowhere. */
+export class SocketWriter {
+  readonly #socket: Socket
+  #parts: (string | Uint8Array)[] = []
+  #lines = ''
+  #bytes = 0
+  #isWaiting = false
 
-  function flush(): void {
-    const [leaving, total] = [[...parts, lines], bytes]
-    parts = []
-    lines = ''
-    bytes = 0
-    isWaiting = false
-    if (isEnded()) return
-    if (total <= mostJoined) {
-      socket.write(join(leaving, total))
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  /** Bytes that the socket has not been given yet. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /**
+   * @param line with its end
+   * @param value `\r\n` follows it; it must stay as it is until it has left
+   */
+  write(line: string, value: Uint8Array | undefined): void {
+    if (!this.#isWaiting) {
+      this.#isWaiting = true
+      process.nextTick(this.#flush)
+    }
+    this.#lines += line
+    this.#bytes += line.length
+    if (value === undefined) return
+    this.#parts.push(this.#lines, value)
+    this.#lines = '\r\n'
+    this.#bytes += value.byteLength + this.#lines.length
+  }
+
+  readonly #flush = (): void => {
+    const leaving = this.#parts
+    leaving.push(this.#lines)
+    const bytes = this.#bytes
+    this.#parts = []
+    this.#lines = ''
+    this.#bytes = 0
+    this.#isWaiting = false
+    const socket = this.#socket
+    if (socket.destroyed) return
+    if (bytes <= maxJoinedBytes) {
+      socket.write(join(leaving, bytes))
       return
     }
     socket.cork()
     for (const part of leaving) socket.write(typeof part === 'string' ? Buffer.from(part, 'latin1') : part)
     socket.uncork()
-  }
-
-  return {
-    get bytes() {
-      return bytes
-    },
-    write(line, value) {
-      if (!isWaiting) {
-        isWaiting = true
-        process.nextTick(flush)
-      }
-      lines += line
-      bytes += line.length
-      if (value === undefined) return
-      parts.push(lines, value)
-      lines = '\r\n'
-      bytes += value.byteLength + lines.length
-    },
   }
 }
 

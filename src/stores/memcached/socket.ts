@@ -1,42 +1,47 @@
 // A socket to one memcached: TCP, Unix or TLS. Nothing may be written before `onOpen`: until then nobody knows
 // whose certificate it is.
-import { type NetConnectOpts, type Socket, connect, isIP } from 'node:net'
+import { type Socket, connect, isIP } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 
-/** All but where to connect to. */
+/** Options of `node:tls`, but for those that say where to connect to. */
 export type TlsOptions = Omit<ConnectionOptions, 'socket' | 'host' | 'port' | 'path'>
 
+export type Address =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+
 export interface Endpoint {
-  readonly address: NetConnectOpts
+  readonly address: Address
   /** `true`: with the system's certificate authorities. */
   readonly tls: TlsOptions | boolean
 }
 
-/** Says now and then that we are still there: firewalls forget silent connections, and then swallow them. */
-const keepAliveDelay = 30_000
+/** Firewalls forget silent connections, and then swallow what is sent: this often the system says that we are there. */
+const keepAliveMilliseconds = 30_000
 
+/**
+ * Opens a socket and calls `onOpen` when it may be written to.
+ * @throws what `node:tls` throws for options that it cannot use
+ */
 export function openSocket({ address, tls }: Endpoint, onOpen: () => void): Socket {
+  const where = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
   const socket =
-    tls === false ? connect(address) : connectTls({ ...nameOf(address), ...optionsOf(tls), ...address })
+    tls === false
+      ? connect(where)
+      : connectTls({ ...serverNameOf(address), ...(tls === true ? {} : tls), ...where })
   socket.once(tls === false ? 'connect' : 'secureConnect', () => {
-    if ('port' in address) {
+    if (address.kind === 'tcp') {
       socket.setNoDelay(true)
-      socket.setKeepAlive(true, keepAliveDelay)
+      socket.setKeepAlive(true, keepAliveMilliseconds)
     }
     onOpen()
   })
-  // Whoever uses the socket listens too. This one stays, so that a late error is never an uncaught one.
+  // Whoever uses the socket listens, too. This listener stays, so that a late error is never an uncaught one.
   socket.on('error', () => socket.destroy())
   return socket
 }
 
-function optionsOf(tls: TlsOptions | true): TlsOptions {
-  return tls === true ? {} : tls
-}
-
 /** The name that the certificate must have; an IP address is no server name. */
-function nameOf(address: NetConnectOpts): TlsOptions {
-  return 'host' in address && address.host !== undefined && isIP(address.host) === 0
-    ? { servername: address.host }
-    : {}
+function serverNameOf(address: Address): TlsOptions {
+  return address.kind === 'tcp' && isIP(address.host) === 0 ? { servername: address.host } : {}
 }

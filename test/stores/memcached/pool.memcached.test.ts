@@ -2,7 +2,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type MemcachedStoreOptions, memcachedStore } from '../../../src/memcached.ts'
-import { rank } from '../../../src/stores/memcached/rendezvous.ts'
+import { rankServers } from '../../../src/stores/memcached/rendezvous.ts'
 import type { Store } from '../../../src/stores/store.ts'
 import { storeContract } from '../../../src/testing/store-contract.ts'
 import { type Memcached, startMemcached } from '../../support/memcached.ts'
@@ -35,7 +35,7 @@ function only(node: Memcached | undefined): Store {
 const fresh = (): string => `pool:${Math.random().toString(36).slice(2)}`
 /** The node that a key's first copy is on, or its second. */
 const holder = (key: string, copy: 0 | 1): Memcached | undefined => {
-  const ranked = rank(
+  const ranked = rankServers(
     nodes.map((node) => ({ name: node.address, node })),
     key,
   )
@@ -56,7 +56,7 @@ describe('which nodes hold a key', () => {
     for (const copy of [0, 1]) {
       const counts = new Map<string, number>()
       for (const key of keys) {
-        const { name } = rank(named('abc'), key)[copy] ?? { name: '' }
+        const { name } = rankServers(named('abc'), key)[copy] ?? { name: '' }
         counts.set(name, (counts.get(name) ?? 0) + 1)
       }
       for (const count of counts.values()) expect(Math.abs(count - 10_000)).toBeLessThan(500)
@@ -64,15 +64,17 @@ describe('which nodes hold a key', () => {
   })
 
   test('changes for the share of a node that joins, and for no other key', () => {
-    const moved = keys.filter((key) => rank(named('abc'), key)[0]?.name !== rank(named('abcd'), key)[0]?.name)
+    const moved = keys.filter(
+      (key) => rankServers(named('abc'), key)[0]?.name !== rankServers(named('abcd'), key)[0]?.name,
+    )
     expect(Math.abs(moved.length - 7500)).toBeLessThan(400)
-    for (const key of moved) expect(rank(named('abcd'), key)[0]?.name).toBe('d')
+    for (const key of moved) expect(rankServers(named('abcd'), key)[0]?.name).toBe('d')
   })
 
   test('depends on names and not on their order', () => {
     for (const key of keys.slice(0, 1000)) {
-      expect(rank(named('abc'), key).map(({ name }) => name)).toEqual(
-        rank(named('cba'), key).map(({ name }) => name),
+      expect(rankServers(named('abc'), key).map(({ name }) => name)).toEqual(
+        rankServers(named('cba'), key).map(({ name }) => name),
       )
     }
   })
@@ -233,7 +235,7 @@ describe('with two copies', () => {
       stores.push(store)
       let key = fresh()
       const names = [first.address, full.address].map((name) => ({ name }))
-      while (rank(names, key)[place]?.name !== full.address) key = fresh()
+      while (rankServers(names, key)[place]?.name !== full.address) key = fresh()
       await store.create(key, bytes('small'), 60)
       for (let index = 0; index < 100; index++) await only(full).create(fresh(), new Uint8Array(50_000), 60)
       const read = await store.read(key, 60)

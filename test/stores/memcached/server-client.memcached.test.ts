@@ -1,56 +1,65 @@
-// One node by itself: its outcomes, and what it refuses.
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type ServerClient, createServerClient } from '../../../src/stores/memcached/server-client.ts'
+// The client of one server by itself: its outcomes, and what it refuses.
+import { test as base, expect } from 'vitest'
 import { toClientOptions } from '../../../src/stores/memcached/options.ts'
-import { type Memcached, startMemcached } from '../../support/memcached.ts'
+import { ServerClient } from '../../../src/stores/memcached/server-client.ts'
+import { startMemcached } from '../../support/memcached.ts'
 import { bytes } from '../../support/store-helpers.ts'
 
-let memcached: Memcached
-let node: ServerClient
-beforeAll(async () => {
-  memcached = await startMemcached()
-  node = createServerClient(toClientOptions({}, memcached.address))
+const test = base.extend<{ client: ServerClient }>({
+  // oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which fixtures are needed
+  client: async ({}, use) => {
+    const memcached = await startMemcached()
+    const client = new ServerClient(toClientOptions({ timeoutMilliseconds: 30_000 }, memcached.address))
+    await use(client)
+    await client.close()
+    await memcached.kill()
+  },
 })
-afterAll(async () => {
-  node.close()
-  await memcached.kill()
-})
+const refusal = expect.objectContaining({ code: 'invalid-option' }) as unknown
 
-test('its outcomes', async () => {
-  expect(await node.get('a', null)).toEqual({ kind: 'miss' })
-  expect(await node.add('a', bytes('one'), 60)).toEqual({ kind: 'stored' })
-  expect(await node.add('a', bytes('two'), 60)).toEqual({ kind: 'exists' })
-  const read = await node.get('a', 60)
+test('each operation has the outcomes of the contract', async ({ client }) => {
+  expect(await client.read('a', null)).toEqual({ kind: 'miss' })
+  expect(await client.create('a', bytes('one'), 60)).toEqual({ kind: 'stored' })
+  expect(await client.create('a', bytes('two'), 60)).toEqual({ kind: 'exists' })
+  const read = await client.read('a', 60)
   expect(read).toEqual({
     kind: 'hit',
     value: Buffer.from('one'),
     token: expect.stringMatching(/^\d+$/) as string,
   })
   const token = read.kind === 'hit' ? read.token : '0'
-  expect(await node.swap('a', bytes('two'), { token, exptime: 60 })).toEqual({ kind: 'stored' })
-  expect(await node.swap('a', bytes('three'), { token, exptime: 60 })).toEqual({ kind: 'conflict' })
-  expect(await node.swap('b', bytes('three'), { token, exptime: 60 })).toEqual({ kind: 'missing' })
-  expect(await node.set('a', bytes('three'), 60)).toEqual({ kind: 'stored' })
+  const options = { token, ttlSeconds: 60 }
+  expect(await client.replace('a', bytes('two'), options)).toEqual({ kind: 'stored' })
+  expect(await client.replace('a', bytes('three'), options)).toEqual({ kind: 'conflict' })
+  expect(await client.replace('b', bytes('three'), options)).toEqual({ kind: 'missing' })
+  expect(await client.end('a', bytes('three'), 60)).toEqual({ kind: 'stored' })
 })
 
-test.each(['a b', 'a\r\nflush_all', '', 'ü'.repeat(200), "$'", 'x'.repeat(201)])(
-  'refuses the key %j',
-  async (key) => {
-    const refusal = expect.objectContaining({ code: 'invalid-option' }) as unknown
-    await expect(node.get(key, 60)).rejects.toEqual(refusal)
-    await expect(node.add(key, bytes('x'), 60)).rejects.toEqual(refusal)
-    await expect(node.set(key, bytes('x'), 60)).rejects.toEqual(refusal)
-    await expect(node.swap(key, bytes('x'), { token: '1', exptime: 60 })).rejects.toEqual(refusal)
+test.for(['a b', 'a\r\nflush_all', '', 'ü'.repeat(200), "$'", 'x'.repeat(201)])(
+  'the key %j is refused by every operation',
+  async (key, { client }) => {
+    const options = { token: '1', ttlSeconds: 60 }
+    await expect(client.read(key, 60)).rejects.toEqual(refusal)
+    await expect(client.create(key, bytes('x'), 60)).rejects.toEqual(refusal)
+    await expect(client.end(key, bytes('x'), 60)).rejects.toEqual(refusal)
+    await expect(client.replace(key, bytes('x'), options)).rejects.toEqual(refusal)
   },
 )
 
-test('refuses tokens and expiry times that are none', async () => {
-  const refusal = expect.objectContaining({ code: 'invalid-option' }) as unknown
+test('tokens and lifetimes that are none are refused', async ({ client }) => {
   for (const token of ['', 'x', '1 2', '1\r\nflush_all', '1'.repeat(21)]) {
-    await expect(node.swap('a', bytes('x'), { token, exptime: 60 })).rejects.toEqual(refusal)
+    await expect(client.replace('a', bytes('x'), { token, ttlSeconds: 60 })).rejects.toEqual(refusal)
   }
-  for (const exptime of [0, -1, 1.5, Number.NaN, 2 ** 31]) {
-    await expect(node.get('a', exptime)).rejects.toEqual(refusal)
-    await expect(node.set('a', bytes('x'), exptime)).rejects.toEqual(refusal)
+  for (const ttlSeconds of [0, -1, 1.5, Number.NaN, 2 ** 31]) {
+    await expect(client.read('a', ttlSeconds)).rejects.toEqual(refusal)
+    await expect(client.end('a', bytes('x'), ttlSeconds)).rejects.toEqual(refusal)
   }
+})
+
+test('a clock that gives no number is refused where memcached takes a time since 1970', async ({
+  client,
+}) => {
+  const broken = new ServerClient(toClientOptions({ clock: () => Number.NaN }, '127.0.0.1:1'))
+  await expect(broken.end('a', bytes('x'), 2_592_001)).rejects.toEqual(refusal)
+  expect((await client.end('a', bytes('x'), 2_592_001)).kind).toBe('stored')
 })
