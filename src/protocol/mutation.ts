@@ -14,7 +14,8 @@ export interface Base {
   readonly value?: Json
 }
 
-interface MutationOf<Kind extends string> {
+/** What every mutation says. */
+export interface MutationOf<Kind extends string> {
   /** Random text, made in the browser before anything is sent. The mutation keeps it wherever it goes. */
   readonly id: string
   readonly kind: Kind

@@ -208,11 +208,6 @@ export function checkValue(definition: KeyDefinition, value: unknown): Json {
   throw new SessionError('invalid', result.issues.map((issue) => issue.message).join('; '))
 }
 
-type ValueOf<K> = K extends { readonly types?: { readonly value: infer V } } ? V : never
-type ReadOf<K> = K extends { readonly types?: { readonly value: infer V; readonly absent: infer A } }
-  ? V | A
-  : never
-
 /** All keys, as the server sees them. */
 export type ServerKey<S extends SessionSchema> = keyof S['keys'] & string
 /** The keys that the browser may read. */
@@ -230,9 +225,17 @@ export type CounterKey<S extends SessionSchema> = {
   [N in ServerKey<S>]: S['keys'][N] extends { readonly kind: 'counter' } ? N : never
 }[ServerKey<S>]
 /** The type of a key's value when it is there. */
-export type KeyValue<S extends SessionSchema, N extends ServerKey<S>> = ValueOf<S['keys'][N]>
+export type KeyValue<S extends SessionSchema, N extends ServerKey<S>> = S['keys'][N] extends {
+  readonly types?: { readonly value: infer V }
+}
+  ? V
+  : never
 /** What `get` returns: the value, or undefined where the key has no default. */
-export type KeyRead<S extends SessionSchema, N extends ServerKey<S>> = ReadOf<S['keys'][N]>
+export type KeyRead<S extends SessionSchema, N extends ServerKey<S>> = S['keys'][N] extends {
+  readonly types?: { readonly value: infer V; readonly absent: infer A }
+}
+  ? V | A
+  : never
 
 function defineKey(access: Access) {
   return (first?: unknown, second: unknown = {}): KeyDefinition => {

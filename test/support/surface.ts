@@ -77,7 +77,11 @@ function membersOf({ node }: Declaration): readonly SyntaxNode[] {
   )
 }
 
-const memberName = (member: SyntaxNode): string => textOf(nodeOf(member, 'key'), 'name')
+/** Empty for a call signature, which the docstring of its type describes. */
+const memberName = (member: SyntaxNode): string => {
+  const named = nodeOf(member, 'key')
+  return textOf(named, 'name') || textOf(named, 'value')
+}
 
 /** What a door exports without a docstring: exported names, and members of exported types. */
 export function undocumented(door: string): readonly string[] {
@@ -91,7 +95,7 @@ export function undocumented(door: string): readonly string[] {
       const name = memberName(member)
       // Further overloads, and the setter beside a getter, are told of by the first.
       if (source.docBefore(member.start) !== null) documented.add(name)
-      else if (!documented.has(name))
+      else if (name !== '' && !documented.has(name))
         missing.add(at(source.lineOf(member.start), `${declaration.name}.${name}`))
     }
   }
