@@ -7,6 +7,7 @@ import { type Epoch, type MirrorState, entryOf } from './state.ts'
 
 /** What the writer saw. The server compares it under `if-unchanged` and `merge`, and for `update`. */
 export interface Base {
+  /** The life of the session that the writer saw; null when there was none. */
   readonly epoch: Epoch | null
   /** Of the key, not of the session; 0 for a key that nobody ever wrote. */
   readonly revision: number
@@ -18,20 +19,26 @@ export interface Base {
 export interface MutationOf<Kind extends string> {
   /** Random text, made in the browser before anything is sent. The mutation keeps it wherever it goes. */
   readonly id: string
+  /** What is to be done: `set`, `remove` or `increment`. */
   readonly kind: Kind
+  /** The name of the key. */
   readonly key: string
 }
 /** Gives the key a value. */
 export interface SetMutation extends MutationOf<'set'> {
+  /** The new value. */
   readonly value: Json
+  /** What the writer saw. Absent under `last-write-wins`, except for `update`. */
   readonly base?: Base
 }
 /** Takes the key away. */
 export interface RemoveMutation extends MutationOf<'remove'> {
+  /** What the writer saw. Absent under `last-write-wins`, except for `update`. */
   readonly base?: Base
 }
 /** Adds `by` to a counter. */
 export interface IncrementMutation extends MutationOf<'increment'> {
+  /** What is added; negative to subtract. */
   readonly by: number
 }
 /** One intended change of one key. */

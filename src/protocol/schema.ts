@@ -22,6 +22,9 @@ export type Policy<Value> = 'last-write-wins' | 'if-unchanged' | { readonly merg
 
 /** The part of Standard Schema v1 that is used here (standardschema.dev): zod, valibot and arktype have it. */
 export interface Validator<Value = unknown> {
+  /**
+   * The interface of Standard Schema. `validate` must answer at once; a promise is refused as `invalid-option`.
+   */
   readonly '~standard': {
     readonly version: 1
     readonly vendor: string

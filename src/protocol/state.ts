@@ -17,13 +17,18 @@ export function isEpoch(value: unknown): value is Epoch {
 
 /** A key's value with the revision of the session that last changed it. */
 export type Entry = readonly [revision: number, value: Json]
+/** Entries by the name of their key. */
 export type Entries = Readonly<Record<string, Entry>>
 
 /** The browser's copy. `epoch` is null while there is no session. */
 export interface MirrorState {
+  /** The life of the session; null while there is none. */
   readonly epoch: Epoch | null
+  /** Who is signed in; null for an anonymous session, and without one. */
   readonly owner: string | null
+  /** The newest revision that this copy knows; 0 without a session. */
   readonly revision: number
+  /** The keys that are set and that the browser may read. */
   readonly keys: Entries
 }
 

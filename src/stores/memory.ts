@@ -5,6 +5,7 @@ import { checkWholeNumber } from '../protocol/whole-number.ts'
 import type { Store } from './store.ts'
 import { checkedStore } from './wrapped-store.ts'
 
+/** The options of `memoryStore`. */
 export interface MemoryStoreOptions {
   /** Sessions that are kept; with one more, the least recently used one is forgotten. @default 10_000 */
   readonly maxSessions?: number

@@ -6,6 +6,7 @@
  * miss, and never for a sign-out.
  */
 export interface Unavailable {
+  /** Tells this result from the others. */
   readonly kind: 'unavailable'
   /** Why, for logs. An `Error` in all stores of this package. */
   readonly cause: unknown
@@ -79,6 +80,7 @@ export interface Store {
   readonly kind?: 'stored'
   /** For people: in messages and in inspectors. */
   readonly name: string
+  /** What this store can promise. The app is warned at the start of what it cannot. */
   readonly guarantees: Guarantees
 
   /**
@@ -124,9 +126,11 @@ export interface Store {
  * it is opened for each request, and what it then holds leaves with the answer.
  */
 export interface CarriedStore {
+  /** Tells it from a `Store`. */
   readonly kind: 'carried'
   /** For people: in messages and in inspectors. */
   readonly name: string
+  /** What this store can promise. The app is warned at the start of what it cannot. */
   readonly guarantees: Guarantees
   /** Bytes of a value that the cookie takes at most. */
   readonly maxBytes: number

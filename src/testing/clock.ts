@@ -1,6 +1,7 @@
 // A clock that tests hold: it stands still until it is told to go on.
 import type { Clock } from '../protocol/clock.ts'
 
+/** A clock that the test holds. It stands still until `advance` is called. */
 export interface TestClock {
   /** Give this to `createSession({ now })` and to the test server alike. */
   readonly now: Clock

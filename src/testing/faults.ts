@@ -2,6 +2,7 @@
 import type { Store, Unavailable } from '../stores/store.ts'
 import { wrapStore } from '../stores/wrapped-store.ts'
 
+/** A store that fails when the test says so. */
 export interface FaultyStore extends Store {
   /** While true, the store does not answer: 503 `store-unavailable`. */
   isDown: boolean

@@ -16,15 +16,21 @@ import { portableCrypto } from './crypto.ts'
 import { type FaultyStore, faultyStore } from './faults.ts'
 import { createJar } from './jar.ts'
 
+/**
+ * The options of `createTestServer`: those of `createSessions`, but for the store, the cryptography and the
+ * clock, which are the test server's own. Only `schema` is needed.
+ */
 export type TestServerOptions<S extends SessionSchema> = { readonly schema: S } & Partial<
   Omit<CoreOptions<S>, 'schema' | 'store' | 'crypto' | 'clock'>
 >
 
+/** A route of the app in a test. Changes of the session are saved before the answer is given. */
 export type TestRoute<S extends SessionSchema> = (
   request: Request,
   session: ServerSession<S>,
 ) => Response | Promise<Response>
 
+/** A session server for one pretend browser. */
 export interface TestServer<S extends SessionSchema> {
   /** The session's routes, on whatever origin: give them to `setupServer` or `setupWorker`. */
   readonly handlers: readonly HttpHandler[]
@@ -32,8 +38,11 @@ export interface TestServer<S extends SessionSchema> {
   route(method: 'get' | 'post' | 'put' | 'patch' | 'delete', path: string, handler: TestRoute<S>): HttpHandler
   /** Changes this browser's session on the server, as any request of the app could. */
   change(change: (session: ServerSession<S>) => void): Promise<void>
+  /** The sessions of this server, as `createSessions` gives them. */
   readonly sessions: Sessions<S>
+  /** The memory store behind it. Set `isDown` to see how the app behaves without its store. */
   readonly store: FaultyStore
+  /** The clock of the server. Give `clock.now` to `createSession({ now })` as well. */
   readonly clock: TestClock
   /** The session routes that were called, oldest first: `POST /session/sync 200`. */
   readonly calls: readonly string[]

@@ -28,8 +28,11 @@ export function mockWorkerScript(session: string, msw: string): string {
   return `${session}\n${msw}`
 }
 
+/** What msw's `worker.start({ serviceWorker })` takes. */
 export interface MockedWorker {
+  /** The script's url, with the session's options in its query. */
   readonly url: string
+  /** What the browser's `register` is given. */
   readonly options: RegistrationOptions
 }
 

@@ -3,7 +3,9 @@
 import { SessionError } from '../protocol/errors.ts'
 import { type Store, maxValueBytes } from '../stores/store.ts'
 
+/** The part of a test runner that is used: vitest, jest and node:test have it. */
 export interface ContractRunner {
+  /** Declares one test, which fails when `run` rejects. */
   test(name: string, run: () => Promise<void>): void
 }
 
@@ -11,6 +13,7 @@ const minute = 60
 const first = bytesOf('first')
 const second = bytesOf('second')
 
+/** What is special about the store that is tested. */
 export interface ContractOptions {
   /** What the store takes, when that is less than a whole session may have. @default 1,000,000 */
   readonly maxBytes?: number

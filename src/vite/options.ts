@@ -4,6 +4,7 @@ import { isAbsolute, join } from 'node:path'
 import type { PluginOption } from 'vite'
 import { SessionError } from '../protocol/errors.ts'
 
+/** The options of `sessionMirror()`. All have defaults. */
 export interface SessionMirrorOptions {
   /** Your own worker, relative to Vite's root: it calls `installSessionWorker`. @default the ready-made worker */
   readonly worker?: string

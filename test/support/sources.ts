@@ -90,7 +90,9 @@ export function readSource(file: string): SourceFile {
   const { program, comments } = parseSync(file, text, { lang: 'ts' })
   const docs = comments.filter(({ type, value }) => type === 'Block' && value.startsWith('*'))
   const docBefore = (place: number): string | null => {
-    const doc = docs.findLast(({ end }) => end <= place && text.slice(end, place).trim() === '')
+    // A comment for the linter may stand between.
+    const between = (end: number): string => text.slice(end, place).replaceAll(/^\s*\/\/.*$/gm, '')
+    const doc = docs.findLast(({ end }) => end <= place && between(end).trim() === '')
     return doc === undefined ? null : doc.value.replaceAll(/^\s*\*+ ?/gm, '').trim()
   }
   const lineOf = (place: number): number => text.slice(0, place).split('\n').length

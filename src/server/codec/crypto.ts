@@ -4,6 +4,7 @@
 /** HMAC-SHA-256 of UTF-8 text under one key: 43 characters of base64url without padding. */
 export type Mac = (text: string) => string
 
+/** The cryptography that the server needs, all of it synchronous. Every method may be called at any time and keeps nothing. */
 export interface ServerCrypto {
   /** From the system's cryptographic generator. */
   randomBytes(length: number): Uint8Array

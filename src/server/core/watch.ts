@@ -32,6 +32,7 @@ export interface WatchedEvents {
   /** A cookie names a session that the store does not have, or has as something that this server did not write. */
   readonly lost: { readonly cause: 'missing' | 'corrupt' | 'outdated' | 'unknown-secret' }
 }
+/** The names of the events: the channel is called `session-mirror:` and the name. */
 export type WatchedName = keyof WatchedEvents
 
 /** The part of a channel of `node:diagnostics_channel` that is used. */

@@ -3,6 +3,7 @@ import { type BodyChunks, chunksOf, parsedBody, readBody } from './body.ts'
 
 /** A request as the server core reads it. Whoever has another kind of request gives this. */
 export interface CoreRequest {
+  /** The HTTP method in capitals: `GET`. */
   readonly method: string
   /** Path and query as they came: `/session?since=3`. */
   readonly url: string
@@ -22,13 +23,17 @@ export interface CoreRequest {
 
 /** The part of Node's `IncomingMessage` that is used, and what Express adds to it. */
 export interface NodeRequest extends AsyncIterable<Uint8Array> {
+  /** The HTTP method in capitals. Node sets it on every request of a server. */
   readonly method?: string | undefined
+  /** Path and query; Express takes the mount point off. */
   readonly url?: string | undefined
   /** The path before Express took the mount point off. */
   readonly originalUrl?: string
   /** What a body parser made of the body, when one ran before us. */
   readonly body?: unknown
+  /** Headers by lower-case name. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  /** The connection. It says whether the request came by TLS. */
   readonly socket: object
 }
 

@@ -7,6 +7,7 @@ import { createCoreSessions } from '../app/create-core-sessions.ts'
 import type { Sessions } from '../app/sessions.ts'
 import type { CoreOptions } from '../app/options.ts'
 
+/** The options of `createSessions`. `schema`, `secrets` and `store` are needed; all others have defaults. */
 export interface SessionsOptions<S extends SessionSchema> extends Omit<CoreOptions<S>, 'crypto'> {
   /** @default Node's */
   readonly crypto?: ServerCrypto

@@ -8,9 +8,15 @@ import type { SessionRecord } from '../codec/record.ts'
 import { type CoreRequest } from '../http/request.ts'
 import { type Access, definitionOf } from '../../protocol/schema.ts'
 
+/**
+ * How a cookie's session was found: `none` without a cookie of ours, `stale` for a cookie that must be
+ * refreshed first, or why the session is over.
+ */
 export type InspectedState = 'none' | 'live' | 'stale' | 'expired' | 'ended' | 'lost' | 'reuse'
 
+/** What `sessions.inspect` found out about a request's session. Times are seconds since 1970. */
 export interface Inspection {
+  /** What the cookie says. All but `state` are null without a cookie of ours. */
   readonly cookie: {
     readonly state: InspectedState
     /** The short name of the secret that signed it; null without a cookie, as are all of these. */
@@ -21,18 +27,31 @@ export interface Inspection {
     readonly expires: number | null
     readonly ageSeconds: number | null
   }
+  /**
+   * The key of the session's item in the store, for a look with the store's own tools; null when there is none.
+   */
   readonly storeKey: string | null
+  /** What the store has; null when there is no live session. */
   readonly record: InspectedRecord | null
 }
 
+/** The stored session, without its values. */
 export interface InspectedRecord {
+  /** The public name of this life of the session. */
   readonly epoch: string
+  /** Counts the commits. */
   readonly revision: number
+  /** Who is signed in; null for an anonymous session. */
   readonly owner: string | null
+  /** When the session began, in seconds since 1970. */
   readonly created: number
+  /** Its absolute end, in seconds since 1970. */
   readonly expires: number
+  /** Size of the stored item. */
   readonly bytes: number
+  /** Browsers that are remembered so that each batch of theirs is applied once. */
   readonly clients: number
+  /** The keys that are set, with the revision that last changed each and what a browser may do with it. */
   readonly keys: Readonly<Record<string, { readonly revision: number; readonly access: Access }>>
 }
 

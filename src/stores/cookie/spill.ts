@@ -13,6 +13,7 @@ import type {
 } from '../store.ts'
 import { decodeVersioned, encodeVersioned, endVersion } from '../versioned.ts'
 
+/** The options of `spillStore`. */
 export interface SpillStoreOptions {
   /**
    * Whether every request asks the large store if its session has ended: one trip, also for sessions in the cookie.

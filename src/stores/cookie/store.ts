@@ -16,6 +16,7 @@ import type {
 import { checkedCopy, closed } from '../wrapped-store.ts'
 import { decodeCarried, encodeCarried } from './carried-value.ts'
 
+/** The options of `cookieStore`. */
 export interface CookieStoreOptions {
   /** Bytes of a session, about 300 of them for what is known of it beside its keys. @default 2800, which is the most */
   readonly maxBytes?: number

@@ -12,6 +12,7 @@ import { type Holder, createHolder } from './holder.ts'
 import { type Locks, createLocks } from './locks.ts'
 import { type Sweeper, createSweeper } from './sweeper.ts'
 
+/** The options of `fileStore`. `directory` is needed. */
 export interface FileStoreOptions {
   /**
    * On a disk of this machine, for sessions alone, with a path of 79 bytes at most. It is made when it is missing,

@@ -20,6 +20,7 @@ export interface ServerOptions {
   readonly address: string
 }
 
+/** The options of `memcachedStore`. `servers` is needed. */
 export interface MemcachedStoreOptions {
   /**
    * `host:port`, `[::1]:11211` or the path of a Unix socket. Of several servers each has its share of the keys, which its
@@ -44,6 +45,7 @@ export interface MemcachedStoreOptions {
   readonly tls?: boolean | TlsOptions
   /** For a memcached with `-Y`, together with `password`. Without `tls` both cross the network as they are. */
   readonly username?: string
+  /** For a memcached with `-Y`, together with `username`. */
   readonly password?: string
   /** More operations at once on one server are unavailable; from 1 to 1,000,000. @default 2000 */
   readonly maxInFlight?: number

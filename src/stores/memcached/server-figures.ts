@@ -5,10 +5,13 @@ import { Handshake, type HandshakeOptions } from './handshake.ts'
 
 /** What a memcached says of itself. */
 export interface ServerFigures {
+  /** What the server calls its version: `1.6.18`. */
   readonly version: string
   /** Less than before: it was started anew. Not said by yrmcds. */
   readonly uptimeSeconds: number | undefined
+  /** Connections that are open now, those of other programs among them. */
   readonly connections: number
+  /** Items that it holds now. */
   readonly items: number
   /** What its items take, of `maxBytes`. */
   readonly bytes: number

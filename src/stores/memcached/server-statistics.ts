@@ -15,6 +15,7 @@ export type NodeState = 'up' | 'down' | 'held'
 export interface NodeEvent {
   /** The server's name, as the option `servers` has it. */
   readonly node: string
+  /** Whether operations go to it now. */
   readonly state: NodeState
   /** Tombstones that the server has not got yet. */
   readonly owed: number
@@ -30,7 +31,9 @@ export interface NodeStats extends NodeEvent {
   readonly inFlight: number
   /** Operations that have ended, failures included. */
   readonly operations: number
+  /** Reads that found a value. */
   readonly hits: number
+  /** Reads that found none. */
   readonly misses: number
   /** Operations that failed, by the code of their cause: `timeout`, `cut`, `resting`, `out-of-memory` … */
   readonly failures: Readonly<Partial<Record<MemcachedFailureCode, number>>>

@@ -15,6 +15,7 @@ export type { ServerFigures } from './server-figures.ts'
 export type { NodeEvent, NodeState, NodeStats } from './server-statistics.ts'
 export type { TlsOptions } from './socket.ts'
 
+/** A `Store` in Memcached that can say how its servers are. */
 export interface MemcachedStore extends Store {
   /**
    * What each server did for this process, and what it says of itself; for that each gets one more connection, for a

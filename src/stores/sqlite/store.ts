@@ -9,6 +9,7 @@ import { checkedStore } from '../wrapped-store.ts'
 import { checkPath } from './options.ts'
 import { SqliteFile, type SqliteRow } from './sqlite-file.ts'
 
+/** The options of `sqliteStore`. `path` is needed. */
 export interface SqliteStoreOptions {
   /**
    * The database file, on a disk of this machine: SQLite's log does not work over a network. Its directory must exist;

@@ -8,6 +8,7 @@ import { checkedStore } from '../wrapped-store.ts'
 import { type Envelope, decodeEnvelope, encodeEnvelope, textOf } from './envelope.ts'
 import { createTimedQueue } from './timed-queue.ts'
 
+/** The options of `unstorageStore`. */
 export interface UnstorageStoreOptions {
   /**
    * What the driver keeps through a restart of itself or its machine: nothing for certain, or what it stored.
@@ -31,6 +32,7 @@ export interface RawStorage {
   getItemRaw(key: string): Promise<unknown>
   /** @param options `ttl`: seconds after which a driver that knows lifetimes may remove the item */
   setItemRaw(key: string, value: string, options: { readonly ttl: number }): Promise<void>
+  /** Removes what is stored under the key, if anything is. */
   removeItem(key: string): Promise<void>
 }
 
