@@ -7,7 +7,8 @@ import { errorTable } from '../src/protocol/error-table.ts'
 import { headers, routesOf } from '../src/protocol/names.ts'
 import { timesOf } from '../src/server/core/assurance.ts'
 import { watchedNames } from '../src/server/core/watch.ts'
-import { root, short } from './support/sources.ts'
+import { root, short, src } from './support/sources.ts'
+import { membersByName } from './support/surface.ts'
 
 const documents = [
   ...['README.md', 'CHANGELOG.md', 'src/README.md'].map((name) => join(root, name)),
@@ -146,5 +147,69 @@ describe('docs/decisions.md', () => {
       return parts.some((part) => section.split(part).length !== 2)
     })
     expect(incomplete).toEqual([])
+  })
+})
+
+describe('the tables of options and members', () => {
+  const members = (
+    ...types: readonly (readonly [door: string, type: string])[]
+  ): ReadonlyMap<string, string> =>
+    new Map(types.flatMap(([door, type]) => [...membersByName(join(src, door), type)]))
+
+  /** The rows of all tables of a document with this head. */
+  const tableOf = (document: string, head: string): readonly (readonly string[])[] =>
+    read(document)
+      .split(`${head}\n`)
+      .slice(1)
+      .flatMap((rest) => rowsOf(rest.slice(0, rest.search(/\n(?!\|)/))))
+
+  test.each([
+    ['README.md', '| on the server | does |', members(['server.ts', 'ServerSession'])],
+    ['README.md', '| option of `createSessions` | does |', members(['server.ts', 'CoreOptions'])],
+    [
+      'README.md',
+      '| in the browser | does |',
+      members(['index.ts', 'Session'], ['index.ts', 'SessionOptions']),
+    ],
+    [
+      'docs/operations.md',
+      '| option | default | what it does | change it when |',
+      members(['server.ts', 'CoreOptions'], ['memcached.ts', 'MemcachedStoreOptions']),
+    ],
+    [
+      'docs/stores.md',
+      '| option | default | |',
+      members(
+        ['sqlite.ts', 'SqliteStoreOptions'],
+        ['file.ts', 'FileStoreOptions'],
+        ['unstorage.ts', 'UnstorageStoreOptions'],
+      ),
+    ],
+    ['docs/worker.md', '| option | |', members(['vite.ts', 'SessionMirrorOptions'])],
+  ] as const)('%s, "%s", names what exists', (document, head, known) => {
+    const rows = tableOf(document, head)
+    const named = rows.flatMap(([cell = '']) => wordsIn(cell).map((word) => /^\w+/.exec(word)?.[0] ?? word))
+    expect(rows.length).toBeGreaterThan(3)
+    expect(named.filter((name) => name !== 'createSession' && !known.has(name))).toEqual([])
+  })
+
+  test('docs/stores.md gives the defaults that the docstrings give', () => {
+    const rows = tableOf('docs/stores.md', '| option | default | |')
+    const types = ['sqlite.ts', 'file.ts', 'unstorage.ts'].map((door) => {
+      const name = `${door[0]?.toUpperCase()}${door.slice(1, -3)}StoreOptions`
+      return membersByName(join(src, door), name)
+    })
+    const known = new Set(
+      types.flatMap((type) =>
+        [...type].map(
+          ([name, doc]) => `${name} ${/@default (\S+)/.exec(doc)?.[1]?.replaceAll('_', '') ?? ''}`,
+        ),
+      ),
+    )
+    const exact = rows
+      .map(([option = '', value = '']) => [wordsIn(option)[0] ?? '', value.replaceAll('`', '')] as const)
+      .filter(([, value]) => /^['\d]/.test(value))
+    expect(exact.length).toBeGreaterThan(3)
+    expect(exact.map((pair) => pair.join(' ')).filter((pair) => !known.has(pair))).toEqual([])
   })
 })

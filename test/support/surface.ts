@@ -101,3 +101,21 @@ export function undocumented(door: string): readonly string[] {
   }
   return [...missing].toSorted()
 }
+
+/** The members of an exported type by name, those that it extends among them, each with its docstring. */
+export function membersByName(door: string, type: string): ReadonlyMap<string, string> {
+  const declaration = exportsOf(door).get(type)
+  return declaration === undefined ? new Map() : membersWithDocs(declaration)
+}
+
+function membersWithDocs(declaration: Declaration): ReadonlyMap<string, string> {
+  const source = readSource(declaration.file)
+  const inherited = typeNamesIn({ ...declaration.node, body: undefined, typeAnnotation: undefined })
+    .map((name) => resolve(declaration.file, name))
+    .filter((one) => one !== undefined)
+    .flatMap((one) => [...membersWithDocs(one)])
+  const own = membersOf(declaration).map(
+    (member) => [memberName(member), source.docBefore(member.start) ?? ''] as const,
+  )
+  return new Map([...inherited, ...own])
+}
