@@ -8,7 +8,7 @@ describe('assurance', () => {
     ['aal1', 2_592_000, 2_592_000],
     ['aal2', 1800, 43_200],
     ['aal3', 900, 43_200],
-  ] as const)('%s: idle for %i seconds, and %i in all', async (assurance, idle, absolute) => {
+  ] as const)('the level %s allows %i seconds idle, and %i in all', async (assurance, idle, absolute) => {
     const world = createWorld({ assurance })
     const [lazy, busy] = [world.browser(), world.browser()]
     await lazy.app((session) => session.signIn('ada'))
@@ -26,7 +26,7 @@ describe('assurance', () => {
     expect((await busy.post('refresh', { epoch: null, owner: null, since: 0 })).code).toBe('expired')
   })
 
-  test('may be shortened, not lengthened', () => {
+  test('the times of a level may be shortened, not lengthened', () => {
     expect(() => createWorld({ assurance: 'aal3', idleTimeoutSeconds: 600 })).not.toThrow()
     expect(() => createWorld({ assurance: 'aal3', idleTimeoutSeconds: 901 })).toThrow(code('invalid-option'))
     expect(() => createWorld({ assurance: 'aal2', absoluteTimeoutSeconds: 50_000 })).toThrow(
@@ -36,7 +36,7 @@ describe('assurance', () => {
     expect(() => createWorld({ assurance: 'toString' as never })).toThrow(code('invalid-option'))
   })
 
-  test('a short idle time refreshes in time', async () => {
+  test('a browser refreshes in time where the idle time is short', async () => {
     const world = createWorld({ assurance: 'aal3' })
     const browser = world.browser()
     expect((await browser.app((session) => session.signIn('ada')), await browser.get()).message.freshIn).toBe(
@@ -46,7 +46,7 @@ describe('assurance', () => {
 })
 
 describe('app', () => {
-  test('what one app signed, another with the same secrets does not take', async () => {
+  test('an app does not take what another one with the same secrets signed', async () => {
     const store = memoryStore()
     const [shop, blog] = ['shop', 'blog'].map((app) => createWorld({ app, store, clock: Date.now }))
     const browser = shop?.browser()
@@ -72,7 +72,7 @@ describe('a persistent cookie', () => {
     return { lines: [line, ...renewed.cookies, ...rotated.cookies], message: rotated.message }
   }
 
-  test('outlives the browser by default', async () => {
+  test('the cookie outlives the browser by default', async () => {
     const { lines, message } = await linesOf(createWorld())
     expect(lines).toHaveLength(3)
     for (const line of lines) expect(line).toContain('Max-Age=172800')
@@ -83,7 +83,7 @@ describe('a persistent cookie', () => {
     [createWorld(), false],
     [createWorld({ cookie: { persistent: false } }), undefined],
   ])(
-    'that was not wanted ends with the browser, also after renewal and rotation',
+    'a cookie that is not to persist ends with the browser, also after renewal and rotation',
     async (world, persistent) => {
       const { lines, message } = await linesOf(world, persistent)
       expect(lines).toHaveLength(3)
@@ -97,7 +97,7 @@ describe('a persistent cookie', () => {
     for (const line of lines) expect(line).toContain('Max-Age=')
   })
 
-  test('is cleared like any other', async () => {
+  test('a cookie that ends with the browser is cleared like any other', async () => {
     const browser = createWorld({ cookie: { persistent: false } }).browser()
     await browser.app((session) => session.signIn('ada'))
     expect((await browser.signOut()).cookies[0]).toContain('Max-Age=0')
@@ -120,7 +120,7 @@ describe('behind proxies', () => {
     return `${line.split('=')[0]}${line.includes('; Secure') ? ' secure' : ''}`
   }
 
-  test('the headers are not believed unless the app says how many proxies there are', async () => {
+  test('a proxy’s headers are not believed unless the app says how many proxies there are', async () => {
     const unknown = { 'x-forwarded-proto': 'http', 'x-forwarded-host': 'shop.example' }
     expect(await cookieName(undefined, unknown)).toBe('session')
     expect(await cookieName(0, unknown)).toBe('session')
@@ -129,13 +129,13 @@ describe('behind proxies', () => {
   })
 
   test.each(['x-forwarded-proto', 'x-forwarded-for', 'x-forwarded-host', 'forwarded'])(
-    'with a sign of a proxy that nobody told of (%s), a loopback host is no reason for a plain cookie',
+    'a sign of a proxy that nobody told of (%s) makes the cookie secure, also on a loopback host',
     async (name) => {
       expect(await cookieName(0, { [name]: 'https' })).toBe('__Host-Http-session secure')
     },
   )
 
-  test('of a list only what our own proxies wrote counts', async () => {
+  test('only what our own proxies wrote in a list counts', async () => {
     const lied = { 'x-forwarded-proto': 'https, http', 'x-forwarded-host': 'shop.example, localhost' }
     expect(await cookieName(1, lied)).toBe('session')
     expect(await cookieName(2, lied)).toBe('__Host-Http-session secure')
@@ -158,6 +158,29 @@ describe('behind proxies', () => {
 })
 
 describe('refused at the start', () => {
+  test.each([
+    { idleTimeoutSeconds: 0 },
+    { freshSeconds: -1 },
+    { rotateSeconds: 1.5 },
+    { freshSeconds: 100, idleTimeoutSeconds: 50 },
+    { idleTimeoutSeconds: 100, absoluteTimeoutSeconds: 99, freshSeconds: 1 },
+    { base: 'session' },
+    { base: '/session/' },
+    { base: '/' },
+    { allowedOrigins: ['https://a.example/'] },
+    { allowedOrigins: ['*'] },
+    { onLost: 'ignore' as never },
+    { cookie: { sameSite: 'None', secure: false } as const },
+    { cookie: { partitioned: true, secure: 'auto' } as const },
+    { cookie: { sameSite: 'lax' as never } },
+    { cookie: { name: '__Host-x' } },
+    { cookie: { name: 'a;b' } },
+    { store: {} as never },
+    { schema: {} as never },
+  ])('%j is an option that createSessions refuses', (options) => {
+    expect(() => createWorld(options)).toThrow(code('invalid-option') as Error)
+  })
+
   test.each([
     ['a trustProxy that is no count', { trustProxy: true as never }],
     ['a negative trustProxy', { trustProxy: -1 }],

@@ -3,7 +3,7 @@ import { memoryStore } from '../../../src/memory.ts'
 import { code, createWorld, watchStore } from '../harness.ts'
 
 describe('the session that an app holds', () => {
-  test('reads defaults, its own changes, and after saving what is stored', async () => {
+  test('a session reads defaults, its own changes, and after saving what is stored', async () => {
     const browser = createWorld().browser()
     await browser.app((session) => {
       expect(session.get('theme')).toBe('light')
@@ -34,7 +34,7 @@ describe('the session that an app holds', () => {
     })
   })
 
-  test('refuses at the call what could never be stored', async () => {
+  test('a session refuses at the call what could never be stored', async () => {
     await createWorld()
       .browser()
       .app((session) => {
@@ -54,7 +54,7 @@ describe('the session that an app holds', () => {
       })
   })
 
-  test('gives values that cannot be changed behind its back', async () => {
+  test('a session gives values that cannot be changed behind its back', async () => {
     const browser = createWorld().browser()
     await browser.app((session) => session.set('cart', ['tea']))
     await browser.app((session) => {
@@ -67,7 +67,7 @@ describe('the session that an app holds', () => {
     })
   })
 
-  test('stores nothing for a session that stays empty, and nothing when nothing changed', async () => {
+  test('a session that stays empty, or is not changed, is not stored', async () => {
     const store = watchStore(memoryStore())
     const browser = createWorld({ store }).browser()
     await browser.app((session) => {
@@ -82,7 +82,7 @@ describe('the session that an app holds', () => {
     expect(store.calls).toEqual(['read', 'read'])
   })
 
-  test('costs one trip to read, and one more to write', async () => {
+  test('a session costs one trip to read, and one more to write', async () => {
     const store = watchStore(memoryStore())
     const browser = createWorld({ store }).browser()
     await browser.app((session) => session.set('theme', 'a'))
@@ -93,14 +93,14 @@ describe('the session that an app holds', () => {
     expect(store.calls.splice(0)).toEqual(['read', 'replace'])
   })
 
-  test('whose last key was deleted stays', async () => {
+  test('a session whose last key was deleted stays', async () => {
     const browser = createWorld().browser()
     await browser.app((session) => session.set('theme', 'dark'))
     await browser.app((session) => session.delete('theme'))
     expect((await browser.get()).message).toMatchObject({ revision: 2, keys: {} })
   })
 
-  test('reverts to what was loaded', async () => {
+  test('a session reverts to what was loaded', async () => {
     const browser = createWorld().browser()
     await browser.app((session) => {
       session.set('theme', 'dark')
@@ -111,7 +111,7 @@ describe('the session that an app holds', () => {
     expect(browser.cookie).toBe('')
   })
 
-  test('that grows too large in all is not saved, and what was there stays', async () => {
+  test('a session that grows too large in all is not saved, and what was there stays', async () => {
     const browser = createWorld().browser()
     await browser.app((session) => session.set('secret', 'x'.repeat(200_000)))
     await expect(browser.app((session) => session.set('theme', 'y'.repeat(100_000)))).rejects.toEqual(
@@ -122,7 +122,7 @@ describe('the session that an app holds', () => {
 })
 
 describe('signing in', () => {
-  test('gives a new id and a new epoch, and the old cookie is dead at once', async () => {
+  test('a sign-in gives a new id and a new epoch, and the old cookie is dead at once', async () => {
     const world = createWorld()
     const browser = world.browser()
     await browser.app((session) => session.set('theme', 'dark'))
@@ -136,7 +136,7 @@ describe('signing in', () => {
     await before.app((session) => expect([session.owner, session.missing]).toEqual([null, 'ended']))
   })
 
-  test('does not let who planted a cookie in on the session', async () => {
+  test('a sign-in does not let in somebody who planted the cookie before', async () => {
     const world = createWorld()
     const attacker = world.browser()
     await attacker.app((session) => session.set('theme', 'planted'))
@@ -147,7 +147,7 @@ describe('signing in', () => {
     expect((await victim.get()).message).toMatchObject({ owner: 'victim', keys: {} })
   })
 
-  test('carries only what it is told to, and what the same request sets', async () => {
+  test('a sign-in carries only what it is told to, and what the same request sets', async () => {
     const browser = createWorld().browser()
     await browser.app((session) => {
       session.set('cart', ['tea'])
@@ -166,7 +166,7 @@ describe('signing in', () => {
     })
   })
 
-  test('again as the same owner keeps everything, and batches stay applied once', async () => {
+  test('a sign-in as the same owner keeps everything, and batches stay applied once', async () => {
     const browser = createWorld().browser()
     await browser.app((session) => session.signIn('alice'))
     const { epoch } = (await browser.get()).message
@@ -179,7 +179,7 @@ describe('signing in', () => {
     expect((await browser.get()).message.keys['visits']?.[1]).toBe(1)
   })
 
-  test('works when the session before it has ended meanwhile', async () => {
+  test('a sign-in works when the session before it has ended meanwhile', async () => {
     const browser = createWorld().browser()
     await browser.app((session) => session.signIn('alice'))
     const tab = browser.copy()
@@ -192,7 +192,7 @@ describe('signing in', () => {
 })
 
 describe('signing out', () => {
-  test('ends the session for every copy of its cookie, and clears the cookie in that answer alone', async () => {
+  test('a sign-out ends the session for every copy of its cookie, and clears the cookie in that answer alone', async () => {
     const browser = createWorld().browser()
     await browser.app((session) => session.signIn('alice'))
     const copy = browser.copy()
@@ -207,7 +207,7 @@ describe('signing out', () => {
     expect(await copy.signOut()).toMatchObject({ status: 200 })
   })
 
-  test('of another epoch than the cookie’s ends and clears nothing', async () => {
+  test('a sign-out of another epoch than the cookie’s ends and clears nothing', async () => {
     const browser = createWorld().browser()
     await browser.app((session) => session.signIn('alice'))
     for (const epoch of ['AAAAAAAAAAAAAAAA', 'acknowledge']) {
@@ -221,7 +221,7 @@ describe('signing out', () => {
     expect((await browser.signOut({ 'session-epoch': message.epoch ?? '' })).status).toBe(200)
   })
 
-  test('by the app’s own route does the same', async () => {
+  test('a sign-out by the app’s own route does the same', async () => {
     const browser = createWorld().browser()
     await browser.app((session) => session.signIn('alice'))
     const copy = browser.copy()
@@ -234,7 +234,7 @@ describe('signing out', () => {
   })
 
   test.each(['set', 'update', 'increment', 'signIn with the old keys', 'sync', 'refresh'])(
-    'while a slow request is about to %s stays signed out, 100 times',
+    'a session that is signed out while a slow request is about to %s stays signed out, 100 times',
     async (what) => {
       const world = createWorld()
       for (let count = 0; count < 100; count++) {
@@ -270,20 +270,5 @@ describe('signing out', () => {
     world.sleep(5)
     await session.save()
     expect(world.sessions.answer(session, new Response()).headers.getSetCookie()).toEqual([])
-  })
-})
-
-describe('the epoch that a page believes in', () => {
-  test('is compared with the session’s before the app sees the request', async () => {
-    const browser = createWorld().browser()
-    await browser.app((session) => session.signIn('alice'))
-    const { epoch } = (await browser.get()).message
-    await browser.app(() => undefined, { 'session-epoch': epoch ?? '' })
-    await browser.app((session) => session.signIn('bob'))
-    await expect(browser.app(() => undefined, { 'session-epoch': epoch ?? '' })).rejects.toEqual(
-      code('epoch-mismatch'),
-    )
-    await browser.signOut()
-    await browser.app((session) => expect(session.owner).toBe(null), { 'session-epoch': epoch ?? '' })
   })
 })

@@ -45,7 +45,7 @@ describe('the cookie of an answer', () => {
     ['a live session was signed in to or regenerated', live, another, {}, 'set'],
     ['a live session was ended by this request', live, undefined, { isEnded: true }, 'clear'],
     ['a live session was ended and another one began', live, another, { isEnded: true }, 'set'],
-  ])('is decided where %s', (_what, before, after, plan, expected) => {
+  ])('the cookie is decided where %s', (_what, before, after, plan, expected) => {
     expect(cookieFate(before, after, plan)).toBe(expected)
   })
 
@@ -55,7 +55,7 @@ describe('the cookie of an answer', () => {
     ['a renewal', live, same, { isRenewed: true }, 'keep'],
     ['an end', live, undefined, { isEnded: true }, 'keep'],
   ])(
-    'promises nothing of %s once a later change could not be stored',
+    'the cookie promises nothing of %s once a later change could not be stored',
     (_what, before, after, plan, expected) => {
       expect(cookieFate(before, after, { ...plan, hasFailed: true })).toBe(expected)
     },
@@ -66,7 +66,7 @@ describe('the cookie of an answer', () => {
     ['a session that began', none, another, {}, 'set'],
     ['a session that was stored before a later change failed', live, same, { hasFailed: true }, 'set'],
     ['an ended session', live, undefined, { isEnded: true }, 'clear'],
-  ])('carries %s when sessions are kept in it', (_what, before, after, plan, expected) => {
+  ])('the cookie is decided for %s when sessions are kept in it', (_what, before, after, plan, expected) => {
     expect(cookieFate(before, after, { ...plan, isCarriedChanged: true })).toBe(expected)
   })
 })

@@ -44,14 +44,14 @@ describe('a page of an allowed origin', () => {
     ['/api/theme', 200],
     ['/api/fails', 500],
     ['/nothing', 404],
-  ])('may read %s, %i', async (path, status) => {
+  ])('a page of an allowed origin may read %s, %i', async (path, status) => {
     const response = await (await open())(path, { headers: { origin: friend } })
     expect(response.status).toBe(status)
     expect(cors(response)).toEqual(readable)
     expect(response.headers.get('vary')).toMatch(/\bOrigin\b/)
   })
 
-  test('may send what its preflight asked for, on session routes and the app’s', async () => {
+  test('a page of an allowed origin may send what its preflight asked for, on session routes and the app’s', async () => {
     const ask = await open()
     for (const path of ['/session/sync', '/api/theme']) {
       const headers = {
@@ -71,7 +71,7 @@ describe('a page of an allowed origin', () => {
     }
   })
 
-  test('may change the session, whatever its Sec-Fetch-Site', async () => {
+  test('a page of an allowed origin may change the session, whatever its Sec-Fetch-Site', async () => {
     const ask = await open()
     for (const site of ['same-site', 'cross-site']) {
       const headers = { origin: friend, 'sec-fetch-site': site }
@@ -81,7 +81,7 @@ describe('a page of an allowed origin', () => {
     }
   })
 
-  test('may read why it was refused', async () => {
+  test('a page of an allowed origin may read why it was refused', async () => {
     const { sessions } = createWorld({ allowedOrigins: [friend] })
     const route = sessions.route(() => new Response('ok'))
     const request = new Request('https://api.example.com/session/sync', {
@@ -96,7 +96,7 @@ describe('a page of an allowed origin', () => {
 
 describe('a page of any other origin', () => {
   test.each([stranger, 'null', 'http://app.example.com', 'https://APP.example.com', '*'])(
-    '%s may read nothing',
+    'a page of %s may read nothing',
     async (origin) => {
       const ask = await open()
       for (const path of ['/session', '/api/theme', '/api/fails', '/nothing']) {
@@ -108,7 +108,7 @@ describe('a page of any other origin', () => {
     },
   )
 
-  test('gets no preflight, on no route', async () => {
+  test('a page of any other origin gets no preflight, on no route', async () => {
     const ask = await open()
     for (const path of ['/session/sync', '/session', '/api/theme']) {
       const headers = { origin: stranger, 'access-control-request-method': 'POST' }
@@ -116,7 +116,7 @@ describe('a page of any other origin', () => {
     }
   })
 
-  test('changes nothing', async () => {
+  test('a page of any other origin changes nothing', async () => {
     const ask = await open()
     const headers = { origin: stranger, 'sec-fetch-site': 'cross-site' }
     const response = await ask('/api/theme', { method: 'POST', headers })
@@ -125,7 +125,7 @@ describe('a page of any other origin', () => {
   })
 })
 
-test('without allowed origins there is not one of these headers anywhere', async () => {
+test('no answer has a header of CORS when there are no allowed origins', async () => {
   const ask = await open([])
   for (const path of ['/session', '/session/nothing', '/api/theme', '/api/fails']) {
     for (const method of ['GET', 'OPTIONS', 'POST', 'DELETE']) {

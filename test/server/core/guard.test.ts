@@ -51,13 +51,13 @@ describe('a request that changes something', () => {
     expect(await status(headers)).toBe(expected)
   })
 
-  test('without either header is taken only where the app allows it', async () => {
+  test('a request without either header is taken only where the app allows it', async () => {
     expect(await status({}, { allowNonBrowser: true })).toBe(200)
     expect(await status({ origin: 'https://evil.example' }, { allowNonBrowser: true })).toBe(403)
     expect(await status({ 'sec-fetch-site': 'cross-site' }, { allowNonBrowser: true })).toBe(403)
   })
 
-  test('of a page on plain http is not own where the cookie is secure', async () => {
+  test('a page on plain http is not our own where the cookie is secure', async () => {
     const browser = createWorld().browser()
     const send = (origin: string) =>
       browser.send('/session/sync', {
@@ -85,7 +85,7 @@ describe('a request that changes something', () => {
   })
 
   test.each(['/session/sync', '/session/refresh'])(
-    'by a form of another site on %s does nothing',
+    'a form of another site on %s does nothing',
     async (url) => {
       const browser = createWorld().browser()
       await browser.app((session) => session.signIn('alice'))
@@ -142,7 +142,7 @@ describe('changes of the app’s own routes', () => {
     )
   }
 
-  test('are refused when another site made the browser send them, also where nobody thought of it', async () => {
+  test('a change by an app’s own route is refused when another site made the browser send it, also where nobody thought of it', async () => {
     expect(await change(createWorld(), post({ 'sec-fetch-site': 'cross-site' }))).toBe('cross-site')
     expect(await change(createWorld(), post({ origin: 'https://evil.example' }))).toBe('cross-site')
     expect(await change(createWorld(), post({}))).toBe('cross-site')
@@ -150,7 +150,7 @@ describe('changes of the app’s own routes', () => {
     expect(await change(createWorld(), { method: 'GET', headers: {} })).toBe(1)
   })
 
-  test('leave reading alone: a form of another site still gets its answer', async () => {
+  test('a form of another site still gets its answer from a route that only reads', async () => {
     const world = createWorld()
     const session = await world.sessions.load(
       world.browser().request('/app', post({ 'sec-fetch-site': 'cross-site' })),
@@ -159,7 +159,7 @@ describe('changes of the app’s own routes', () => {
     expect((await session.save()).changed).toEqual([])
   })
 
-  test('of clients that are no browsers, where the app wants them; and unguarded, where it insists', async () => {
+  test('changes of clients that are no browsers are taken where the app wants them, and unguarded where it insists', async () => {
     expect(await change(createWorld({ allowNonBrowser: true }), post({}))).toBe(1)
     const unguarded = createWorld({ guardChanges: false })
     expect(await change(unguarded, post({ 'sec-fetch-site': 'cross-site' }))).toBe(1)

@@ -97,20 +97,20 @@ const counts = (grown: Record<string, number>): Record<string, number> =>
 const nothing = { epoch: null, owner: null, since: 0 }
 
 describe('the example', () => {
-  test('has at most thirty lines, and listens to every channel there is', () => {
+  test('the example has at most thirty lines, and listens to every channel there is', () => {
     expect(code.trimEnd().split('\n').length).toBeLessThanOrEqual(30)
     const [, table = ''] = /const labels = \{([^}]*)\}/.exec(code) ?? []
     const listed = [...table.matchAll(/(\w+): '/g)].map(([, channel]) => channel)
     expect(listed.toSorted()).toEqual(watchedNames.toSorted())
   })
 
-  test('starts what has no label at nothing, so that the first of it is an increase', () => {
+  test('a metric without a label starts at nothing, so that the first of it is an increase', () => {
     const samples = parse(example.metrics())
     expect(samples.get('session_mirror_reuse_total')).toBe(0)
     expect(samples.get('session_mirror_commit_total')).toBe(0)
   })
 
-  test('counts each request by how its session was found, with its seconds', async () => {
+  test('the example counts each request by how its session was found, with its seconds', async () => {
     const world = createWorld()
     const browser = world.browser()
     let told = 0
@@ -138,7 +138,7 @@ describe('the example', () => {
     expect(grown['session_mirror_load_seconds_sum{state="live"}']).toBeCloseTo(told / 1000, 9)
   })
 
-  test('counts commits, rotations, and the reuse of a copied cookie', async () => {
+  test('the example counts commits, rotations, and the reuse of a copied cookie', async () => {
     const world = createWorld()
     const browser = world.browser()
     await browser.app((session) => session.signIn('ada'))
@@ -161,7 +161,7 @@ describe('the example', () => {
     })
   })
 
-  test('counts what was refused, ended, lost, and not answered', async () => {
+  test('the example counts what was refused, ended, lost, and not answered', async () => {
     const store = watchStore(memoryStore())
     const world = createWorld({ store, clock: Date.now })
     const restarted = createWorld({ store: memoryStore(), clock: Date.now })
@@ -187,7 +187,7 @@ describe('the example', () => {
     })
   })
 
-  test('counts tries that another process was quicker than', async () => {
+  test('the example counts tries that another process was quicker than', async () => {
     const store = memoryStore()
     const [one, two] = [createWorld({ store, clock: Date.now }), createWorld({ store, clock: Date.now })]
     const browser = one.browser()
@@ -203,7 +203,7 @@ describe('the example', () => {
     })
   })
 
-  test('tells nothing secret, and has no label for each user or session', async () => {
+  test('the example tells nothing secret, and has no label for each user or session', async () => {
     const world = createWorld()
     const browser = world.browser()
     await browser.app((session) => {
@@ -227,7 +227,7 @@ describe('the example', () => {
     expect(text).toMatch(/^(?:# TYPE .*\n|[a-z_]+(?:\{[a-z]+="[a-z-]+"\})? \S+\n)*$/)
   })
 
-  test('serves the text on loopback alone', async () => {
+  test('the example serves the text on loopback alone', async () => {
     const server = example.serveMetrics(0)
     await once(server, 'listening')
     const { address, port } = server.address() as AddressInfo

@@ -49,7 +49,7 @@ const withParcel = (browser: Browser, change: (parcel: string) => string): Brows
 const parcelOf = (browser: Browser): string => browser.cookie.split('~')[1] ?? ''
 
 describe('a session in the cookie', () => {
-  test('is there with the next request, and nowhere else', async () => {
+  test('a session in the cookie is there with the next request, and nowhere else', async () => {
     const { browser } = inCookie()
     const mine = browser()
     await signIn(mine)
@@ -62,7 +62,7 @@ describe('a session in the cookie', () => {
     })
   })
 
-  test('fits into what browsers keep when it is as large as it may be', async () => {
+  test('the largest cookie fits into what browsers keep', async () => {
     const { browser } = inCookie()
     const mine = browser()
     let most = 0
@@ -79,7 +79,7 @@ describe('a session in the cookie', () => {
     expect((await mine.app((session) => session.get('secret')))?.length).toBe(most)
   })
 
-  test("is lost, and nobody else's, when a character of it is another one", async () => {
+  test("a cookie with another character is a lost session, and nobody else's", async () => {
     const { browser } = inCookie()
     const mine = browser()
     await signIn(mine)
@@ -99,7 +99,7 @@ describe('a session in the cookie', () => {
       expect(await nameIn(withParcel(mine, () => parcel))).toBeUndefined()
   })
 
-  test('is of no use to another session', async () => {
+  test('what one cookie carries is of no use to another session', async () => {
     const { browser } = inCookie()
     const [mine, theirs] = [browser(), browser()]
     await signIn(mine, 'ada')
@@ -107,7 +107,7 @@ describe('a session in the cookie', () => {
     await expect(nameIn(withParcel(theirs, () => parcelOf(mine)))).rejects.toEqual(code('lost'))
   })
 
-  test('is not set again by requests that change nothing', async () => {
+  test('the cookie is not set again by requests that change nothing', async () => {
     const { browser } = inCookie()
     const mine = browser()
     await signIn(mine)
@@ -118,7 +118,7 @@ describe('a session in the cookie', () => {
     expect(mine.cookie).toBe(before)
   })
 
-  test('lives as long as it is used, and no longer', async () => {
+  test('a session in the cookie lives as long as it is used, and no longer', async () => {
     const { browser, sleep } = inCookie()
     const mine = browser()
     await signIn(mine)
@@ -135,7 +135,7 @@ describe('a session in the cookie', () => {
     expect((await copy.get()).code).toBe('expired')
   })
 
-  test('goes on under a new secret, and ends with the old one', async () => {
+  test('a session in the cookie goes on under a new secret, and ends with the old one', async () => {
     const { open, sleep } = inCookie()
     const [old, fresh] = ['an old secret that is long enough 1', 'a new secret that is long enough 2']
     const mine = createBrowser(open([old]))
@@ -150,7 +150,7 @@ describe('a session in the cookie', () => {
     expect(await nameIn(createBrowser(after, left.cookie))).toBeUndefined()
   })
 
-  test('takes a batch once, and remembers what it answered to two browsers', async () => {
+  test('a session in the cookie takes a batch once, and remembers what it answered to two browsers', async () => {
     const { browser } = inCookie()
     const mine = browser()
     const visit = { kind: 'increment', key: 'visits', by: 1 } as const
@@ -177,7 +177,7 @@ describe('a session in the cookie', () => {
     expect((await mine.get()).message.keys['visits']?.[1]).toBe(1)
   })
 
-  test('of two requests at once the later answer counts, and the mirror is told all of it', async () => {
+  test('the later answer of two requests at once counts, and the mirror is told all of it', async () => {
     const { browser, sleep } = inCookie()
     const mine = browser()
     await signIn(mine)
@@ -192,7 +192,7 @@ describe('a session in the cookie', () => {
     expect(message.revision).toBeGreaterThan(known.revision)
   })
 
-  test('of sessions in cookies no owner has a list, and nothing pretends so', async () => {
+  test('no owner has a list of sessions in cookies, and nothing pretends so', async () => {
     const { browser, sessions } = inCookie()
     const mine = browser()
     await signIn(mine)
@@ -220,7 +220,7 @@ describe('a session in the cookie', () => {
     expect(await sessions.inspect(copy.request('/'))).toMatchObject({ cookie: { state: 'live' } })
   })
 
-  test('has no event stream: nobody but the browser could tell what is new', async () => {
+  test('a session in the cookie has no event stream: nobody but the browser could tell what is new', async () => {
     const { browser } = inCookie()
     const mine = browser()
     await signIn(mine)
@@ -231,7 +231,7 @@ describe('a session in the cookie', () => {
 })
 
 describe('a store that promises less', () => {
-  test('is warned of at the start, with what is lost', async () => {
+  test('a store that promises less is warned of at the start, with what is lost', async () => {
     const told = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
     await told() // Of the tests before.
     const warned: Error[] = []
@@ -249,7 +249,7 @@ describe('a store that promises less', () => {
 })
 
 describe('a session that spills over', () => {
-  test('asks the large store for the end alone while it is small', async () => {
+  test('a small session asks the large store for its end alone', async () => {
     const { browser, large } = spilling()
     const mine = browser()
     await mine.app((session) => session.set('theme', 'dark'))
@@ -258,7 +258,7 @@ describe('a session that spills over', () => {
     expect(large.calls).toEqual(['read'])
   })
 
-  test('asks nothing at all without tombstones', async () => {
+  test('a small session asks the large store nothing without tombstones', async () => {
     const { browser, large } = spilling(false)
     const mine = browser()
     await mine.app((session) => session.set('theme', 'dark'))
@@ -267,7 +267,7 @@ describe('a session that spills over', () => {
     expect(large.calls).toEqual([])
   })
 
-  test('moves to the large store when it grows, and back when it shrinks', async () => {
+  test('a session moves to the large store when it grows, and back when it shrinks', async () => {
     const { browser } = spilling()
     const mine = browser()
     await signIn(mine)
@@ -349,7 +349,7 @@ describe('a session that spills over', () => {
     expect((await two.get()).code).toBe('ended')
   })
 
-  test('without tombstones they end with their next renewed cookie', async () => {
+  test('sessions of an owner end with their next renewed cookie where there are no tombstones', async () => {
     const { browser, sessions, sleep } = spilling(false)
     const one = browser()
     await signIn(one)

@@ -20,7 +20,7 @@ const signOut = (browser: Browser, query: string) =>
   browser.send(`/session?${query}`, { method: 'DELETE', headers: own })
 
 describe('the list', () => {
-  test('shows every live session of the owner with its times and label, the last used one first', async () => {
+  test('the list shows every live session of the owner with its times and label, the last used one first', async () => {
     const world = createWorld()
     const laptop = await signedIn(world, 'ada', 'Firefox on Linux')
     world.sleep(1000)
@@ -39,7 +39,7 @@ describe('the list', () => {
     })
   })
 
-  test('holds nothing of which a cookie could be made', async () => {
+  test('the list holds nothing of which a cookie could be made', async () => {
     const world = createWorld()
     const browser = await signedIn(world)
     const text = JSON.stringify(await world.sessions.list('ada'))
@@ -47,7 +47,7 @@ describe('the list', () => {
     expect(text).not.toContain(sid)
   })
 
-  test('leaves out sessions that were signed out, replaced, expired or evicted', async () => {
+  test('the list leaves out sessions that were signed out, replaced, expired or evicted', async () => {
     const world = createWorld()
     const [gone, again, late] = [await signedIn(world), await signedIn(world), await signedIn(world)]
     await gone.signOut()
@@ -59,11 +59,11 @@ describe('the list', () => {
     expect((await late.get()).code).toBe('expired')
   })
 
-  test('is empty for nobody', async () => {
+  test('the list of an unknown owner is empty', async () => {
     expect(await createWorld().sessions.list('nobody')).toEqual([])
   })
 
-  test('reading it does not lengthen any session', async () => {
+  test('reading the list does not lengthen any session', async () => {
     const world = createWorld()
     const browser = await signedIn(world)
     world.sleep(50_000)
@@ -72,7 +72,7 @@ describe('the list', () => {
     expect(await whoIs(browser)).toBe('expired')
   })
 
-  test('follows a session through rotations, also after the pointers to it are gone', async () => {
+  test('the list follows a session through rotations, also after the pointers to it are gone', async () => {
     const world = createWorld()
     const browser = await signedIn(world)
     for (let hour = 0; hour < 80; hour++) {
@@ -84,7 +84,7 @@ describe('the list', () => {
     expect(await whoIs(browser)).toBe('ended')
   })
 
-  test('keeps all of fifty sign-ins at once, at two servers', async () => {
+  test('the list keeps all of fifty sign-ins at once, at two servers', async () => {
     const store = memoryStore()
     const worlds = [createWorld({ store, clock: Date.now }), createWorld({ store, clock: Date.now })]
     const [first] = worlds
@@ -94,7 +94,7 @@ describe('the list', () => {
     expect(await first?.sessions.list('ada')).toHaveLength(50)
   })
 
-  test('takes a hundred sessions; one more ends the one that was longest unused', async () => {
+  test('the list takes a hundred sessions; one more ends the one that was longest unused', async () => {
     const world = createWorld()
     const oldest = await signedIn(world)
     world.sleep(10)
@@ -107,7 +107,7 @@ describe('the list', () => {
 })
 
 describe('ending', () => {
-  test('one ends that one', async () => {
+  test('revoke ends the one session that it names', async () => {
     const world = createWorld()
     const [kept, lost] = [await signedIn(world), await signedIn(world)]
     const id = (await lost.app((session) => session.epoch)) ?? ''
@@ -116,7 +116,7 @@ describe('ending', () => {
     expect(await world.sessions.revoke('ada', id)).toBe(false)
   })
 
-  test('one of somebody else’s is not possible', async () => {
+  test('revoke does not end a session of somebody else', async () => {
     const world = createWorld()
     const grace = await signedIn(world, 'grace')
     const id = (await grace.app((session) => session.epoch)) ?? ''
@@ -124,7 +124,7 @@ describe('ending', () => {
     expect(await whoIs(grace)).toBe('grace')
   })
 
-  test('all by ?everywhere=1 ends five sessions with one request, and no other owner’s', async () => {
+  test('?everywhere=1 ends all five sessions of an owner with one request, and no other owner’s', async () => {
     const world = createWorld()
     const jars = await Promise.all(Array.from({ length: 5 }, () => signedIn(world)))
     const grace = await signedIn(world, 'grace')
@@ -136,7 +136,7 @@ describe('ending', () => {
     expect(await whoIs(grace)).toBe('grace')
   })
 
-  test('everywhere, sent again because its answer was lost, is confirmed again', async () => {
+  test('?everywhere=1 that is sent again because its answer was lost is confirmed again', async () => {
     const world = createWorld()
     const browser = await signedIn(world)
     const again = browser.copy()
@@ -144,7 +144,7 @@ describe('ending', () => {
     expect((await signOut(again, 'everywhere=1')).status).toBe(200)
   })
 
-  test('everywhere is not confirmed when it is not known whose sessions they are', async () => {
+  test('?everywhere=1 is not confirmed when it is not known whose sessions they are', async () => {
     const world = createWorld()
     const browser = await signedIn(world)
     const again = browser.copy()
@@ -152,7 +152,7 @@ describe('ending', () => {
     expect((await signOut(again, 'everywhere=1')).code).toBe('ended')
   })
 
-  test('the others by ?others=1 keeps this one signed in, and its cookie', async () => {
+  test('?others=1 ends the others, and keeps this session and its cookie', async () => {
     const world = createWorld()
     const [here, there] = [await signedIn(world), await signedIn(world)]
     const answer = await signOut(here, 'others=1')
@@ -163,7 +163,7 @@ describe('ending', () => {
   })
 
   test.each(['everywhere=true', 'everywhere', 'others=1&everywhere=1', 'all=1'])(
-    'with ?%s is malformed, and ends nothing',
+    'a sign-out with ?%s is malformed, and ends nothing',
     async (query) => {
       const world = createWorld()
       const browser = await signedIn(world)
@@ -172,7 +172,7 @@ describe('ending', () => {
     },
   )
 
-  test('from the server’s code: destroy({ everywhere: true }) and revokeAll', async () => {
+  test('destroy({ everywhere: true }) and revokeAll end sessions from the server’s code', async () => {
     const world = createWorld()
     const [a, b, c] = [await signedIn(world), await signedIn(world), await signedIn(world)]
     const id = (await a.app((session) => session.epoch)) ?? ''
@@ -227,7 +227,7 @@ describe('a store that forgets or fails', () => {
     }
   }
 
-  test('when the list is gone, a session enters itself again with its next cookie', async () => {
+  test('a session enters itself again with its next cookie when the list is gone', async () => {
     const keys = new Set<string>()
     let ms = 1_800_000_000_000
     const clock = (): number => ms
@@ -242,7 +242,7 @@ describe('a store that forgets or fails', () => {
     expect(await world.sessions.list('ada')).toHaveLength(1)
   })
 
-  test('one that everywhere could not find ends when it wants its next cookie', async () => {
+  test('a session that everywhere could not find ends when it wants its next cookie', async () => {
     const keys = new Set<string>()
     let ms = 1_800_000_000_000
     const clock = (): number => ms

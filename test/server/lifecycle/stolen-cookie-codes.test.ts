@@ -78,14 +78,14 @@ describe('a session that ends with "reuse" while a request holds it', () => {
     ['increment', (session) => session.increment('visits')],
     ['regenerate', (session) => session.regenerate()],
   ]
-  test.for(wishes)('gives "reuse" to the save after %s', async ([, wish], { theft }) => {
+  test.for(wishes)('a save after %s is refused with "reuse"', async ([, wish], { theft }) => {
     const session = await theft.world.sessions.load(theft.victim.request('/app'))
     wish(session)
     await theft.strike()
     await expect(session.save()).rejects.toEqual(code('reuse'))
   })
 
-  test('does not stop a sign-in, which begins a session of its own', async ({ theft }) => {
+  test('a sign-in goes on, and begins a session of its own', async ({ theft }) => {
     const { world, victim } = theft
     const session = await world.sessions.load(victim.request('/app'))
     session.signIn('alice')
@@ -94,21 +94,19 @@ describe('a session that ends with "reuse" while a request holds it', () => {
     expect(world.sessions.answer(session, new Response()).headers.getSetCookie()).toHaveLength(1)
   })
 
-  test('gives "reuse" to a refresh that was about to rotate the id', async ({ theft }) => {
+  test('a refresh that was about to rotate the id is refused with "reuse"', async ({ theft }) => {
     theft.strikeBefore('read', 2)
     expect(await theft.victim.post('refresh', nothing)).toMatchObject({ status: 401, code: 'reuse' })
   })
 
-  test('gives "reuse" to a batch that was about to be committed', async ({ theft }) => {
+  test('a batch that was about to be committed is refused with "reuse"', async ({ theft }) => {
     theft.strikeBefore('replace', 1)
     const mutation = { kind: 'increment', key: 'visits', by: 1 } as const
     const reply = await theft.victim.sync([mutation], { epoch: theft.epoch, owner: 'alice' })
     expect(reply).toMatchObject({ status: 401, code: 'reuse', cookies: [] })
   })
 
-  test('gives "reuse" to every later request: pull, refresh, batch, stream and the app', async ({
-    theft,
-  }) => {
+  test('every later request meets "reuse": pull, refresh, batch, stream and the app', async ({ theft }) => {
     const { victim } = theft
     await theft.strike()
     const replies = [

@@ -24,7 +24,7 @@ function open(): Store {
 describe('on memcached', () => {
   concurrencyTests(open)
 
-  test('a restart loses the session, which is reported, and a new one can begin', async () => {
+  test('a restart of memcached loses the session, which is reported, and a new one can begin', async () => {
     const browser = createWorld({ store: open(), clock: Date.now }).browser()
     await browser.app((session) => session.signIn('alice'))
     expect((await browser.get()).message.owner).toBe('alice')
@@ -34,7 +34,7 @@ describe('on memcached', () => {
     expect((await browser.get()).message.keys['visits']).toEqual([1, 1])
   })
 
-  test('frozen, it is 503 within the deadline, and signs nobody out', async () => {
+  test('a frozen memcached is 503 within the deadline, and signs nobody out', async () => {
     const browser = createWorld({ store: open(), clock: Date.now }).browser()
     await browser.app((session) => session.signIn('alice'))
     await memcached.freeze()
@@ -59,7 +59,7 @@ describe('on memcached', () => {
 })
 
 test.each(['meta', 'classic'] as const)(
-  'when memcached has no room, in the dialect %s: the save fails and says why, and the session stays as it was',
+  'a save to a full memcached, in the dialect %s, fails and says why, and the session stays as it was',
   async (dialect) => {
     const full = await startMemcached(['-m', '2', '-M'])
     const store = memcachedStore({ servers: full.address, dialect, timeoutMilliseconds: 2000 })
