@@ -14,7 +14,6 @@ import { type CoreAnswer, type Header, problemAnswer, withHeaders } from '../htt
 import { type Lifecycle, createLifecycle } from '../lifecycle/lifecycle.ts'
 import { loadSession } from '../lifecycle/load.ts'
 import { type Loaded, noSession } from '../lifecycle/loaded.ts'
-import { createOpenEvents } from '../routes/events.ts'
 import { inspect } from '../routes/inspect.ts'
 import { createRoutes } from '../routes/routes.ts'
 import { OpenSession } from './open-session.ts'
@@ -31,8 +30,7 @@ export function createCoreSessions<const S extends SessionSchema>(options: CoreO
   const core = createCore(options)
   const entrance = createEntrance(core)
   const { owners } = entrance.lifecycle
-  const openEvents = createOpenEvents(entrance.lifecycle)
-  const answerRoute = createRoutes({ core, openEvents, enter: (request) => entrance.enter(request) })
+  const answerRoute = createRoutes(core, (request) => entrance.enter(request))
   const load = createLoad<S>(entrance)
   const handle: Sessions<S>['handle'] = (request) => answerRoute(incoming(core, request))
   const answer: Sessions<S>['answer'] = (session, response, request) =>

@@ -1,95 +1,66 @@
-// The session routes, and those of the mirror, the batch and the refresh themselves.
+// The session routes: which there are, who may ask each, and how a refusal is answered. What a route says is decided in
+// the file of its name.
 import { SessionError } from '../../protocol/errors.ts'
-import { type Batch, type SyncRequest, parseBatch, parseSyncRequest } from '../../protocol/messages.ts'
 import { routesOf } from '../../protocol/names.ts'
-import { answerFrom } from './answers.ts'
-import { type BatchContext, applyBatch } from '../changes/batch.ts'
-import { createRecord, isEmpty } from '../changes/change.ts'
-import { type Core, now } from '../core/core.ts'
+import type { Core } from '../core/core.ts'
 import { corsHeaders, preflightAnswer } from '../core/cors.ts'
-import { diagnose } from './diagnosis.ts'
-import type { OpenEvents } from './events.ts'
 import { checkType, guard, guardReading } from '../core/guard.ts'
-import type { Lifecycle } from '../lifecycle/lifecycle.ts'
-import { loadSession } from '../lifecycle/load.ts'
-import { type DeadSession, type LiveSession, type Loaded, deadError } from '../lifecycle/loaded.ts'
-import { goneError } from '../lifecycle/locate.ts'
-import { emptyMessage, parseKnown } from '../changes/patch.ts'
-import { type Placed, type SessionRecord, createPlace } from '../codec/record.ts'
-import { createFirst } from '../lifecycle/relocate.ts'
-import { cookieHeaders, wantsRenewal } from '../core/cookie-fate.ts'
+import { refusal } from '../core/refusal.ts'
+import { type CoreAnswer, problemAnswer, withHeaders } from '../http/core-answer.ts'
 import type { CoreRequest } from '../http/request.ts'
-import {
-  type CoreAnswer,
-  emptyAnswer,
-  messageAnswer,
-  notModified,
-  problemAnswer,
-  withHeaders,
-} from '../http/core-answer.ts'
-import { isRotationDue, rotateIfDue } from '../lifecycle/rotate.ts'
-import { signOut } from './sign-out.ts'
+import type { Lifecycle } from '../lifecycle/lifecycle.ts'
+import { answerDiagnosis } from './answer-diagnosis.ts'
+import { createAnswerEvents } from './answer-events.ts'
+import { answerMirror } from './answer-mirror.ts'
+import { answerRefresh } from './answer-refresh.ts'
+import { answerSignOut } from './answer-sign-out.ts'
+import { answerSync } from './answer-sync.ts'
 
-type Route = (lifecycle: Lifecycle, request: CoreRequest) => Promise<CoreAnswer>
-
-export interface Entrance {
-  readonly core: Core
-  readonly openEvents: OpenEvents
-  /** What a route works with for one request, and the request as it is to be read. */
-  enter(request: CoreRequest): { readonly lifecycle: Lifecycle; readonly request: CoreRequest }
+/** What a route works with for one request, and the request as it is to be read. */
+export type EnterRequest = (request: CoreRequest) => {
+  readonly lifecycle: Lifecycle
+  readonly request: CoreRequest
 }
+
+interface Route {
+  /**
+   * Who may ask. `anybody` with the cookie: it changes nothing, and another site cannot read the answer. `own-pages`:
+   * it holds resources. `own-requests`: it changes something.
+   */
+  readonly access: 'anybody' | 'own-pages' | 'own-requests'
+  answer(lifecycle: Lifecycle, request: CoreRequest): Promise<CoreAnswer>
+}
+
+/** Routes by path, then by method. Maps, so that no path or method finds a member of Object.prototype. */
+type RouteTable = ReadonlyMap<string, ReadonlyMap<string, Route>>
 
 /**
  * Gives the answer of a session route, or of a preflight from an allowed origin for any path; undefined for
  * everything else. Rejects only where a bug is.
  */
-export function createRoutes({
-  core,
-  openEvents,
-  enter,
-}: Entrance): (request: CoreRequest) => Promise<CoreAnswer | undefined> {
+export function createRoutes(
+  core: Core,
+  enter: EnterRequest,
+): (request: CoreRequest) => Promise<CoreAnswer | undefined> {
   const { base } = core
-  const { mirror, sync, refresh, events, diagnosis } = routesOf(base)
-  // Maps, so that no path or method finds a member of Object.prototype.
-  const reading = { GET: getMirror, HEAD: getMirror }
-  const routes = new Map<string, ReadonlyMap<string, Route>>([
-    [mirror, new Map(Object.entries({ ...reading, DELETE: signOut }))],
-    [sync, new Map([['POST', postSync]])],
-    [refresh, new Map([['POST', postRefresh]])],
-    [events, new Map<string, Route>([['GET', getEvents]])],
-    [diagnosis, new Map<string, Route>([['GET', getDiagnosis]])],
-  ])
+  const table = createTable(base)
 
   async function answer(path: string, request: CoreRequest): Promise<CoreAnswer> {
     try {
       // A worker's script would stay, and see every request: none is ever read from here.
-      if (request.header('service-worker') !== undefined) throw new SessionError('cross-site')
-      const methods = routes.get(path)
-      if (methods === undefined) throw new SessionError('not-found')
+      if (request.header('service-worker') !== undefined) throw refusal('cross-site')
+      const methods = table.get(path)
+      if (methods === undefined) throw refusal('not-found')
       const route = methods.get(request.method)
-      if (route !== undefined) return await answerRoute(request, route)
-      const allow = [...methods.keys()].join(', ')
-      return problemAnswer(new SessionError('method-not-allowed'), [['allow', allow]])
+      if (route === undefined) return notAllowedAnswer(methods)
+      checkAccess(core, route, request)
+      const entered = enter(request)
+      return await route.answer(entered.lifecycle, entered.request)
     } catch (error) {
       if (!(error instanceof SessionError)) throw error
       core.watch.tell('refuse', { code: error.code })
       return problemAnswer(error)
     }
-  }
-
-  function answerRoute(request: CoreRequest, route: Route): Promise<CoreAnswer> {
-    if (route === getEvents || route === getDiagnosis) guardReading(core, request)
-    else if (route !== getMirror) {
-      guard(core, request)
-      checkType(request)
-    }
-    const entered = enter(request)
-    return route(entered.lifecycle, entered.request)
-  }
-
-  async function getEvents({ core: { carried } }: Lifecycle, from: CoreRequest): Promise<CoreAnswer> {
-    // Nobody but the browser itself could tell what is new. An EventSource that is told 204 does not come again.
-    return carried === undefined ? openEvents(from) : emptyAnswer([['vary', 'Cookie']])
   }
 
   return async (request) => {
@@ -101,116 +72,28 @@ export function createRoutes({
   }
 }
 
-async function getDiagnosis({ core }: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
-  return diagnose(core, request)
+function createTable(base: string): RouteTable {
+  const { mirror, sync, refresh, events, diagnosis } = routesOf(base)
+  const reading: Route = { access: 'anybody', answer: answerMirror }
+  const signOut: Route = { access: 'own-requests', answer: answerSignOut }
+  const methods = (method: string, route: Route): ReadonlyMap<string, Route> => new Map([[method, route]])
+  return new Map([
+    [mirror, new Map(Object.entries({ GET: reading, HEAD: reading, DELETE: signOut }))],
+    [sync, methods('POST', { access: 'own-requests', answer: answerSync })],
+    [refresh, methods('POST', { access: 'own-requests', answer: answerRefresh })],
+    [events, methods('GET', { access: 'own-pages', answer: createAnswerEvents() })],
+    [diagnosis, methods('GET', { access: 'own-pages', answer: answerDiagnosis })],
+  ])
 }
 
-async function getMirror(lifecycle: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
-  const { core } = lifecycle
-  const known = parseKnown(request.url)
-  const loaded = await loadSession(lifecycle, request)
-  if (loaded.state === 'none') return forMethod(request, messageAnswer(emptyMessage()))
-  const live = requireFresh(loaded)
-  const { epoch, revision } = live.record
-  const etag = `"${epoch}.${revision}"`
-  const tags = (request.header('if-none-match') ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''))
-  const next = await renewal(lifecycle, live, live)
-  const isSet = next.cookie === undefined || core.carried?.isChanged === true
-  if (tags.includes(etag))
-    return notModified([
-      ['etag', etag],
-      ...cookieHeaders(core, request, { fate: isSet ? 'set' : 'keep', placed: next }),
-    ])
-  return forMethod(request, answerFrom(core, request, { ...next, known, etag }))
+/** @throws SessionError `cross-site`, `unsupported-type` */
+function checkAccess(core: Core, { access }: Route, request: CoreRequest): void {
+  if (access === 'own-pages') guardReading(core, request)
+  if (access !== 'own-requests') return
+  guard(core, request)
+  checkType(request)
 }
 
-async function postSync(lifecycle: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
-  const { core, commit } = lifecycle
-  const body = parseSyncRequest(await request.body())
-  const batch = body.batch === undefined ? undefined : { text: body.batch, parsed: parseBatch(body.batch) }
-  const loaded = await loadSession(lifecycle, request)
-  if (loaded.state !== 'live')
-    return syncAnew({ core, request, loaded, body, batch: batch?.parsed, hash: hashOf(core, batch?.text) })
-  const live = requireFresh(loaded)
-  checkEnvelope(body, live.record)
-  if (batch === undefined)
-    return answerFrom(core, request, { ...(await renewal(lifecycle, live, live)), known: body })
-  const hash = hashOf(core, batch.text)
-  const { place, record, result } = await commit(live, (before) => {
-    const applied = applyBatch(before, batch.parsed, contextOf(core, before, hash))
-    return { record: applied.record, result: applied.outcomes }
-  })
-  const next = await renewal(lifecycle, live, { place, record })
-  return answerFrom(core, request, { ...next, known: body, outcomes: result })
-}
-
-/** What is answered from: with a new cookie, and perhaps a new id, once half of the fresh time is over. */
-async function renewal(
-  lifecycle: Lifecycle,
-  live: LiveSession,
-  present: Placed,
-): Promise<Placed & { readonly cookie: LiveSession['cookie'] | undefined }> {
-  const next = wantsRenewal(lifecycle.core, live) ? await rotateIfDue(lifecycle, live, present) : undefined
-  return next === undefined ? { ...present, cookie: live.cookie } : { ...next, cookie: undefined }
-}
-
-interface Anew {
-  readonly core: Core
-  readonly request: CoreRequest
-  readonly loaded: Exclude<Loaded, LiveSession>
-  readonly body: SyncRequest
-  readonly batch: Batch | undefined
-  readonly hash: string
-}
-
-/** The first batch of a browser that has no session, whatever dead cookie it still carries. */
-async function syncAnew({ core, request, loaded, body, batch, hash }: Anew): Promise<CoreAnswer> {
-  if (body.epoch !== null)
-    throw loaded.state === 'dead' ? deadError(loaded) : new SessionError('epoch-mismatch')
-  if (body.owner !== null) throw new SessionError('epoch-mismatch')
-  if (batch === undefined) return messageAnswer(emptyMessage())
-  const before = createRecord(core, null)
-  const { record, outcomes } = applyBatch(before, batch, contextOf(core, before, hash))
-  if (isEmpty(record)) return messageAnswer(emptyMessage(outcomes))
-  const created = await createFirst(core, createPlace(core.ring, core.crypto), record)
-  return answerFrom(core, request, { ...created, outcomes })
-}
-
-/** Extends the cookie, with a new session id when one is due. Asks no epoch: it changes nothing that has one. */
-async function postRefresh(lifecycle: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
-  const { core, rotate } = lifecycle
-  const known = parseSyncRequest(await request.body())
-  const loaded = await loadSession(lifecycle, request)
-  if (loaded.state === 'none') return messageAnswer(emptyMessage())
-  if (loaded.state === 'dead') throw deadError(loaded)
-  if (!isRotationDue(core, loaded)) return answerFrom(core, request, { ...loaded, known, cookie: undefined })
-  const rotated = await rotate(loaded.place)
-  if (rotated.state !== 'live') throw goneError(rotated)
-  return answerFrom(core, request, { ...rotated.placed, known })
-}
-
-function forMethod({ method }: CoreRequest, full: CoreAnswer): CoreAnswer {
-  return method === 'HEAD' ? { ...full, body: '' } : full
-}
-
-/** A dead session is told before a stale cookie: there is nothing left to refresh. */
-function requireFresh(loaded: LiveSession | DeadSession): LiveSession {
-  if (loaded.state === 'dead') throw deadError(loaded)
-  if (loaded.isStale) throw new SessionError('stale')
-  return loaded
-}
-
-/** A batch written for one session never reaches another. */
-function checkEnvelope({ epoch, owner }: SyncRequest, record: SessionRecord): void {
-  const isMeant = epoch === null ? record.owner === null : epoch === record.epoch
-  if (!isMeant || owner !== record.owner) throw new SessionError('epoch-mismatch')
-}
-
-function contextOf(core: Core, before: SessionRecord, hash: string): BatchContext {
-  const { schema, clients } = core
-  return { schema, hash, now: now(core), numbering: core.numbering(before), clients }
-}
-
-function hashOf(core: Core, text = ''): string {
-  return core.crypto.hash(text)
+function notAllowedAnswer(methods: ReadonlyMap<string, Route>): CoreAnswer {
+  return problemAnswer(refusal('method-not-allowed'), [['allow', [...methods.keys()].join(', ')]])
 }

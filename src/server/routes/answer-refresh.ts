@@ -1,0 +1,29 @@
+// `POST /session/refresh`: sets the cookie again, with a new session id when one is due, and answers with what is new.
+// Asks for no epoch: it changes nothing that has one.
+import { parseSyncRequest } from '../../protocol/messages.ts'
+import { emptyMessage } from '../changes/patch.ts'
+import { type CoreAnswer, messageAnswer } from '../http/core-answer.ts'
+import type { CoreRequest } from '../http/request.ts'
+import type { Lifecycle } from '../lifecycle/lifecycle.ts'
+import { loadSession } from '../lifecycle/load.ts'
+import { deadError } from '../lifecycle/loaded.ts'
+import { goneError } from '../lifecycle/locate.ts'
+import { isRotationDue } from '../lifecycle/rotate.ts'
+import { stateAnswer } from './state-answer.ts'
+
+/**
+ * @throws SessionError `malformed`, `too-large`, `expired`, `ended`, `reuse`, `lost`, `contention`, `ambiguous-cookie`,
+ * `store-unavailable`
+ */
+export async function answerRefresh(lifecycle: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
+  const { core, rotate } = lifecycle
+  const known = parseSyncRequest(await request.body())
+  const before = await loadSession(lifecycle, request)
+  if (before.state === 'none') return messageAnswer(emptyMessage())
+  if (before.state === 'dead') throw deadError(before)
+  if (!isRotationDue(core, before))
+    return stateAnswer(core, request, { before, placed: before, isRenewed: true, known })
+  const rotated = await rotate(before.place)
+  if (rotated.state !== 'live') throw goneError(rotated)
+  return stateAnswer(core, request, { before, placed: rotated.placed, isRenewed: true, known })
+}
