@@ -1,9 +1,10 @@
 // The door `session-mirror/testing`: a session server for tests, and what to test with.
-export { createTestServer } from './testing/handlers.ts'
-export type { TestRoute, TestServer, TestServerOptions } from './testing/handlers.ts'
+export { createTestServer } from './testing/test-server.ts'
+export type { TestServer, TestServerOptions } from './testing/test-server.ts'
+export type { TestRoute } from './testing/pretend-browser.ts'
 export { createTestClock } from './testing/clock.ts'
 export type { TestClock } from './testing/clock.ts'
-export type { FaultyStore } from './testing/faults.ts'
+export type { FaultyStore } from './testing/faulty-store.ts'
 export { storeContract } from './testing/store-contract.ts'
 export type { ContractOptions, ContractRunner } from './testing/store-contract.ts'
 export { carriedStoreContract } from './testing/carried-contract.ts'
