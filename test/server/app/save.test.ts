@@ -1,7 +1,7 @@
 // `session.save`: what it stores, and what it says of it.
 import { describe, expect, test } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
-import { createWorld, watchStore } from '../harness.ts'
+import { code, createWorld, watchStore } from '../harness.ts'
 
 describe('save', () => {
   test('save says what it set and removed, and nothing that was there already', async () => {
@@ -47,5 +47,56 @@ describe('save', () => {
     }
     expect([await run('set'), await run('read'), cookies.length]).toEqual([['theme'], [], 0])
     expect([await run('save'), await run('read'), cookies.length]).toEqual([['user', 'theme'], ['user'], 1])
+  })
+
+  test('save leaves what is changed while it runs to the next save', async () => {
+    const { browser, sessions } = createWorld()
+    const mine = browser()
+    await mine.app(async (session) => {
+      session.set('theme', 'first')
+      const saving = session.save()
+      session.set('theme', 'second')
+      session.increment('visits')
+      expect((await saving).changed).toEqual(['theme'])
+      expect([session.get('theme'), session.get('visits')]).toEqual(['second', 1])
+      expect(sessions.progress(session)).toMatchObject({ isDirty: true, isSettled: false })
+      expect((await session.save()).changed).toEqual(['theme', 'visits'])
+      expect(sessions.progress(session)).toMatchObject({ isDirty: false, isSettled: true })
+    })
+  })
+
+  test('save ends the session, and leaves a sign-in that is wanted while it runs to the next save', async () => {
+    const { browser } = createWorld()
+    const mine = browser()
+    await mine.app((session) => session.signIn('ada'))
+    const copy = mine.copy()
+    await mine.app(async (session) => {
+      session.destroy()
+      const saving = session.save()
+      session.signIn('grace')
+      await saving
+      await session.save()
+    })
+    expect(await mine.app((session) => session.owner)).toBe('grace')
+    expect(await copy.app((session) => session.missing)).toBe('ended')
+  })
+
+  test('save that failed leaves end, sign-in and changes together to the next save', async () => {
+    const store = watchStore(memoryStore())
+    const { browser } = createWorld({ store, clock: Date.now })
+    const mine = browser()
+    await mine.app((session) => session.signIn('ada'))
+    const copy = mine.copy()
+    await mine.app(async (session) => {
+      session.destroy()
+      session.signIn('grace')
+      session.set('theme', 'dark')
+      store.broken = true
+      await expect(session.save()).rejects.toEqual(code('store-unavailable'))
+      store.broken = false
+      await session.save()
+    })
+    expect(await mine.app((session) => [session.owner, session.get('theme')])).toEqual(['grace', 'dark'])
+    expect(await copy.app((session) => session.missing)).toBe('ended')
   })
 })
