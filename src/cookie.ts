@@ -4,15 +4,5 @@ export type { CookieStoreOptions } from './stores/cookie/store.ts'
 export { spillStore } from './stores/cookie/spill.ts'
 export type { SpillStoreOptions } from './stores/cookie/spill.ts'
 export type { Clock } from './protocol/clock.ts'
-export type {
-  CarriedStore,
-  CreateResult,
-  EndResult,
-  Guarantees,
-  OpenedStore,
-  ReadResult,
-  ReplaceOptions,
-  ReplaceResult,
-  Store,
-  Unavailable,
-} from './stores/store.ts'
+// The contract of a store, and what its operations give.
+export type * from './stores/store.ts'

@@ -2,13 +2,5 @@
 export { fileStore } from './stores/file/store.ts'
 export type { FileStoreOptions } from './stores/file/store.ts'
 export type { Clock } from './protocol/clock.ts'
-export type {
-  CreateResult,
-  EndResult,
-  Guarantees,
-  ReadResult,
-  ReplaceOptions,
-  ReplaceResult,
-  Store,
-  Unavailable,
-} from './stores/store.ts'
+// The contract of a store, and what its operations give.
+export type * from './stores/store.ts'

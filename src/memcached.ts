@@ -12,13 +12,5 @@ export type {
   ServerFigures,
 } from './stores/memcached/store.ts'
 export type { Clock } from './protocol/clock.ts'
-export type {
-  CreateResult,
-  EndResult,
-  Guarantees,
-  ReadResult,
-  ReplaceOptions,
-  ReplaceResult,
-  Store,
-  Unavailable,
-} from './stores/store.ts'
+// The contract of a store, and what its operations give.
+export type * from './stores/store.ts'

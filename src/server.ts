@@ -33,16 +33,6 @@ export type {
   SessionData,
   SignInOptions,
 } from './server/app/session.ts'
-export type {
-  CarriedStore,
-  CreateResult,
-  EndResult,
-  Guarantees,
-  OpenedStore,
-  ReadResult,
-  ReplaceOptions,
-  ReplaceResult,
-  Store,
-  Unavailable,
-} from './stores/store.ts'
+// The contract of a store, to write one.
+export type * from './stores/store.ts'
 export type { StoreOperation } from './stores/wrapped-store.ts'

@@ -18,8 +18,12 @@ function listOf(door: string): readonly string[] {
     !isType && !node.type.startsWith('TS')
   const values = own.filter(([, declaration]) => isValue(declaration)).map(([name]) => `  ${name}`)
   const types = own.filter(([, declaration]) => !isValue(declaration)).map(([name]) => `  type ${name}`)
-  const others = reexportedWhole.map((other) => `  all types of ${nameOf(other)}`)
-  return [nameOf(door), ...values.toSorted(), ...types.toSorted(), ...others.toSorted()]
+  const [others, files] = [true, false].map((isDoor) =>
+    reexportedWhole.filter((file) => doors().includes(file) === isDoor),
+  )
+  const whole = files?.flatMap((file) => [...exportsOf(file).keys()]).map((name) => `  type ${name}`) ?? []
+  const all = others?.map((other) => `  all types of ${nameOf(other)}`) ?? []
+  return [nameOf(door), ...values.toSorted(), ...[...types, ...whole].toSorted(), ...all.toSorted()]
 }
 
 // `vitest run --project node test/public-surface.test.ts -u` records a change; it belongs into the CHANGELOG.

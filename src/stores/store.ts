@@ -73,7 +73,7 @@ export interface Guarantees {
  * whole seconds from 1.
  * - unreachable: no method rejects because the storage is away; the result is `unavailable`, within the store's deadline.
  * - a mistake of the caller: all methods reject with SessionError `invalid-option` for a key or a lifetime that no store
- *   takes, and `too-large` for a value of more than `maxValueBytes`. Nothing is stored then.
+ *   takes, and `too-large` for a value of more than 1,000,000 bytes. Nothing is stored then.
  */
 export interface Store {
   /** Left out by every store that is one itself; a `CarriedStore` says `carried`. */
@@ -152,11 +152,3 @@ export interface OpenedStore extends Store {
   /** What the cookie must carry for `key`; undefined when the session is elsewhere, or nowhere. */
   carriedFor(key: string): Uint8Array | undefined
 }
-
-/** Whether a store keeps sessions in the cookie. */
-export function isCarried(store: Store | CarriedStore): store is CarriedStore {
-  return store.kind === 'carried'
-}
-
-/** Below the 1,048,500 bytes that a memcached stores by default; a record has a quarter of it at most. */
-export const maxValueBytes = 1_000_000

@@ -1,7 +1,8 @@
 // The contract of `Store`, as tests that any test runner can run, in Node or in a browser. Each test makes its
 // own keys; lifetimes are waited for in real seconds.
 import { SessionError } from '../protocol/errors.ts'
-import { type Store, maxValueBytes } from '../stores/store.ts'
+import { maxValueBytes } from '../stores/argument-checks.ts'
+import type { Store } from '../stores/store.ts'
 
 /** The part of a test runner that is used: vitest, jest and node:test have it. */
 export interface ContractRunner {

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../../protocol/clock.ts'
 import * as limits from '../../protocol/limits.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import { checkWholeNumber } from '../../protocol/whole-number.ts'
-import { type CarriedStore, type Store, isCarried } from '../../stores/store.ts'
+import type { CarriedStore, Store } from '../../stores/store.ts'
 import type { ServerCrypto } from '../codec/crypto.ts'
 import { createKeyRing } from '../codec/key-ring.ts'
 import { createFindPlace } from '../codec/record.ts'
@@ -167,4 +167,9 @@ function checkOrigin(origin: string): void {
   throw invalidOption(
     `allowedOrigins takes origins like https://app.example.com, not ${JSON.stringify(origin)}.`,
   )
+}
+
+/** Whether a store keeps sessions in the cookie. */
+function isCarried(store: Store | CarriedStore): store is CarriedStore {
+  return store.kind === 'carried'
 }

@@ -1,6 +1,6 @@
 // What the two dialects share: a command, its reply, and a parser that is told the command. The parser accepts
 // nothing but a reply to that command, and anything else ends the connection.
-import { maxValueBytes } from '../store.ts'
+import { maxValueBytes } from '../argument-checks.ts'
 import type { MemcachedError } from './memcached-error.ts'
 
 /** The longest value on the wire: copies have a version before it. */
