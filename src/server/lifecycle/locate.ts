@@ -41,7 +41,7 @@ export type Located = LocatedLive | Gone
 /** The codes of a session that the store says is gone. */
 export type GoneCode = 'ended' | 'reuse' | 'lost'
 
-/** `use`: somebody uses the session, so its idle time begins anew. `look`: it does not. */
+/** `use`: somebody uses the session, so its idle time starts again. `look`: it does not. */
 export type Purpose = 'use' | 'look'
 
 /** @throws SessionError `store-unavailable` */

@@ -8,7 +8,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test as base } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
 import { watchedNames } from '../../../src/server/core/watch.ts'
 import { createWorld, watchStore } from '../harness.ts'
@@ -45,10 +45,27 @@ async function load(): Promise<Example> {
   return (await import(/* @vite-ignore */ pathToFileURL(join(folder, 'metrics.js')).href)) as Example
 }
 
-let example: Example
-beforeAll(async () => {
-  example = await load()
-}, 30_000)
+interface Fixtures {
+  /** The example, compiled once for the whole file. */
+  readonly example: Example
+  /** How much each sample grew while `run` ran; those that did not are left out. */
+  readonly growth: (run: () => Promise<unknown>) => Promise<Record<string, number>>
+}
+
+const test = base.extend<Fixtures>({
+  // oxlint-disable-next-line no-empty-pattern -- Vitest reads the names of a fixture's parameters
+  example: [async ({}, use) => use(await load()), { scope: 'file' }],
+  growth: async ({ example }, use) => {
+    await use(async (run) => {
+      const before = parse(example.metrics())
+      await run()
+      const grown = [...parse(example.metrics())].map(
+        ([key, now]) => [key, now - (before.get(key) ?? 0)] as const,
+      )
+      return Object.fromEntries(grown.filter(([, by]) => by !== 0))
+    })
+  },
+})
 
 const typeLine = /^# TYPE (?<family>[a-zA-Z_:][a-zA-Z0-9_:]*) (?<type>counter|summary)$/
 const name = /(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)/.source
@@ -82,16 +99,6 @@ function parse(text: string): Map<string, number> {
   return samples
 }
 
-/** How much each sample grew while `run` ran; those that did not are left out. */
-async function growth(run: () => Promise<unknown>): Promise<Record<string, number>> {
-  const before = parse(example.metrics())
-  await run()
-  const grown = [...parse(example.metrics())].map(
-    ([key, now]) => [key, now - (before.get(key) ?? 0)] as const,
-  )
-  return Object.fromEntries(grown.filter(([, by]) => by !== 0))
-}
-
 const counts = (grown: Record<string, number>): Record<string, number> =>
   Object.fromEntries(Object.entries(grown).filter(([key]) => /_total\b/.test(key)))
 const nothing = { epoch: null, owner: null, since: 0 }
@@ -104,13 +111,17 @@ describe('the example', () => {
     expect(listed.toSorted()).toEqual(watchedNames.toSorted())
   })
 
-  test('a metric without a label starts at nothing, so that the first of it is an increase', () => {
+  test('a metric without a label starts at nothing, so that the first of it is an increase', ({
+    example,
+  }) => {
     const samples = parse(example.metrics())
     expect(samples.get('session_mirror_reuse_total')).toBe(0)
     expect(samples.get('session_mirror_commit_total')).toBe(0)
   })
 
-  test('the example counts each request by how its session was found, with its seconds', async () => {
+  test('the example counts each request by how its session was found, with its seconds', async ({
+    growth,
+  }) => {
     const world = createWorld()
     const browser = world.browser()
     let told = 0
@@ -138,7 +149,7 @@ describe('the example', () => {
     expect(grown['session_mirror_load_seconds_sum{state="live"}']).toBeCloseTo(told / 1000, 9)
   })
 
-  test('the example counts commits, rotations, and the reuse of a copied cookie', async () => {
+  test('the example counts commits, rotations, and the reuse of a copied cookie', async ({ growth }) => {
     const world = createWorld()
     const browser = world.browser()
     await browser.app((session) => session.signIn('ada'))
@@ -161,7 +172,7 @@ describe('the example', () => {
     })
   })
 
-  test('the example counts what was refused, ended, lost, and not answered', async () => {
+  test('the example counts what was refused, ended, lost, and not answered', async ({ growth }) => {
     const store = watchStore(memoryStore())
     const world = createWorld({ store, clock: Date.now })
     const restarted = createWorld({ store: memoryStore(), clock: Date.now })
@@ -187,7 +198,7 @@ describe('the example', () => {
     })
   })
 
-  test('the example counts tries that another process was quicker than', async () => {
+  test('the example counts tries that another process was quicker than', async ({ growth }) => {
     const store = memoryStore()
     const [one, two] = [createWorld({ store, clock: Date.now }), createWorld({ store, clock: Date.now })]
     const browser = one.browser()
@@ -203,7 +214,7 @@ describe('the example', () => {
     })
   })
 
-  test('the example tells nothing secret, and has no label for each user or session', async () => {
+  test('the example tells nothing secret, and has no label for each user or session', async ({ example }) => {
     const world = createWorld()
     const browser = world.browser()
     await browser.app((session) => {
@@ -227,7 +238,7 @@ describe('the example', () => {
     expect(text).toMatch(/^(?:# TYPE .*\n|[a-z_]+(?:\{[a-z]+="[a-z-]+"\})? \S+\n)*$/)
   })
 
-  test('the example serves the text on loopback alone', async () => {
+  test('the example serves the text on loopback alone', async ({ example }) => {
     const server = example.serveMetrics(0)
     await once(server, 'listening')
     const { address, port } = server.address() as AddressInfo
