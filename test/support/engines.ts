@@ -23,7 +23,8 @@ export async function startTwemproxy(servers: readonly string[]): Promise<Engine
       `  listen: 127.0.0.1:${port}`,
       '  hash: md5',
       '  distribution: ketama',
-      '  timeout: 400',
+      // Milliseconds: a busy machine must not be taken for a memcached that hangs.
+      '  timeout: 20000',
       '  server_retry_timeout: 100',
       '  servers:',
       ...servers.map((server) => `   - ${server}:1`),

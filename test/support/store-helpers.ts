@@ -1,13 +1,14 @@
 // Small words for tests of stores.
 import type { Store } from '../../src/stores/store.ts'
+import { startProcessClock } from './process-time.ts'
+import { sleep } from './waiting.ts'
+
+export { sleep } from './waiting.ts'
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 export const text = (read: Awaited<ReturnType<Store['read']>>): string =>
   read.kind === 'hit' ? new TextDecoder().decode(read.value) : read.kind
-
-export const sleep = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 /** The code of an `unavailable`, or the kind of anything else. */
 export function codeOf(outcome: { readonly kind: string; readonly cause?: unknown }): string {
@@ -17,33 +18,45 @@ export function codeOf(outcome: { readonly kind: string; readonly cause?: unknow
 }
 
 export interface Sample {
+  /** What the operation took of the time that this process was given. */
   readonly milliseconds: number
-  readonly startedAt: number
   readonly outcome: string
 }
 
 export interface Load {
   readonly everyMilliseconds: number
   readonly forMilliseconds: number
+  /** Goes on after that until this is true of the samples that have ended, for a minute at most. @default at once */
+  readonly until?: (samples: readonly Sample[]) => boolean
   /** Gives what came of it. */
   run(index: number): Promise<string>
 }
 
 /** Starts operations at a steady pace, whether or not the ones before have ended, and waits for all. */
-export async function openLoop({ everyMilliseconds, forMilliseconds, run }: Load): Promise<Sample[]> {
-  const samples: Promise<Sample>[] = []
+export async function openLoop(load: Load): Promise<Sample[]> {
+  const { everyMilliseconds, forMilliseconds, until = () => true, run } = load
+  const clock = startProcessClock()
+  const running: Promise<Sample>[] = []
+  const ended: Sample[] = []
   const begin = performance.now()
-  const count = Math.floor(forMilliseconds / everyMilliseconds)
-  while (samples.length < count) {
-    const due = Math.min(count, Math.floor((performance.now() - begin) / everyMilliseconds) + 1)
-    while (samples.length < due) {
-      const startedAt = performance.now()
-      const outcome = run(samples.length)
-      samples.push(
-        outcome.then((said) => ({ outcome: said, startedAt, milliseconds: performance.now() - startedAt })),
+  for (;;) {
+    const elapsed = performance.now() - begin
+    if (elapsed >= forMilliseconds && (until(ended) || elapsed > forMilliseconds + 60_000)) break
+    // No more than a few at once: what could not be started in time is not made up for in one burst.
+    const due = Math.min(running.length + 50, Math.floor(elapsed / everyMilliseconds) + 1)
+    while (running.length < due) {
+      const startedAt = clock.now()
+      running.push(
+        run(running.length).then((outcome) => {
+          const sample = { outcome, milliseconds: clock.now() - startedAt }
+          ended.push(sample)
+          return sample
+        }),
       )
     }
     await sleep(1)
   }
-  return Promise.all(samples)
+  const samples = await Promise.all(running)
+  clock.stop()
+  return samples
 }

@@ -1,6 +1,7 @@
 // Writers that never pause, each counting up in a session of its own: what came of it when something was killed.
 import type { Store } from '../../src/stores/store.ts'
-import { bytes, sleep, text } from './store-helpers.ts'
+import { bytes, text } from './store-helpers.ts'
+import { sleep, until } from './waiting.ts'
 
 export interface Tally {
   readonly served: number
@@ -9,17 +10,23 @@ export interface Tally {
   readonly wrong: number
   /** Acknowledged changes that a later answer lacked. */
   readonly lost: number
-  /** By `performance.now()`: the last refusal, and the first answer after it. */
+  /** By the clock that was given: the last refusal, and the first answer after it. */
   readonly lastRefusedAt: number
   readonly nextServedAt: number
 }
 
 export interface Traffic {
+  /** Resolves when so many more reads have been served. */
+  untilServed(reads: number): Promise<void>
   stop(): Promise<Tally>
 }
 
 /** Creates the sessions, then changes each of them as fast as the store takes it. */
-export async function startTraffic(store: Store, keys: readonly string[]): Promise<Traffic> {
+export async function startTraffic(
+  store: Store,
+  keys: readonly string[],
+  now: () => number = () => performance.now(),
+): Promise<Traffic> {
   const acknowledged = new Map<string, number>()
   for (const key of keys) {
     const created = await store.create(key, bytes(`${key} 0`), 60)
@@ -31,7 +38,7 @@ export async function startTraffic(store: Store, keys: readonly string[]): Promi
 
   function refuse(): Promise<void> {
     tally.refused++
-    tally.lastRefusedAt = performance.now()
+    tally.lastRefusedAt = now()
     return sleep(5)
   }
 
@@ -50,7 +57,7 @@ export async function startTraffic(store: Store, keys: readonly string[]): Promi
         await refuse()
         continue
       }
-      if (tally.nextServedAt <= tally.lastRefusedAt) tally.nextServedAt = performance.now()
+      if (tally.nextServedAt <= tally.lastRefusedAt) tally.nextServedAt = now()
       const [owner, count = ''] = text(read).split(' ')
       tally.served++
       if (read.kind === 'miss' || owner !== key) {
@@ -69,6 +76,10 @@ export async function startTraffic(store: Store, keys: readonly string[]): Promi
 
   const writers = keys.map(write)
   return {
+    async untilServed(reads) {
+      const wanted = tally.served + reads
+      await until(`${reads} more reads are served`, () => tally.served >= wanted)
+    },
     async stop() {
       run.isOn = false
       await Promise.all(writers)

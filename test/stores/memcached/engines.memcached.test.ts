@@ -1,40 +1,66 @@
 // Engines without the meta commands. `auto` finds that out by itself.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { memcachedStore } from '../../../src/memcached.ts'
+import { describe, expect, test as base } from 'vitest'
+import { type MemcachedStoreOptions, memcachedStore } from '../../../src/memcached.ts'
 import { storeContract } from '../../../src/testing/store-contract.ts'
 import { type Engine, startTwemproxy, startYrmcds } from '../../support/engines.ts'
-import { type Memcached, startMemcached } from '../../support/memcached.ts'
+import { patientMilliseconds } from '../../support/memcached-test.ts'
+import { startMemcached } from '../../support/memcached.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { bytes, codeOf, text } from '../../support/store-helpers.ts'
 
-const servers: Memcached[] = []
-let twemproxy: Engine
-let yrmcds: Engine
-beforeAll(async () => {
-  servers.push(...(await Promise.all([startMemcached(), startMemcached()])))
-  twemproxy = await startTwemproxy(servers.map(({ address }) => address))
-  yrmcds = await startYrmcds()
+interface Engines {
+  /** Before two memcacheds. */
+  readonly twemproxy: Engine
+  readonly yrmcds: Engine
+}
+
+const test = base.extend<{ readonly engines: Engines }>({
+  engines: [
+    // oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which fixtures are needed
+    async ({}, use) => {
+      const servers = await Promise.all([startMemcached(), startMemcached()])
+      const twemproxy = await startTwemproxy(servers.map(({ address }) => address))
+      const yrmcds = await startYrmcds()
+      await use({ twemproxy, yrmcds })
+      await Promise.all([twemproxy.kill(), yrmcds.kill(), ...servers.map((server) => server.kill())])
+    },
+    { scope: 'file' },
+  ],
 })
-afterAll(async () => {
-  await Promise.all([twemproxy.kill(), yrmcds.kill(), ...servers.map((server) => server.kill())])
-})
+
+const open = (options: MemcachedStoreOptions): ReturnType<typeof memcachedStore> =>
+  memcachedStore({ timeoutMilliseconds: patientMilliseconds, ...options })
 
 /** With the connections that it takes to find the dialect out: twemproxy closes one for it. */
-const engines = [
-  ['twemproxy', () => twemproxy, 2],
-  ['yrmcds', () => yrmcds, 1],
+const engineNames = [
+  ['twemproxy', 2],
+  ['yrmcds', 1],
 ] as const
 
-describe.each(engines)('%s', (_name, engine, connections) => {
+describe.each(engineNames)('%s', (name, connections) => {
   describe.concurrent.each(['auto', 'classic'] as const)('the contract in the dialect %s', (dialect) => {
-    storeContract({ test: (name, run) => test(name, run, 15_000) }, () =>
-      memcachedStore({ servers: engine().address, dialect, timeoutMilliseconds: 2000 }),
+    let address = ''
+    storeContract(
+      {
+        test: (title, run) =>
+          test(
+            title,
+            async ({ engines }) => {
+              address = engines[name].address
+              await run()
+            },
+            60_000,
+          ),
+      },
+      () => open({ servers: address, dialect }),
     )
   })
 
-  test('auto chooses the classic dialect, with every connection anew, and a user notices nothing', async () => {
-    const proxy = await startProxy(engine().address)
-    const store = memcachedStore({ servers: proxy.address, timeoutMilliseconds: 2000 })
+  test('auto chooses the classic dialect, with every connection anew, and a user notices nothing', async ({
+    engines,
+  }) => {
+    const proxy = await startProxy(engines[name].address)
+    const store = open({ servers: proxy.address })
     expect((await store.end('auto', bytes('value'), 60)).kind).toBe('stored')
     expect(text(await store.read('auto', 60))).toBe('value')
     expect(proxy.connections).toBe(connections)
@@ -42,14 +68,14 @@ describe.each(engines)('%s', (_name, engine, connections) => {
     await proxy.close()
   })
 
-  test('the meta dialect is unavailable and says why', async () => {
-    const store = memcachedStore({ servers: engine().address, dialect: 'meta' })
+  test('the meta dialect is unavailable and says why', async ({ engines }) => {
+    const store = open({ servers: engines[name].address, dialect: 'meta' })
     expect(codeOf(await store.read('a', 60))).toMatch(/^(cut|protocol)$/)
     await store.close()
   })
 
-  test('of 200 increments at once none is lost', async () => {
-    const store = memcachedStore({ servers: engine().address, timeoutMilliseconds: 5000 })
+  test('of 200 increments at once none is lost', async ({ engines }) => {
+    const store = open({ servers: engines[name].address })
     await store.create('count', bytes('0'), 60)
     const increment = async (): Promise<void> => {
       for (;;) {
@@ -64,13 +90,13 @@ describe.each(engines)('%s', (_name, engine, connections) => {
     await Promise.all(Array.from({ length: 200 }, increment))
     expect(text(await store.read('count', 60))).toBe('200')
     await store.close()
-  }, 20_000)
+  }, 120_000)
 })
 
 test('behind twemproxy one dead server does not end the connection to the others', async () => {
   const [alive, dead] = await Promise.all([startMemcached(), startMemcached()])
   const both = await startTwemproxy([alive.address, dead.address])
-  const store = memcachedStore({ servers: both.address, timeoutMilliseconds: 2000 })
+  const store = open({ servers: both.address })
   const keys = Array.from({ length: 60 }, (_, index) => `dead:${index}`)
   await Promise.all(keys.map((key) => store.end(key, bytes(key), 60)))
   await dead.kill()

@@ -1,23 +1,16 @@
 // When there is no room: in memcached, in its connections, or in ours.
+import { once } from 'node:events'
 import { type Socket, connect } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
-import { type MemcachedStoreOptions, memcachedStore } from '../../../src/memcached.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { describe, expect } from 'vitest'
 import { maxValueBytes } from '../../../src/stores/argument-checks.ts'
 import type { Store } from '../../../src/stores/store.ts'
+import { test } from '../../support/memcached-test.ts'
 import { startMemcached } from '../../support/memcached.ts'
+import { inProcessTime } from '../../support/process-time.ts'
 import { startScriptedServer } from '../../support/scripted-server.ts'
-import { bytes, codeOf, sleep, text } from '../../support/store-helpers.ts'
-
-const stores: Store[] = []
-afterEach(async () => {
-  await Promise.all(stores.splice(0).map((store) => store.close()))
-})
-
-function open(options: MemcachedStoreOptions): Store {
-  const store = memcachedStore({ timeoutMilliseconds: 1000, ...options })
-  stores.push(store)
-  return store
-}
+import { bytes, codeOf, text } from '../../support/store-helpers.ts'
+import { sleep, until } from '../../support/waiting.ts'
 
 async function tokenOf(store: Store, key: string): Promise<string> {
   const read = await store.read(key, null)
@@ -26,7 +19,7 @@ async function tokenOf(store: Store, key: string): Promise<string> {
 }
 
 describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
-  test('a full memcached is unavailable with its reason, and the connection stays good', async () => {
+  test('a full memcached is unavailable with its reason, and the connection stays good', async ({ open }) => {
     // No more than two megabytes, and nothing is evicted. (One megabyte does not start: its items would be too large.)
     const memcached = await startMemcached(['-m', '2', '-M'])
     const store = open({ servers: memcached.address, dialect })
@@ -65,7 +58,7 @@ describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
     await memcached.kill()
   }, 20_000)
 
-  test('an overwriting that failed for lack of room leaves nothing to read', async () => {
+  test('an overwriting that failed for lack of room leaves nothing to read', async ({ open }) => {
     const memcached = await startMemcached(['-m', '2', '-M'])
     const store = open({ servers: memcached.address, dialect })
     await store.create('old', bytes('old'), 60)
@@ -76,7 +69,7 @@ describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
     await memcached.kill()
   }, 20_000)
 
-  test('a value larger than memcached takes is unavailable with its reason', async () => {
+  test('a value larger than memcached takes is unavailable with its reason', async ({ open }) => {
     const memcached = await startMemcached(['-I', '512k'])
     const store = open({ servers: memcached.address, dialect })
     await store.create('large', bytes('small'), 60)
@@ -102,34 +95,37 @@ describe.each(['meta', 'classic', 'auto'] as const)(
   'the limit of connections, in the dialect %s',
   (dialect) => {
     // Memcached counts its own descriptors too: with less than this it does not start.
-    test.each([
+    test.for([
       ['says so', ['-c', '20', '-t', '1']],
       ['says nothing', ['-c', '20', '-t', '1', '-o', 'no_maxconns_fast']],
-    ])('of a memcached that %s is unavailable, and over when there is room', async (_name, options) => {
-      const memcached = await startMemcached(options)
-      const [host = '', port = ''] = memcached.address.split(':')
-      const guests: Socket[] = []
-      for (let count = 0; count < 20; count++) {
-        const guest = connect(Number(port), host)
-        guest.on('error', () => guest.destroy())
-        guest.write('version\r\n')
-        guests.push(guest)
-        await sleep(10)
-      }
-      const store = open({ servers: memcached.address, dialect, timeoutMilliseconds: 200 })
-      const started = performance.now()
-      expect(codeOf(await store.read('a', 60))).toMatch(/^(full|cut|timeout)$/)
-      expect(performance.now() - started).toBeLessThan(300)
-      for (const guest of guests) guest.destroy()
-      await expect.poll(() => store.read('a', 60).then(codeOf), { timeout: 5000 }).toBe('miss')
-      await memcached.kill()
-    })
+    ] as const)(
+      'of a memcached that %s is unavailable, and over when there is room',
+      async ([, options], { open }) => {
+        const memcached = await startMemcached(options)
+        const [host = '', port = ''] = memcached.address.split(':')
+        const guests: Socket[] = []
+        for (let count = 0; count < 20; count++) {
+          const guest = connect(Number(port), host)
+          guest.on('error', () => guest.destroy())
+          guest.write('version\r\n')
+          // One that was let in is answered, one that was not is closed, or hears nothing and waits before the store.
+          await Promise.race([once(guest, 'data'), once(guest, 'close'), sleep(300)])
+          guests.push(guest)
+        }
+        const store = open({ servers: memcached.address, dialect, timeoutMilliseconds: 200 })
+        const { result, milliseconds } = await inProcessTime(() => store.read('a', 60))
+        expect(codeOf(result)).toMatch(/^(full|cut|timeout)$/)
+        expect(milliseconds).toBeLessThan(300)
+        for (const guest of guests) guest.destroy()
+        await until('there is room', async () => codeOf(await store.read('a', 60)) === 'miss')
+        await memcached.kill()
+      },
+    )
   },
 )
 
 describe('our own limits', () => {
-  test('more operations at once than the cap fail alone, connected or not', async () => {
-    const memcached = await startMemcached()
+  test('more operations at once than the cap fail alone, connected or not', async ({ open, memcached }) => {
     const store = open({ servers: memcached.address })
     for (let round = 0; round < 2; round++) {
       const reads = await Promise.all(Array.from({ length: 5000 }, () => store.read('cap', 60)))
@@ -139,33 +135,36 @@ describe('our own limits', () => {
     const narrow = open({ servers: memcached.address, maxInFlight: 1 })
     const pair = await Promise.all([narrow.read('a', 60), narrow.read('a', 60)])
     expect(pair.map(codeOf)).toEqual(['miss', 'overload'])
-    await memcached.kill()
   })
 
-  test('bytes that the network does not take are no more than the cap', async () => {
+  test('bytes that the network does not take are no more than the cap', async ({ open }) => {
     const memcached = await startMemcached()
-    const store = open({ servers: memcached.address, maxQueuedBytes: 8_000_000, timeoutMilliseconds: 300 })
     const value = new Uint8Array(maxValueBytes)
     // While it connects they wait here.
+    const patient = open({ servers: memcached.address, maxQueuedBytes: 8_000_000 })
     const early = await Promise.all(
-      Array.from({ length: 12 }, (_, index) => store.end(`a:${index}`, value, 60)),
+      Array.from({ length: 12 }, (_, index) => patient.end(`a:${index}`, value, 60)),
     )
     expect(early.map(codeOf)).toEqual([...Array(8).fill('stored'), ...Array(4).fill('overload')])
+    const store = open({ servers: memcached.address, maxQueuedBytes: 8_000_000, timeoutMilliseconds: 300 })
+    const isConnected = async (): Promise<boolean> => (await store.read('a:0', 60)).kind === 'hit'
+    await until('the store has a connection', isConnected)
     await memcached.freeze()
-    const late = await Promise.all(
-      Array.from({ length: 60 }, async (_, index) => {
-        await sleep(index)
-        return codeOf(await store.end(`b:${index}`, value, 60))
-      }),
-    )
+    const late: Promise<string>[] = []
+    for (let index = 0; index < 60; index++) {
+      late.push(store.end(`b:${index}`, value, 60).then(codeOf))
+      // What was written leaves for the system in the turn after it.
+      await nextTurn()
+    }
+    const codes = await Promise.all(late)
     memcached.thaw()
-    expect(late.filter((code) => code === 'overload').length).toBeGreaterThan(30)
-    expect(late.filter((code) => code === 'timeout').length).toBeGreaterThan(0)
-    await expect.poll(() => store.read('a:0', 60).then(({ kind }) => kind), { timeout: 5000 }).toBe('hit')
+    expect(codes.filter((code) => code === 'overload').length).toBeGreaterThan(30)
+    expect(codes.filter((code) => code === 'timeout').length).toBeGreaterThan(0)
+    await until('the store works again', isConnected)
     await memcached.kill()
   })
 
-  test('a line before a value that is not understood ends the connection', async () => {
+  test('a line before a value that is not understood ends the connection', async ({ open }) => {
     const heard: string[] = []
     const server = await startScriptedServer((said) => {
       heard.push(said)

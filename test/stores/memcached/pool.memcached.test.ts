@@ -1,58 +1,77 @@
 // Three real memcacheds as one store: the contract, and what is left when one of them is killed, frozen or emptied.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type MemcachedStoreOptions, memcachedStore } from '../../../src/memcached.ts'
+import { describe, expect } from 'vitest'
+import { type MemcachedStore, type MemcachedStoreOptions, memcachedStore } from '../../../src/memcached.ts'
 import { rankServers } from '../../../src/stores/memcached/rendezvous.ts'
-import type { Store } from '../../../src/stores/store.ts'
 import { storeContract } from '../../../src/testing/store-contract.ts'
+import { patientMilliseconds, test as memcachedTest } from '../../support/memcached-test.ts'
 import { type Memcached, startMemcached } from '../../support/memcached.ts'
+import { startProcessClock } from '../../support/process-time.ts'
 import { bytes, openLoop, sleep, text } from '../../support/store-helpers.ts'
 import { startTraffic } from '../../support/traffic.ts'
+import { until } from '../../support/waiting.ts'
 
-let nodes: Memcached[]
-const stores: Store[] = []
-beforeAll(async () => {
-  nodes = await Promise.all([0, 1, 2].map(() => startMemcached()))
-})
-afterEach(async () => {
-  await Promise.all(stores.splice(0).map((store) => store.close()))
-})
-afterAll(() => Promise.all(nodes.map((node) => node.kill())))
+type Three = readonly [Memcached, Memcached, Memcached]
 
-function open(copies: 1 | 2, options: Partial<MemcachedStoreOptions> = {}): Store {
-  const store = memcachedStore({ servers: nodes.map(({ address }) => address), copies, ...options })
-  stores.push(store)
-  return store
+interface PoolFixtures {
+  /** Three memcacheds for the whole file. */
+  readonly servers: Three
+  /** Opens a store on the three. */
+  readonly openPool: (copies: 1 | 2, options?: Partial<MemcachedStoreOptions>) => MemcachedStore
+  /** Opens a store on one of the three, by itself. */
+  readonly only: (server: Memcached) => MemcachedStore
 }
 
-/** One of the three, by itself. */
-function only(node: Memcached | undefined): Store {
-  const store = memcachedStore({ servers: node?.address ?? '' })
-  stores.push(store)
-  return store
-}
+const test = memcachedTest.extend<PoolFixtures>({
+  servers: [
+    // oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which fixtures are needed
+    async ({}, use) => {
+      const servers: Three = [await startMemcached(), await startMemcached(), await startMemcached()]
+      await use(servers)
+      await Promise.all(servers.map((server) => server.kill()))
+    },
+    { scope: 'file' },
+  ],
+  openPool: async ({ servers, open }, use) => {
+    await use((copies, options = {}) =>
+      open({ servers: servers.map(({ address }) => address), copies, ...options }),
+    )
+  },
+  only: async ({ open }, use) => {
+    await use(({ address }) => open({ servers: address }))
+  },
+})
 
-const fresh = (): string => `pool:${Math.random().toString(36).slice(2)}`
-/** The node that a key's first copy is on, or its second. */
-const holder = (key: string, copy: 0 | 1): Memcached | undefined => {
-  const ranked = rankServers(
-    nodes.map((node) => ({ name: node.address, node })),
-    key,
-  )
-  return ranked[copy]?.node
+const newKey = (): string => `pool:${Math.random().toString(36).slice(2)}`
+/** The server that a key's first copy is on, or its second. */
+function holder(servers: Three, key: string, copy: 0 | 1): Memcached {
+  const named = servers.map((server) => ({ name: server.address, server }))
+  return rankServers(named, key)[copy]?.server ?? servers[0]
 }
 
 describe.each([1, 2] as const)('the contract, with %i copies', (copies) => {
-  storeContract({ test: (name, run) => test(name, run, 10_000) }, () => {
-    return memcachedStore({ servers: nodes.map(({ address }) => address), copies })
-  })
+  let addresses: readonly string[] = []
+  storeContract(
+    {
+      test: (name, run) =>
+        test(
+          name,
+          async ({ servers }) => {
+            addresses = servers.map(({ address }) => address)
+            await run()
+          },
+          60_000,
+        ),
+    },
+    () => memcachedStore({ servers: addresses, copies, timeoutMilliseconds: patientMilliseconds }),
+  )
 })
 
-describe('which nodes hold a key', () => {
+describe('which servers hold a key', () => {
   const named = (names: string) => [...names].map((name) => ({ name }))
   const keys = Array.from({ length: 30_000 }, (_, index) => `sm1:${index}`)
 
-  test('is spread evenly, first and second copy', () => {
+  test('first and second copies are spread evenly', () => {
     for (const copy of [0, 1]) {
       const counts = new Map<string, number>()
       for (const key of keys) {
@@ -63,7 +82,7 @@ describe('which nodes hold a key', () => {
     }
   })
 
-  test('changes for the share of a node that joins, and for no other key', () => {
+  test('a server that joins takes its share of the keys, and no other key moves', () => {
     const moved = keys.filter(
       (key) => rankServers(named('abc'), key)[0]?.name !== rankServers(named('abcd'), key)[0]?.name,
     )
@@ -71,7 +90,7 @@ describe('which nodes hold a key', () => {
     for (const key of moved) expect(rankServers(named('abcd'), key)[0]?.name).toBe('d')
   })
 
-  test('depends on names and not on their order', () => {
+  test('names decide, and not their order', () => {
     for (const key of keys.slice(0, 1000)) {
       expect(rankServers(named('abc'), key).map(({ name }) => name)).toEqual(
         rankServers(named('cba'), key).map(({ name }) => name),
@@ -79,64 +98,79 @@ describe('which nodes hold a key', () => {
     }
   })
 
-  test('with one copy, a node that is away makes its keys unavailable, and nobody else has them', async () => {
-    const store = open(1)
-    const all = Array.from({ length: 60 }, fresh)
+  test('a server that is away makes its keys unavailable with one copy, and nobody else has them', async ({
+    servers,
+    openPool,
+  }) => {
+    const store = openPool(1, { timeoutMilliseconds: 5000 })
+    const all = Array.from({ length: 60 }, newKey)
     for (const key of all) await store.create(key, bytes(key), 60)
-    const [gone] = nodes
-    await gone?.freeze()
+    const [gone] = servers
+    await gone.freeze()
     try {
-      for (const key of all) {
-        const isGone = holder(key, 0) === gone
-        expect((await store.read(key, 60)).kind).toBe(isGone ? 'unavailable' : 'hit')
+      const reads = await Promise.all(all.map((key) => store.read(key, 60)))
+      for (const [index, key] of all.entries()) {
+        const isGone = holder(servers, key, 0) === gone
+        expect(reads[index]?.kind).toBe(isGone ? 'unavailable' : 'hit')
       }
     } finally {
-      gone?.thaw()
+      gone.thaw()
     }
   })
 })
 
 describe('with two copies', () => {
-  test.each([0, 1] as const)('copy %i is on its own node, and mended when that lost it', async (copy) => {
-    const store = open(2)
-    const key = fresh()
-    await store.create(key, bytes('value'), 60)
-    await holder(key, copy)?.restart()
-    await expect.poll(async () => text(await store.read(key, 60))).toBe('value')
-    await expect.poll(async () => (await only(holder(key, copy)).read(key, null)).kind).toBe('hit')
-  })
+  test.for([0, 1] as const)(
+    'copy %i is on its own server, and mended when that lost it',
+    async (copy, { servers, openPool, only }) => {
+      const store = openPool(2)
+      const key = newKey()
+      await store.create(key, bytes('value'), 60)
+      await holder(servers, key, copy).restart()
+      await until('the session is read', async () => text(await store.read(key, 60)) === 'value')
+      const alone = only(holder(servers, key, copy))
+      await until('the copy is mended', async () => {
+        await store.read(key, 60)
+        return (await alone.read(key, null)).kind === 'hit'
+      })
+    },
+  )
 
-  test('an older copy is never shown and is mended, also by a write', async () => {
-    const store = open(2)
-    const key = fresh()
+  test('an older copy is never shown and is mended, also by a write', async ({ servers, openPool, only }) => {
+    const store = openPool(2)
+    const key = newKey()
     await store.create(key, bytes('old'), 60)
-    const old = await only(holder(key, 0)).read(key, null)
+    const old = await only(holder(servers, key, 0)).read(key, null)
     const read = await store.read(key, 60)
     if (read.kind !== 'hit' || old.kind !== 'hit') throw new Error('It is there.')
     expect((await store.replace(key, bytes('new'), { token: read.token, ttlSeconds: 60 })).kind).toBe(
       'stored',
     )
     for (const copy of [0, 1] as const) {
-      // As a node does that was away.
-      await only(holder(key, copy)).end(key, old.value, 60)
+      // As a server does that was away.
+      const alone = only(holder(servers, key, copy))
+      await alone.end(key, old.value, 60)
       expect(text(await store.read(key, 60))).toBe('new')
-      await expect.poll(async () => (await only(holder(key, copy)).read(key, null)).kind).toBe('hit')
+      await until('the copy is mended', async () => text(await alone.read(key, null)).includes('new'))
     }
-    await expect.poll(async () => text(await only(holder(key, 1)).read(key, null))).toContain('new')
   })
 
-  test.each(['meta', 'classic', 'auto'] as const)(
-    'in the dialect %s, one of three killed and started empty in traffic: no acknowledged write lost, no wrong value',
-    { timeout: 60_000 },
-    async (dialect) => {
-      const traffic = await startTraffic(open(2, { dialect }), Array.from({ length: 50 }, fresh))
-      await sleep(500)
-      const killedAt = performance.now()
-      await nodes[1]?.kill()
+  test.for(['meta', 'classic', 'auto'] as const)(
+    'one of three is killed and started empty in traffic, and no acknowledged write is lost and no value wrong, in the dialect %s',
+    { timeout: 120_000 },
+    async (dialect, { servers, openPool }) => {
+      const clock = startProcessClock()
+      const keys = Array.from({ length: 50 }, newKey)
+      const traffic = await startTraffic(openPool(2, { dialect }), keys, () => clock.now())
+      await traffic.untilServed(500)
+      const killedAt = clock.now()
+      await servers[1].kill()
       await sleep(1500)
-      await nodes[1]?.restart()
+      await servers[1].restart()
       await sleep(2000)
+      await traffic.untilServed(1500)
       const { served, refused, lost, wrong, lastRefusedAt } = await traffic.stop()
+      clock.stop()
       const recovered = Math.max(0, Math.round(lastRefusedAt - killedAt))
       console.log(
         `one of three killed, ${dialect}: ${served} reads served, ${refused} refused, the last ${recovered} ms after the kill`,
@@ -148,34 +182,42 @@ describe('with two copies', () => {
   )
 
   test(
-    'one of three frozen under 250 operations a second: reads are served, and every operation ends within the deadline',
-    { timeout: 60_000 },
-    async () => {
-      const deadline = 250
-      const store = open(2, { timeoutMilliseconds: deadline })
-      const keys = Array.from({ length: 30 }, fresh)
+    'one of three is frozen under 250 operations a second, and reads are served, and every operation ends within the deadline',
+    { timeout: 120_000 },
+    async ({ servers, openPool }) => {
+      // Longer than what a busy machine keeps the two waiting that are not frozen.
+      const deadline = 1000
+      const store = openPool(2, { timeoutMilliseconds: deadline })
+      const keys = Array.from({ length: 30 }, newKey)
       for (const key of keys) await store.create(key, bytes(key), 60)
-      const [away] = nodes
-      const timers = [setTimeout(() => void away?.freeze(), 500), setTimeout(() => away?.thaw(), 2000)]
+      const [away] = servers
+      const outage = (async () => {
+        await sleep(500)
+        await away.freeze()
+        await sleep(3000)
+        away.thaw()
+      })()
+      const clock = startProcessClock()
       const samples = await openLoop({
         everyMilliseconds: 4,
-        forMilliseconds: 4000,
+        forMilliseconds: 5500,
         async run(index) {
           const key = keys[index % keys.length] ?? ''
           // Of eight operations five are reads; each kind of write is among the others.
-          if (index % 8 === 1) return `create ${(await store.create(fresh(), bytes('new'), 60)).kind}`
-          if (index % 8 === 4) return `end ${(await store.end(fresh(), bytes('ended'), 60)).kind}`
+          if (index % 8 === 1) return `create ${(await store.create(newKey(), bytes('new'), 60)).kind}`
+          if (index % 8 === 4) return `end ${(await store.end(newKey(), bytes('ended'), 60)).kind}`
           const read = await store.read(key, 60)
           if (read.kind !== 'hit') return `read ${read.kind}`
           if (text(read) !== key) return 'read wrong'
           if (index % 8 !== 6) return 'read hit'
           // Timed by itself: the read before it has a deadline of its own.
-          const started = performance.now()
+          const started = clock.now()
           await store.replace(key, bytes(key), { token: read.token, ttlSeconds: 60 })
-          return `replace in ${Math.round(performance.now() - started)}`
+          return `replace in ${Math.round(clock.now() - started)}`
         },
       })
-      timers.forEach(clearTimeout)
+      await outage
+      clock.stop()
       const changes = samples.filter(({ outcome }) => outcome.startsWith('replace'))
       const others = samples.filter(({ outcome }) => !outcome.startsWith('replace'))
       const worst = Math.max(
@@ -191,28 +233,26 @@ describe('with two copies', () => {
   )
 
   test(
-    '930 sessions that ended while a node was away stay ended when it is back with all of them',
-    { timeout: 60_000 },
-    async () => {
-      const store = open(2)
-      const away = nodes[2]
+    '930 sessions that ended while a server was away stay ended when it is back with all of them',
+    { timeout: 120_000 },
+    async ({ servers, openPool, only }) => {
+      const store = openPool(2, { timeoutMilliseconds: 5000 })
+      const away = servers[2]
       const keys: string[] = []
       while (keys.length < 930) {
-        const key = fresh()
-        if (holder(key, 0) === away || holder(key, 1) === away) keys.push(key)
+        const key = newKey()
+        if (holder(servers, key, 0) === away || holder(servers, key, 1) === away) keys.push(key)
       }
       await Promise.all(keys.map((key) => store.create(key, bytes('live'), 600)))
-      await away?.freeze()
-      // The node must be known to be away, as it is after a moment of traffic.
+      await away.freeze()
+      // The server must be known to be away, as it is after a moment of traffic.
       const ends = await Promise.all(keys.map((key) => store.end(key, bytes('tombstone'), 600)))
       expect(new Set(ends.map(({ kind }) => kind))).toEqual(new Set(['stored']))
-      away?.thaw()
+      away.thaw()
       await sleep(1500)
       const reads = await Promise.all(keys.map((key) => store.read(key, 600)))
       expect(reads.filter((read) => text(read) === 'live')).toEqual([])
-      await expect
-        .poll(async () => text(await store.read(keys[0] ?? '', 600)), { timeout: 5000 })
-        .toBe('tombstone')
+      await until('it is told', async () => text(await store.read(keys[0] ?? '', 600)) === 'tombstone')
       // It was told before it was believed: even when the others are gone, it does not bring any back.
       const alone = only(away)
       await expect
@@ -221,23 +261,24 @@ describe('with two copies', () => {
             (await Promise.all(keys.map((key) => alone.read(key, null)))).filter(
               (read) => text(read) === 'live',
             ).length,
-          { timeout: 10_000 },
+          { timeout: 60_000 },
         )
         .toBe(0)
     },
   )
 
-  test.each([0, 1] as const)(
-    'a change that copy %i has no room for is not acknowledged, and neither node loses what it has',
-    async (place) => {
+  test.for([0, 1] as const)(
+    'a change that copy %i has no room for is not acknowledged, and neither server loses what it has',
+    { timeout: 60_000 },
+    async (place, { open, only }) => {
       const [first, full] = await Promise.all([startMemcached(), startMemcached(['-m', '2', '-M'])])
-      const store = memcachedStore({ servers: [first.address, full.address], copies: 2 })
-      stores.push(store)
-      let key = fresh()
+      const store = open({ servers: [first.address, full.address], copies: 2 })
+      let key = newKey()
       const names = [first.address, full.address].map((name) => ({ name }))
-      while (rankServers(names, key)[place]?.name !== full.address) key = fresh()
+      while (rankServers(names, key)[place]?.name !== full.address) key = newKey()
       await store.create(key, bytes('small'), 60)
-      for (let index = 0; index < 100; index++) await only(full).create(fresh(), new Uint8Array(50_000), 60)
+      const alone = only(full)
+      for (let index = 0; index < 100; index++) await alone.create(newKey(), new Uint8Array(50_000), 60)
       const read = await store.read(key, 60)
       const token = read.kind === 'hit' ? read.token : ''
       const large = 'large'.repeat(10_000)
@@ -245,34 +286,37 @@ describe('with two copies', () => {
       expect(changed).toMatchObject({ kind: 'unavailable', cause: { code: 'out-of-memory' } })
       // Stored or not, as `unavailable` says; nothing else.
       expect(text(await store.read(key, 60))).toBe(place === 0 ? 'small' : large)
-      for (const node of [first, full]) expect((await only(node).read(key, null)).kind).toBe('hit')
+      for (const server of [first, full]) expect((await only(server).read(key, null)).kind).toBe('hit')
       await Promise.all([first.kill(), full.kill()])
     },
-    20_000,
   )
 
-  test('what is away is told on a channel, and so is its return', { timeout: 20_000 }, async () => {
-    const told: string[] = []
-    const note = (message: unknown): void => void told.push((message as { state: string }).state)
-    subscribe('session-mirror:node', note)
-    const store = open(2)
-    const key = fresh()
-    await store.create(key, bytes('value'), 60)
-    await holder(key, 0)?.freeze()
-    await store.read(key, 60)
-    await store.end(key, bytes('tombstone'), 60)
-    await store.read(key, 60)
-    holder(key, 0)?.thaw()
-    await expect.poll(async () => text(await store.read(key, 60)), { timeout: 5000 }).toBe('tombstone')
-    const stateAfterRead = async (): Promise<string | undefined> => {
+  test(
+    'what is away is told on a channel, and so is its return',
+    { timeout: 120_000 },
+    async ({ servers, openPool }) => {
+      const told: string[] = []
+      const note = (message: unknown): void => void told.push((message as { state: string }).state)
+      subscribe('session-mirror:node', note)
+      const store = openPool(2, { timeoutMilliseconds: 3000 })
+      const key = newKey()
+      await store.create(key, bytes('value'), 60)
+      await holder(servers, key, 0).freeze()
       await store.read(key, 60)
-      return told.at(-1)
-    }
-    await expect.poll(stateAfterRead, { timeout: 5000 }).toBe('up')
-    unsubscribe('session-mirror:node', note)
-    expect(told).toContain('down')
-    expect(told).toContain('held')
-  })
+      await store.end(key, bytes('tombstone'), 60)
+      await store.read(key, 60)
+      holder(servers, key, 0).thaw()
+      await until('the tombstone is read', async () => text(await store.read(key, 60)) === 'tombstone')
+      const stateAfterRead = async (): Promise<string | undefined> => {
+        await store.read(key, 60)
+        return told.at(-1)
+      }
+      await until('it is up', async () => (await stateAfterRead()) === 'up')
+      unsubscribe('session-mirror:node', note)
+      expect(told).toContain('down')
+      expect(told).toContain('held')
+    },
+  )
 })
 
 test.each([

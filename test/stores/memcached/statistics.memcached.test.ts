@@ -3,33 +3,14 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import {
-  type MemcachedStore,
-  type MemcachedStoreOptions,
-  type NodeEvent,
-  type NodeStats,
-  memcachedStore,
-} from '../../../src/memcached.ts'
+import { describe, expect } from 'vitest'
+import type { MemcachedStore, NodeEvent, NodeStats } from '../../../src/memcached.ts'
 import { startTwemproxy, startYrmcds } from '../../support/engines.ts'
-import { type Memcached, freePort, startMemcached } from '../../support/memcached.ts'
-import { bytes, codeOf, sleep } from '../../support/store-helpers.ts'
-
-let memcached: Memcached
-const stores: MemcachedStore[] = []
-beforeAll(async () => {
-  memcached = await startMemcached()
-})
-afterEach(async () => {
-  await Promise.all(stores.splice(0).map((store) => store.close()))
-})
-afterAll(() => memcached.kill())
-
-function open(options: Partial<MemcachedStoreOptions> = {}): MemcachedStore {
-  const store = memcachedStore({ servers: memcached.address, timeoutMilliseconds: 1000, ...options })
-  stores.push(store)
-  return store
-}
+import { test } from '../../support/memcached-test.ts'
+import { freePort, startMemcached } from '../../support/memcached.ts'
+import { inProcessTime } from '../../support/process-time.ts'
+import { bytes, codeOf } from '../../support/store-helpers.ts'
+import { until } from '../../support/waiting.ts'
 
 async function only(store: MemcachedStore): Promise<NodeStats> {
   const [stats, ...others] = await store.stats()
@@ -38,7 +19,7 @@ async function only(store: MemcachedStore): Promise<NodeStats> {
 }
 
 describe('counts', () => {
-  test('of a store that did nothing are zero', async () => {
+  test('a store that did nothing has counts of zero', async ({ open, memcached }) => {
     expect(await only(open())).toMatchObject({
       node: memcached.address,
       state: 'up',
@@ -55,7 +36,7 @@ describe('counts', () => {
     })
   })
 
-  test('follow what is done, and what was the longest begins anew', async () => {
+  test('counts follow what is done, and the longest begins anew', async ({ open }) => {
     const store = open()
     await store.create('a', bytes('a'), 60)
     await store.read('a', 60)
@@ -68,7 +49,7 @@ describe('counts', () => {
     expect(await only(store)).toMatchObject({ operations: 4, longestMilliseconds: 0 })
   })
 
-  test('tell failures by their kind, and a mistake of the caller is none', async () => {
+  test('failures are told by their code, and a mistake of the caller is none', async ({ open }) => {
     const store = open({ servers: `127.0.0.1:${await freePort()}` })
     const kinds = new Map<string, number>()
     for (let count = 0; count < 5; count++) {
@@ -84,7 +65,9 @@ describe('counts', () => {
     expect(stats.failures.resting).toBeGreaterThan(0)
   })
 
-  test('show what is on its way to a frozen server, and connections that were lost; a channel tells both', async () => {
+  test('what a frozen server does not answer, and connections that were lost, are counted, and a channel tells both', async ({
+    open,
+  }) => {
     const own = await startMemcached()
     const told: string[] = []
     const note = (message: unknown): void => {
@@ -93,17 +76,20 @@ describe('counts', () => {
     }
     subscribe('session-mirror:node', note)
     const store = open({ servers: own.address, timeoutMilliseconds: 300 })
-    await store.end('a', bytes('a'), 60)
+    await until(
+      'the store has a connection',
+      async () => (await store.end('a', bytes('a'), 60)).kind === 'stored',
+    )
+    const before = (await only(store)).failures.timeout ?? 0
     await own.freeze()
-    const started = performance.now()
     const reads = Promise.all([store.read('a', 60), store.read('a', 60)])
-    const frozen = await only(store)
-    expect(performance.now() - started).toBeLessThan(1000)
+    const { result: frozen, milliseconds } = await inProcessTime(() => only(store))
+    expect(milliseconds).toBeLessThan(1000)
     expect(frozen.server).toBeUndefined()
     expect((await reads).map(codeOf)).toEqual(['timeout', 'timeout'])
-    expect(await only(store)).toMatchObject({ state: 'down', failures: { timeout: 2 }, inFlight: 0 })
+    expect(await only(store)).toMatchObject({ state: 'down', failures: { timeout: before + 2 }, inFlight: 0 })
     own.thaw()
-    await expect.poll(() => store.read('a', 60).then(codeOf), { timeout: 5000 }).toBe('hit')
+    await until('it is back', async () => codeOf(await store.read('a', 60)) === 'hit')
     const stats = await only(store)
     expect(stats.state).toBe('up')
     // One on a busy machine may have come too late.
@@ -113,9 +99,13 @@ describe('counts', () => {
     await own.kill()
   })
 
-  test('of two copies are kept for each node, with the tombstones that one has not got', async () => {
+  test('each server of two copies has counts of its own, with the tombstones that it has not got', async ({
+    open,
+    memcached,
+  }) => {
     const other = await startMemcached()
-    const store = open({ servers: [memcached.address, other.address], copies: 2, timeoutMilliseconds: 300 })
+    // Longer than what a busy machine keeps the one waiting that is not frozen.
+    const store = open({ servers: [memcached.address, other.address], copies: 2, timeoutMilliseconds: 3000 })
     await store.create('pair', bytes('value'), 60)
     await other.freeze()
     for (const key of ['pair', 'second', 'third']) await store.end(key, bytes('tombstone'), 60)
@@ -124,22 +114,25 @@ describe('counts', () => {
       [memcached.address, 0],
       [other.address, 3],
     ])
-    await store.read('pair', 60)
-    const held = (await store.stats())[1]
-    expect(held?.state).toBe('held')
-    expect(held?.failures.held).toBeGreaterThan(0)
+    const heldAfterRead = async (): Promise<NodeStats | undefined> => {
+      await store.read('pair', 60)
+      const [, stats] = await store.stats()
+      return stats?.state === 'held' ? stats : undefined
+    }
+    const held = await until('it is held back', heldAfterRead)
+    expect(held.failures.held).toBeGreaterThan(0)
     other.thaw()
     const read = async (): Promise<NodeStats | undefined> => {
       await store.read('pair', 60)
       return (await store.stats())[1]
     }
-    await expect.poll(read, { timeout: 8000 }).toMatchObject({ state: 'up', owed: 0 })
+    await expect.poll(read, { timeout: 60_000 }).toMatchObject({ state: 'up', owed: 0 })
     await other.kill()
-  }, 20_000)
+  }, 120_000)
 })
 
 describe("the server's figures", () => {
-  test('tell that a small memcached forgets', async () => {
+  test('a small memcached says that it forgets', async ({ open }) => {
     const small = await startMemcached(['-m', '2'])
     const store = open({ servers: small.address })
     const empty = (await only(store)).server
@@ -154,7 +147,7 @@ describe("the server's figures", () => {
     await small.kill()
   })
 
-  test('come with a password, too', async () => {
+  test('a server with a password tells them to who has it', async ({ open }) => {
     const folder = mkdtempSync(join(tmpdir(), 'memcached-stats-'))
     writeFileSync(join(folder, 'passwords'), 'joe:secret\n')
     const closed = await startMemcached(['-Y', join(folder, 'passwords')])
@@ -165,7 +158,7 @@ describe("the server's figures", () => {
     rmSync(folder, { recursive: true })
   })
 
-  test('come from yrmcds without its uptime, and from twemproxy not at all', async () => {
+  test('yrmcds tells them without its uptime, and twemproxy not at all', async ({ open, memcached }) => {
     const [yrmcds, twemproxy] = await Promise.all([startYrmcds(), startTwemproxy([memcached.address])])
     const { server } = await only(open({ servers: yrmcds.address }))
     expect(server).toMatchObject({ uptimeSeconds: undefined, maxBytes: 64 * 1024 * 1024, evictions: 0 })
@@ -176,11 +169,11 @@ describe("the server's figures", () => {
     await Promise.all([yrmcds.kill(), twemproxy.kill()])
   })
 
-  test('leave no connection behind', async () => {
+  test('asking for them leaves no connection behind', async ({ open }) => {
     const store = open()
     await store.read('a', 60)
     for (let count = 0; count < 20; count++) await store.stats()
-    await sleep(50)
-    expect((await only(store)).server?.connections).toBeLessThan(20)
+    const connections = async (): Promise<number | undefined> => (await only(store)).server?.connections
+    await expect.poll(connections, { timeout: 60_000 }).toBeLessThan(20)
   })
 })

@@ -1,27 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { memcachedStore } from '../../../src/memcached.ts'
-import { storeContract } from '../../../src/testing/store-contract.ts'
-import { type Memcached, startMemcached } from '../../support/memcached.ts'
+import { contractTests, test } from '../../support/memcached-test.ts'
 import { bytes, text } from '../../support/store-helpers.ts'
 
-let memcached: Memcached
-beforeAll(async () => {
-  memcached = await startMemcached()
-})
-afterAll(() => memcached.kill())
-
-describe.concurrent.each(['meta', 'classic', 'auto'] as const)(
-  'the contract in the dialect %s',
-  (dialect) => {
-    storeContract({ test: (name, run) => test(name, run, 10_000) }, () =>
-      memcachedStore({ servers: memcached.address, dialect, timeoutMilliseconds: 1000 }),
-    )
-  },
+describe.concurrent.each(['meta', 'classic', 'auto'] as const)('the contract in the dialect %s', (dialect) =>
+  contractTests({ dialect }),
 )
 
 describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
-  test('of 200 increments at once none is lost', async () => {
-    const store = memcachedStore({ servers: memcached.address, dialect, timeoutMilliseconds: 2000 })
+  test('of 200 increments at once none is lost', async ({ open }) => {
+    const store = open({ dialect })
     const key = `count:${dialect}`
     await store.create(key, bytes('0'), 60)
     let conflicts = 0
@@ -39,13 +27,12 @@ describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
     await Promise.all(Array.from({ length: 200 }, increment))
     expect(text(await store.read(key, 60))).toBe('200')
     expect(conflicts).toBeGreaterThan(0)
-    await store.close()
   })
 
-  test.each([2_592_000, 2_592_001, 31_536_000, 2_147_483_647])(
+  test.for([2_592_000, 2_592_001, 31_536_000, 2_147_483_647])(
     'a lifetime of %i seconds is one',
-    async (ttl) => {
-      const store = memcachedStore({ servers: memcached.address, dialect })
+    async (ttl, { open }) => {
+      const store = open({ dialect })
       const key = `life:${dialect}:${ttl}`
       expect((await store.create(key, bytes('one'), ttl)).kind).toBe('stored')
       expect(text(await store.read(key, ttl))).toBe('one')
@@ -54,12 +41,11 @@ describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
       expect((await store.replace(key, bytes('two'), { token, ttlSeconds: ttl })).kind).toBe('stored')
       expect((await store.end(key, bytes('three'), ttl)).kind).toBe('stored')
       expect(text(await store.read(key, ttl))).toBe('three')
-      await store.close()
     },
   )
 
-  test('values that look like answers come back as they are, one after the other', async () => {
-    const store = memcachedStore({ servers: memcached.address, dialect })
+  test('values that look like answers come back as they are, one after the other', async ({ open }) => {
+    const store = open({ dialect })
     const values = [
       'END\r\n',
       'VALUE k 0 5 1\r\nhello\r\nEND\r\n',
@@ -70,18 +56,14 @@ describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
     await Promise.all(values.map((value, index) => store.end(`like:${dialect}:${index}`, bytes(value), 60)))
     const reads = await Promise.all(values.map((_, index) => store.read(`like:${dialect}:${index}`, 60)))
     expect(reads.map(text)).toEqual(values)
-    await store.close()
   })
 })
 
 describe('options', () => {
-  test('two prefixes never meet', async () => {
-    const [red, blue] = ['red:', 'blue:'].map((prefix) =>
-      memcachedStore({ servers: [memcached.address], prefix }),
-    )
-    await red?.create('key', bytes('red'), 60)
-    expect(await blue?.read('key', 60)).toEqual({ kind: 'miss' })
-    await Promise.all([red?.close(), blue?.close()])
+  test('two prefixes never meet', async ({ open }) => {
+    const [red, blue] = [open({ prefix: 'red:' }), open({ prefix: 'blue:' })]
+    await red.create('key', bytes('red'), 60)
+    expect(await blue.read('key', 60)).toEqual({ kind: 'miss' })
   })
 
   test.each([

@@ -13,7 +13,7 @@ import { bytes, codeOf, text } from '../../support/store-helpers.ts'
 
 const stores: Store[] = []
 function open(address: string): Store {
-  const store = memcachedStore({ servers: address, timeoutMilliseconds: 2000 })
+  const store = memcachedStore({ servers: address, timeoutMilliseconds: 30_000 })
   stores.push(store)
   return store
 }
@@ -42,14 +42,14 @@ describe('a master and its slave', () => {
   afterAll(() => Promise.all([master.kill(), slave.kill()]))
 
   test('the slave gets what the master has, and all that is written later', async () => {
-    await expect.poll(() => master.replication(), { timeout: 10_000 }).toContain('1 slaves')
+    await expect.poll(() => master.replication(), { timeout: 60_000 }).toContain('1 slaves')
     const store = open(master.address)
     for (let index = 0; index < 100; index++) await store.create(`s:${index}`, bytes('one'), 60)
     for (let index = 0; index < 50; index++) await store.end(`s:${index}`, bytes('two'), 60)
     // Reading begins a lifetime anew, and that is told as well.
     for (let index = 0; index < 10; index++) await store.read(`s:${index}`, 60)
     await expect
-      .poll(() => slave.replication(), { timeout: 10_000 })
+      .poll(() => slave.replication(), { timeout: 60_000 })
       .toContain('100 created, 60 updated, 0 removed')
   })
 
@@ -63,12 +63,12 @@ describe('a master and its slave', () => {
     const store = open(master.address)
     expect(text(await store.read('s:1', 60))).toBe('two')
     await master.restart()
-    await expect.poll(() => store.read('s:1', 60).then(codeOf), { timeout: 5000 }).toBe('miss')
+    await expect.poll(() => store.read('s:1', 60).then(codeOf), { timeout: 60_000 }).toBe('miss')
     await expect
-      .poll(() => slave.replication(), { timeout: 15_000 })
+      .poll(() => slave.replication(), { timeout: 60_000 })
       .toContain('0 created, 0 updated, 0 removed')
     expect((await store.create('s:1', bytes('new'), 60)).kind).toBe('stored')
-    await expect.poll(() => slave.replication(), { timeout: 10_000 }).toContain('1 created')
+    await expect.poll(() => slave.replication(), { timeout: 60_000 }).toContain('1 created')
   })
 })
 
