@@ -5,11 +5,16 @@ import type { Clock } from '../protocol/clock.ts'
 export interface TestClock {
   /** Give this to `createSession({ now })` and to the test server alike. */
   readonly now: Clock
-  /** @example clock.advance(15 * 60) // the cookie is stale now */
+  /** Moves the clock on by so many seconds. @example clock.advance(15 * 60) // the cookie is stale now */
   advance(seconds: number): void
 }
 
-/** Starts at the real time, because browsers compare cookies with theirs. */
+/**
+ * Makes a clock that stands still. Starts at the real time, because browsers compare cookies with theirs.
+ * @param start milliseconds since 1970. @default the real time
+ * @example const clock = createTestClock()
+ * const session = createSession({ schema, now: clock.now })
+ */
 export function createTestClock(start: number = Date.now()): TestClock {
   let milliseconds = start
   return {

@@ -50,10 +50,10 @@ export function checkFiles(
       'invalid-option',
       `${fileName} is in ${publicDir}, too: remove it there, or give another \`path\`. Only one can be served.`,
     )
-  if (worker !== undefined && !existsSync(absolute(worker, root)))
+  if (worker !== undefined && !existsSync(absolutePath(worker, root)))
     throw new SessionError('invalid-option', `worker "${worker}" is not in ${root}.`)
 }
 
-export function absolute(file: string, root: string): string {
+export function absolutePath(file: string, root: string): string {
   return isAbsolute(file) ? file : join(root, file)
 }

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { type BuildOptions, type InlineConfig, type Plugin, type ResolvedConfig, build } from 'vite'
 import { mockWorkerScript } from '../testing/mock-worker.ts'
-import { type ResolvedOptions, absolute } from './options.ts'
+import { type ResolvedOptions, absolutePath } from './options.ts'
 
 export interface Script {
   readonly text: string
@@ -32,7 +32,7 @@ export async function buildScript(options: ResolvedOptions, config: ResolvedConf
 
 async function bundle(options: ResolvedOptions, config: ResolvedConfig): Promise<Script> {
   const { worker, plugins, msw = false } = options
-  const input = worker === undefined ? entry : absolute(worker, config.root)
+  const input = worker === undefined ? entry : absolutePath(worker, config.root)
   const own = worker === undefined ? [virtual(msw ? sources.msw : sources.plain)] : []
   const result = await build({
     ...inherited(config),

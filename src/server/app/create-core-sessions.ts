@@ -13,7 +13,7 @@ import { type AnyRequest, type CoreRequest, isNodeRequest, toCoreRequest } from 
 import { type CoreAnswer, type Header, problemAnswer, withHeaders } from '../http/core-answer.ts'
 import { type Lifecycle, createLifecycle } from '../lifecycle/lifecycle.ts'
 import { loadSession } from '../lifecycle/load.ts'
-import { type Loaded, noSession } from '../lifecycle/loaded.ts'
+import { type Loaded, noneLoaded } from '../lifecycle/loaded.ts'
 import { inspect } from '../routes/inspect.ts'
 import { createRoutes } from '../routes/routes.ts'
 import { OpenSession } from './open-session.ts'
@@ -60,7 +60,7 @@ export function createCoreSessions<const S extends SessionSchema>(options: CoreO
     async getById(owner, id) {
       const present = await owners.find(owner, id)
       if (present === undefined) return undefined
-      const origin = { loaded: noSession, request: undefined, present }
+      const origin = { loaded: noneLoaded, request: undefined, present }
       return new AppSession<S>(new OpenSession(entrance.lifecycle, origin))
     },
     async inspect(request) {

@@ -15,13 +15,13 @@ const purposes = [
   'parking-key',
   'carried',
 ] as const
-export type Purpose = (typeof purposes)[number]
+export type KeyPurpose = (typeof purposes)[number]
 
 /** The keys of one secret. */
 export interface Keys {
   /** Names the secret in what it signed: 6 characters that tell nothing about it. */
   readonly id: string
-  readonly mac: Readonly<Record<Purpose, Mac>>
+  readonly mac: Readonly<Record<KeyPurpose, Mac>>
 }
 
 export interface KeyRing {
@@ -76,7 +76,7 @@ function createKeys(secret: string, crypto: ServerCrypto, app: string): Keys {
   const salt = new TextEncoder().encode(`session-mirror/1/${app}`)
   const extracted = crypto.mac(fromBase64Url(crypto.mac(salt)(secret)))
   const expand = (label: string): string => extracted(`${label}\u0001`)
-  const bind = (purpose: Purpose): Mac => crypto.mac(fromBase64Url(expand(purpose)))
+  const bind = (purpose: KeyPurpose): Mac => crypto.mac(fromBase64Url(expand(purpose)))
   return {
     id: expand('id').slice(0, 6),
     mac: Object.fromEntries(purposes.map((purpose) => [purpose, bind(purpose)])) as Keys['mac'], // All of them.

@@ -18,7 +18,11 @@ export interface Feed {
   subscribe(topic: string, wake: () => void): () => void
 }
 
-/** A feed among the streams of one process: the default. */
+/**
+ * A feed among the streams of one process: the default, and what a feed between processes wakes its own streams with.
+ * @example const local = localFeed()
+ * await subscriber.subscribe('sessions', (topic) => local.publish(topic))
+ */
 export function localFeed(): Feed {
   const listeners = new Map<string, Set<() => void>>()
   return {

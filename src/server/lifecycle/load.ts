@@ -10,7 +10,7 @@ import type { CoreRequest } from '../http/request.ts'
 import type { Commit } from './commit.ts'
 import { endAll, endSession } from './relocate.ts'
 import type { Lifecycle } from './lifecycle.ts'
-import { type DeadSession, LiveSession, type Loaded, judge, noSession } from './loaded.ts'
+import { type DeadSession, LiveSession, type Loaded, judge, noneLoaded } from './loaded.ts'
 import { type GoneCode, type Located, type LocatedLive, locate } from './locate.ts'
 
 /** The valid session cookie of a request. @throws SessionError `ambiguous-cookie` */
@@ -39,7 +39,7 @@ async function loadWatched(lifecycle: Lifecycle, request: CoreRequest): Promise<
 async function load(lifecycle: Lifecycle, request: CoreRequest): Promise<Loaded> {
   const { core } = lifecycle
   const cookie = cookieOf(core, request)
-  if (cookie === undefined) return noSession
+  if (cookie === undefined) return noneLoaded
   const place = core.findPlace(cookie.sid)
   if (place === undefined) {
     core.watch.tell('lost', { cause: 'unknown-secret' })

@@ -55,7 +55,7 @@ export interface DeadSession {
 
 export type Loaded = NoSession | LiveSession | DeadSession
 
-export const noSession: NoSession = { state: 'none' }
+export const noneLoaded: NoSession = { state: 'none' }
 
 /** The SessionError of a request that needs the session which is dead. */
 export function deadError({ reason }: DeadSession): SessionError {

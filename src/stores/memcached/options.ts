@@ -43,9 +43,9 @@ export interface MemcachedStoreOptions {
    * @default false
    */
   readonly tls?: boolean | TlsOptions
-  /** For a memcached with `-Y`, together with `password`. Without `tls` both cross the network as they are. */
+  /** For a memcached with `-Y`, together with `password`. Without `tls` both cross the network as they are. @default none */
   readonly username?: string
-  /** For a memcached with `-Y`, together with `username`. */
+  /** For a memcached with `-Y`, together with `username`. @default none */
   readonly password?: string
   /** More operations at once on one server are unavailable; from 1 to 1,000,000. @default 2000 */
   readonly maxInFlight?: number
