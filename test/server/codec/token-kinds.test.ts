@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
 import { encodeCookie, verifyCookie } from '../../../src/server/codec/cookie.ts'
 import { nodeCrypto } from '../../../src/server/node/node-crypto.ts'
-import { type Purpose, createKeyRing } from '../../../src/server/codec/key-ring.ts'
+import { type KeyPurpose, createKeyRing } from '../../../src/server/codec/key-ring.ts'
 import { type World, code, createWorld, secrets, watchStore } from '../harness.ts'
 
 const otherSecrets = ['the secret of another app, as long as it must be']
@@ -201,7 +201,7 @@ describe('the only thing that is taken', () => {
 })
 
 describe('a key of the ring', () => {
-  const purposes = Object.keys(ring.newest.mac) as Purpose[] // Its own keys.
+  const purposes = Object.keys(ring.newest.mac) as KeyPurpose[] // Its own keys.
 
   test('never gives what another one gives, nor what one of another secret gives', () => {
     const made = [ring.newest, otherRing.newest].flatMap(({ id, mac }) => [
