@@ -1,7 +1,7 @@
 // The door `session-mirror/server`: the session routes, and sessions for an app's own routes.
 export { createSessions } from './server/node/create-sessions.ts'
 export type { SessionsOptions } from './server/node/create-sessions.ts'
-export type { CoreOptions } from './server/app/options.ts'
+export type { CoreOptions } from './server/app/core-options.ts'
 export type { Assurance } from './server/core/assurance.ts'
 export { localFeed } from './server/core/feed.ts'
 export type { Feed } from './server/core/feed.ts'
@@ -32,7 +32,7 @@ export type {
   ServerSession,
   SessionData,
   SignInOptions,
-} from './server/app/session.ts'
+} from './server/app/server-session.ts'
 // The contract of a store, to write one.
 export type * from './stores/store.ts'
 export type { StoreOperation } from './stores/wrapped-store.ts'

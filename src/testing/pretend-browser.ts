@@ -3,7 +3,7 @@
 import { HttpResponse } from 'msw'
 import { SessionError } from '../protocol/errors.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
-import type { ServerSession } from '../server/app/session.ts'
+import type { ServerSession } from '../server/app/server-session.ts'
 import type { Sessions } from '../server/app/sessions.ts'
 import { type CoreAnswer, problemAnswer } from '../server/http/core-answer.ts'
 import { toStream } from '../server/http/fetch.ts'

@@ -5,7 +5,7 @@ import { createCoreSessions } from '../../src/server/app/create-core-sessions.ts
 import type { Sessions } from '../../src/server/app/sessions.ts'
 import type { CoreRequest } from '../../src/server/http/request.ts'
 import { type Header, problemAnswer } from '../../src/server/http/core-answer.ts'
-import type { ServerSession } from '../../src/server/app/session.ts'
+import type { ServerSession } from '../../src/server/app/server-session.ts'
 import { SessionError } from '../../src/protocol/errors.ts'
 import type { Store } from '../../src/stores/store.ts'
 import type { Chance } from './chance.ts'

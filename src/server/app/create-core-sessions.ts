@@ -17,9 +17,9 @@ import { type Loaded, noneLoaded } from '../lifecycle/loaded.ts'
 import { inspect } from '../routes/inspect.ts'
 import { createRoutes } from '../routes/routes.ts'
 import { OpenSession } from './open-session.ts'
-import { type CoreOptions, createCore } from './options.ts'
-import { AppSession } from './server-session.ts'
-import type { ServerSession } from './session.ts'
+import { type CoreOptions, createCore } from './core-options.ts'
+import { AppSession } from './app-session.ts'
+import type { ServerSession } from './server-session.ts'
 import type { RouteHandler, Sessions } from './sessions.ts'
 
 /**

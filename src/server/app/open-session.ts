@@ -19,7 +19,7 @@ import { type LiveSession, type Loaded, judge } from '../lifecycle/loaded.ts'
 import { locate } from '../lifecycle/locate.ts'
 import { performChanges, performEnd, performMove } from '../lifecycle/perform.ts'
 import { rotateIfDue } from '../lifecycle/rotate.ts'
-import type { Saved } from './session.ts'
+import type { Saved } from './server-session.ts'
 
 /** What a session is opened from. */
 export interface SessionOrigin {

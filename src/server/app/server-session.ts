@@ -1,221 +1,140 @@
-// The session that an app holds: reads and wishes, on top of what one request has open.
-import * as limits from '../../protocol/limits.ts'
-import {
-  type CounterKey,
-  type KeyRead,
-  type KeyValue,
-  type ServerKey,
-  type SessionSchema,
-  definitionOf,
-} from '../../protocol/schema.ts'
+// The types of the session that an app's request handler holds. Reads are of what was loaded, with this request's changes
+// on top; changes are steps that `save` applies to whatever the session is by then.
+import type { CounterKey, KeyRead, KeyValue, ServerKey, SessionSchema } from '../../protocol/schema.ts'
 import type { Epoch } from '../../protocol/state.ts'
-import type { SignIn } from '../changes/change.ts'
-import { unknownKey } from '../changes/draft.ts'
-import { now } from '../core/core.ts'
-import { invalidOption } from '../core/refusal.ts'
 import type { DeadReason } from '../lifecycle/loaded.ts'
-import type { OpenSession } from './open-session.ts'
-import type { DestroyOptions, Saved, ServerSession, SessionData, SignInOptions } from './session.ts'
-import { createData } from './session-data.ts'
+
+/** What `save` did. */
+export interface Saved {
+  /** Names this life of the session; null while there is no session: nothing was set yet. */
+  readonly epoch: Epoch | null
+  /** Counts the changes of the session's keys; 0 while there is no session. */
+  readonly revision: number
+  /** Names of the keys that this very save set or removed. A value that was there already counts as no change. */
+  readonly changed: readonly string[]
+}
+
+/** A session's keys as the properties of one object. A key without a value and without a default is undefined. */
+export type SessionData<S extends SessionSchema> = {
+  -readonly [K in ServerKey<S> as undefined extends KeyRead<S, K> ? K : never]?: KeyRead<S, K>
+} & {
+  -readonly [K in ServerKey<S> as undefined extends KeyRead<S, K> ? never : K]: KeyRead<S, K>
+}
+
+/** The options of `signIn`. */
+export interface SignInOptions {
+  /** Names of the keys that go on from the anonymous session, or from another owner's. No other key does. @default [] */
+  readonly carry?: readonly string[]
+  /** What the list of the owner's sessions calls this one, such as 'Firefox on Linux'. Up to 200 characters. @default null */
+  readonly label?: string
+  /** "Remember me": whether the cookie outlives the browser. @default as before, else `cookie.persistent` */
+  readonly persistent?: boolean
+}
+
+/** The options of `destroy`. */
+export interface DestroyOptions {
+  /** Whether all sessions of the owner end, and not only this one. @default false */
+  readonly everywhere?: boolean
+}
 
 /**
- * Made for each request. What it holds is private, so that a session that is logged shows neither its id nor its data.
+ * A session on the server. Values are frozen: change them with `set` or `update`. Call its methods on it: they cannot be
+ * taken out of it.
+ * Every method that names a key throws SessionError `unknown-key` for one that the schema does not have.
+ * @example
+ * session.set('theme', 'dark')
+ * if (session.owner === null) session.signIn(user.id, { carry: ['cart'] })
  */
-export class AppSession<S extends SessionSchema> implements ServerSession<S> {
-  readonly #open: OpenSession
-  /** Made when it is first asked for: most requests never do. */
-  #data: SessionData<S> | undefined = undefined
-
-  constructor(open: OpenSession) {
-    this.#open = open
-  }
-
+export interface ServerSession<S extends SessionSchema = SessionSchema> {
+  /** The user that `signIn` named, or null. */
+  readonly owner: string | null
+  /** Whether nothing is stored for this browser yet. */
+  readonly isNew: boolean
+  /** Why the session that the cookie names is gone; undefined when it lives, or no cookie came. */
+  readonly missing: DeadReason | undefined
+  /** Names this life of the session: new at every `signIn` and `regenerate`. Not secret. Null while nothing is stored. */
+  readonly epoch: Epoch | null
+  /** Counts the changes of the session's keys; 0 while nothing is stored. */
+  readonly revision: number
+  /** When the first of its lives began; null while nothing is stored. */
+  readonly created: Date | null
+  /** When the cookie was last set. Using a session writes nothing, so this is exact to half of `freshSeconds`. */
+  readonly lastAccessed: Date | null
+  /** When the owner signed in, or did so again; null while nobody is signed in. */
+  readonly signedInAt: Date | null
+  /** What `signIn` called it; null when it gave no label. */
+  readonly label: string | null
   /**
-   * What is open below an app's session.
-   * @throws SessionError `invalid-option` for what `load` did not give
+   * Whether the owner signed in during the last `seconds`, by the server's clock: for what needs a recent sign-in.
+   * @example if (!session.signedInWithin(300)) return askForPassword()
    */
-  static openOf(session: object): OpenSession {
-    if (#open in session) return session.#open
-    throw invalidOption(
-      'This is not a session of these sessions: pass what `load`, `route` or `getById` gave, not a copy of it.',
-    )
-  }
-
-  get owner(): string | null {
-    const { record } = this.#touched()
-    return this.#signingIn?.owner ?? record?.owner ?? null
-  }
-
-  get isNew(): boolean {
-    return this.#touched().record === undefined
-  }
-
-  get missing(): DeadReason | undefined {
-    const { loaded, isStored } = this.#touched()
-    return loaded.state === 'dead' && !isStored ? loaded.reason : undefined
-  }
-
-  get epoch(): Epoch | null {
-    return this.#touched().record?.epoch ?? null
-  }
-
-  get revision(): number {
-    return this.#touched().record?.revision ?? 0
-  }
-
-  get created(): Date | null {
-    return toDate(this.#touched().record?.created)
-  }
-
-  get lastAccessed(): Date | null {
-    const { loaded } = this.#touched()
-    return loaded.state === 'live' ? toDate(loaded.cookie.issued) : null
-  }
-
-  get signedInAt(): Date | null {
-    const { record, core } = this.#touched()
-    return toDate(this.#signingIn === undefined ? record?.signedIn : now(core))
-  }
-
-  get label(): string | null {
-    const { record } = this.#touched()
-    return this.#signingIn?.label ?? record?.label ?? null
-  }
-
-  signedInWithin(seconds: number): boolean {
-    const { record, core } = this.#touched()
-    if (this.#signingIn !== undefined) return true
-    const signedIn = record?.signedIn ?? null
-    return signedIn !== null && now(core) - signedIn < seconds
-  }
-
-  get data(): SessionData<S> {
-    this.#data ??= createData<S>(this, this.#open.core.schema)
-    return this.#data
-  }
-
-  toJSON(): unknown {
-    const { core, draft, entries } = this.#touched()
-    const visible = draft.keys(entries).filter((name) => definitionOf(core.schema, name)?.access !== 'hidden')
-    return Object.fromEntries(visible.map((name) => [name, draft.read(entries, name)]))
-  }
-
-  keys(): string[] {
-    const { draft, entries } = this.#touched()
-    return draft.keys(entries)
-  }
-
-  has(key: ServerKey<S>): boolean {
-    const { draft, entries } = this.#touched()
-    return draft.has(entries, key)
-  }
-
-  get<K extends ServerKey<S>>(key: K): KeyRead<S, K> {
-    const { draft, entries } = this.#touched()
-    return draft.read(entries, key) as KeyRead<S, K> // Checked against the schema when it was set.
-  }
-
-  set<K extends ServerKey<S>>(key: K, value: KeyValue<S, K>): void {
-    const open = this.#touched()
-    open.draft.set(key, value)
-    open.change()
-  }
-
-  delete(...keys: readonly ServerKey<S>[]): void {
-    // Without any argument, not with an undefined one: that is a mistake, and must not sign anybody out.
-    if (keys.length === 0) {
-      this.destroy()
-      return
-    }
-    const open = this.#touched()
-    open.draft.delete(String(keys[0]))
-    open.change()
-  }
-
-  update<K extends ServerKey<S>>(key: K, change: (value: KeyRead<S, K>) => KeyValue<S, K> | undefined): void {
-    const open = this.#touched()
-    open.draft.update(open.entries, key, change as (value: unknown) => unknown) // The schema's own type.
-    open.change()
-  }
-
-  increment(key: CounterKey<S>, by = 1): void {
-    const open = this.#touched()
-    open.draft.increment(key, by)
-    open.change()
-  }
-
-  signIn(owner: string, options: SignInOptions = {}): void {
-    const open = this.#touched()
-    open.move({ kind: 'sign-in', signIn: toSignIn(open.core.schema, owner, options) })
-    open.change()
-  }
-
-  regenerate(): void {
-    const open = this.#touched()
-    if (open.record !== undefined && open.draft.move === undefined) open.move({ kind: 'regenerate' })
-    open.change()
-  }
-
-  destroy({ everywhere = false }: DestroyOptions = {}): void {
-    const open = this.#touched()
-    open.draft.end(everywhere ? 'everywhere' : 'here')
-    open.change()
-  }
-
-  invalidate(): void {
-    this.destroy()
-  }
-
-  save(): Promise<Saved> {
-    return this.#touched().save()
-  }
-
-  revert(): void {
-    this.#touched().revert()
-  }
-
-  /** The sign-in that the request wants and has not stored yet. */
-  get #signingIn(): SignIn | undefined {
-    const { move } = this.#open.draft
-    return move?.kind === 'sign-in' ? move.signIn : undefined
-  }
-
-  #touched(): OpenSession {
-    this.#open.touch()
-    return this.#open
-  }
-}
-
-/** @throws SessionError `invalid-option`, `unknown-key` */
-function toSignIn(schema: SessionSchema, owner: unknown, options: SignInOptions): SignIn {
-  const { carry = [], label = null, persistent } = options
-  const unknown = carry.find((key) => definitionOf(schema, key) === undefined)
-  if (unknown !== undefined) throw unknownKey(unknown)
-  return { owner: toOwner(owner), carry, label: toLabel(label), persistent }
-}
-
-const ownerText = new RegExp(`^.{1,${limits.ownerCharacters}}$`, 'su')
-
-function toOwner(owner: unknown): string {
-  // Half a character would be stored as U+FFFD, as any other half is: two owners would be one.
-  if (typeof owner === 'string' && ownerText.test(owner) && !/\p{Surrogate}/u.test(owner)) return owner
-  throw invalidOption(
-    `signIn takes the owner as a text of 1 to ${limits.ownerCharacters} characters, not ${described(owner)}.`,
-  )
-}
-
-function toLabel(label: unknown): string | null {
-  if (label === null) return null
-  if (typeof label === 'string' && label.length <= limits.labelCharacters) return label
-  throw invalidOption(
-    `signIn takes a label of up to ${limits.labelCharacters} characters, not ${described(label)}.`,
-  )
-}
-
-function described(value: unknown): string {
-  return typeof value === 'string' ? `one of ${value.length} characters` : `a value of type ${typeof value}`
-}
-
-function toDate(seconds: number | null | undefined): Date | null {
-  return seconds === null || seconds === undefined ? null : new Date(seconds * 1000)
+  signedInWithin(seconds: number): boolean
+  /**
+   * The keys as properties: the same as `get`, `set`, `delete`, `has` and `keys`. Reading a name that is no key of the
+   * schema gives undefined; setting one throws `unknown-key`.
+   * @example
+   * session.data['user'] = 'MVL'
+   * if ('user' in session.data) delete session.data.user
+   */
+  readonly data: SessionData<S>
+  /** What a browser may see, so that a session which is answered or logged by mistake shows no hidden key. */
+  toJSON(): unknown
+  /** Names of the keys that are set. */
+  keys(): string[]
+  /** Whether the key is set. A default does not count. */
+  has(key: ServerKey<S>): boolean
+  /** The value, or the key's default. */
+  get<K extends ServerKey<S>>(key: K): KeyRead<S, K>
+  /**
+   * Sets a key.
+   * @throws SessionError `not-json`; `invalid` when the key's validator refuses the value; `too-large`
+   */
+  set<K extends ServerKey<S>>(key: K, value: KeyValue<S, K>): void
+  /** Removes a key. */
+  delete(key: ServerKey<S>): void
+  /** The same as `destroy()`, by Beaker's name. */
+  delete(): void
+  /**
+   * Changes a value by what it is. `change` must only compute, because it runs several times: now, whenever the key is
+   * read, and at `save` on the newest value there is. When it gives undefined, the key is removed.
+   * @throws SessionError `not-json`, `invalid`, `too-large`, and what `change` throws
+   * @example session.update('cart', (cart) => [...cart, item])
+   */
+  update<K extends ServerKey<S>>(key: K, change: (value: KeyRead<S, K>) => KeyValue<S, K> | undefined): void
+  /**
+   * Adds to a counter. `by` may be negative.
+   * @default by 1
+   * @throws SessionError `invalid` for a key that is no counter, and for a number that the counter does not take
+   */
+  increment(key: CounterKey<S>, by?: number): void
+  /**
+   * At `save` the session gets a new id and a new epoch, and the old cookie is dead at once. The same owner keeps every
+   * key; otherwise only those in `carry` stay. What this request changes, before or after, goes on top.
+   * @throws SessionError `invalid-option` for an owner that is no text of 1 to 256 characters, for a label that is no
+   * text of up to 200, and for a session that `getById` gave; `unknown-key` for a name in `carry`
+   */
+  signIn(owner: string, options?: SignInOptions): void
+  /**
+   * For a change of privilege without a sign-in: at `save` the session gets a new id and a new epoch, the old cookie is
+   * dead at once, and everything else stays. Nothing happens while nothing is stored.
+   * @throws SessionError `invalid-option` for a session that `getById` gave
+   */
+  regenerate(): void
+  /**
+   * At `save` the session ends, also for requests that still run, and the cookie is cleared. What is set after this call
+   * begins a new session.
+   */
+  destroy(options?: DestroyOptions): void
+  /** The same as `destroy()`, by Beaker's name. */
+  invalidate(): void
+  /**
+   * Stores the changes, if there are any, and says which. The middleware and `sessions.route` call it before they
+   * answer, unless `autoSave` is false. A failed save leaves the changes here: call it again, or drop them with `revert`.
+   * @throws SessionError `ended`, `reuse` or `lost` when the session is gone; `epoch-mismatch` when the page believes in a
+   * session that is gone; `cross-site` when another site made the browser send the request; `too-large`; `contention`;
+   * `store-unavailable`
+   */
+  save(): Promise<Saved>
+  /** Drops the changes since the last `save`. */
+  revert(): void
 }

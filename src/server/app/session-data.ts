@@ -1,6 +1,6 @@
 // `session.data`: the keys of a session as the properties of an object, for those who think of a dict.
 import { type SessionSchema, definitionOf } from '../../protocol/schema.ts'
-import type { SessionData } from './session.ts'
+import type { SessionData } from './server-session.ts'
 
 /** The part of a session that its data needs. */
 export interface KeyAccess {

@@ -6,7 +6,7 @@ import type { AnyRequest } from '../http/request.ts'
 import type { CoreAnswer, Header } from '../http/core-answer.ts'
 import type { OwnedSession } from '../lifecycle/owners.ts'
 import type { Inspection } from '../routes/inspect.ts'
-import type { ServerSession } from './session.ts'
+import type { ServerSession } from './server-session.ts'
 
 /** A handler of the app for `sessions.route`. */
 export type RouteHandler<S extends SessionSchema> = (

@@ -5,8 +5,8 @@ import type { Epoch } from '../../protocol/state.ts'
 import type { Place, ReadRecord, SessionRecord } from '../codec/record.ts'
 import { type Core, now } from '../core/core.ts'
 import { endSession } from './relocate.ts'
-import { OwnerEntries, lookAt } from './owner-entry.ts'
-import { type OwnerEntry, type OwnerList, OwnerLists } from './owner-list.ts'
+import { OwnerEntries, lookAt } from './owner-entries.ts'
+import { type OwnerEntry, type OwnerList, OwnerLists } from './owner-lists.ts'
 
 /** One session, as its owner may see it. */
 export interface OwnedSession {

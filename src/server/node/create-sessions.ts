@@ -5,7 +5,7 @@ import type { ServerCrypto } from '../codec/crypto.ts'
 import { nodeChannels } from './diagnostics-channels.ts'
 import { createCoreSessions } from '../app/create-core-sessions.ts'
 import type { Sessions } from '../app/sessions.ts'
-import type { CoreOptions } from '../app/options.ts'
+import type { CoreOptions } from '../app/core-options.ts'
 
 /** The options of `createSessions`. `schema`, `secrets` and `store` are needed; all others have defaults. */
 export interface SessionsOptions<S extends SessionSchema> extends Omit<CoreOptions<S>, 'crypto'> {

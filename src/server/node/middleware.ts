@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionError } from '../../protocol/errors.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
-import type { ServerSession } from '../app/session.ts'
+import type { ServerSession } from '../app/server-session.ts'
 import type { Sessions } from '../app/sessions.ts'
 import { type CoreAnswer, errorAnswer } from '../http/core-answer.ts'
 import { toCoreRequest } from '../http/request.ts'

@@ -8,7 +8,7 @@ import type { Place, SessionRecord } from '../codec/record.ts'
 import { type Core, now } from '../core/core.ts'
 import { endSession } from './relocate.ts'
 import { type LocatedLive, locate } from './locate.ts'
-import type { OwnerEntry, OwnerList, OwnerLists } from './owner-list.ts'
+import type { OwnerEntry, OwnerList, OwnerLists } from './owner-lists.ts'
 
 /** Sessions of which it is remembered when their use was last noted. More than this, and all are forgotten. */
 const maxNoted = 10_000
