@@ -1,4 +1,5 @@
 // The demo's page, the tests of all rooms, and one condition: `session-mirror` means this checkout's sources.
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { playwright } from '@vitest/browser-playwright'
 import { msw } from 'msw/vite'
@@ -7,8 +8,11 @@ import type { BrowserConfigOptions } from 'vitest/node'
 import { sessionMirror } from './src/vite.ts'
 import { testBackend } from './test/browser/backend.ts'
 import { chromiumArguments, chromiumPath } from './test/support/chromium.ts'
+import { MixedSequencer } from './test/support/sequencer.ts'
 
 const conditions = ['session-mirror-source', 'module', 'browser', 'development|production']
+/** Test files at once. One more than two cores: somebody always waits for a timer or a browser. */
+const maxWorkers = Math.max(3, availableParallelism())
 const sources = {
   resolve: { conditions },
   ssr: { resolve: { conditions: ['session-mirror-source', 'node'] } },
@@ -34,8 +38,7 @@ export function browserProject(
     test: {
       name,
       include: ['test/**/*.browser.test.ts'],
-      // Storage, workers and cookies belong to the origin, not to a test file.
-      fileParallelism: false,
+      maxWorkers,
       browser: {
         enabled: true,
         screenshotFailures: false,
@@ -56,6 +59,9 @@ export default defineConfig({
   build: { outDir: join(import.meta.dirname, 'dist/demo'), emptyOutDir: true },
   test: {
     root: import.meta.dirname,
+    maxWorkers,
+    globalSetup: join(import.meta.dirname, 'test/support/announce.ts'),
+    sequence: { sequencer: MixedSequencer },
     projects: [
       {
         ...sources,
@@ -67,8 +73,12 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.browser.test.ts', 'test/e2e/**', '**/node_modules/**'],
           environment: 'node',
-          // What takes a second on an idle machine takes ten on one that does something else.
-          testTimeout: 30_000,
+          maxWorkers,
+          // How long a test may hang. No test waits for it, and a busy machine may take ten times as long as an idle one.
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          // As long as it takes: what a poll waits for comes, or the test is wrong.
+          expect: { poll: { timeout: 60_000, interval: 10 } },
           // Tests that are marked concurrent wait for lifetimes of seconds, and all of them may wait at once.
           maxConcurrency: 80,
         },
@@ -85,10 +95,9 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           environment: 'node',
-          // Each file drives its own browser, server and memcached; two at a time would share two cores.
-          fileParallelism: false,
+          maxWorkers,
           testTimeout: 300_000,
-          hookTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
     ],
