@@ -20,6 +20,7 @@ import { type TabMirror, createMirror } from '../../src/mirror/tabs/tab-mirror.t
 import { sealBatch, withOpen } from '../../src/mirror/steps/outbox.ts'
 import { toOpen } from '../../src/mirror/steps/stamp.ts'
 import type { Storage } from '../../src/mirror/storage/storage.ts'
+import { sleep } from '../support/waiting.ts'
 
 let opened: { close(): void }[] = []
 afterEach(() => {
@@ -35,7 +36,6 @@ async function tab(name: string, storage: Storage = databaseStorage(name)): Prom
   return mirror
 }
 
-const sleep = (milliseconds: number): Promise<void> => new Promise((done) => setTimeout(done, milliseconds))
 const epoch = 'epoch-one' as Epoch
 const base = (revision: number): Base => ({ epoch, revision })
 let ids = 0

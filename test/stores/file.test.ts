@@ -23,6 +23,7 @@ import type { Store } from '../../src/stores/store.ts'
 import { storeContract } from '../../src/testing/store-contract.ts'
 import { isRoot, newDirectory, startChild } from '../support/store-processes.ts'
 import { sharingTests } from '../support/store-sharing.ts'
+import { sleep } from '../support/waiting.ts'
 
 const stores: Store[] = []
 const owners: Holder[] = []
@@ -37,8 +38,6 @@ function open(directory: string, options: Omit<FileStoreOptions, 'directory'> = 
   return store
 }
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
-const sleep = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds))
 const nameOf = (key: string): string => createHash('sha256').update(key).digest('hex')
 const pathOf = (directory: string, key: string): string =>
   join(directory, nameOf(key).slice(0, 2), nameOf(key))

@@ -10,10 +10,9 @@ import type { Store } from '../../src/stores/store.ts'
 import { storeContract } from '../../src/testing/store-contract.ts'
 import { type RawStorage, unstorageStore } from '../../src/unstorage.ts'
 import { newDirectory } from '../support/store-processes.ts'
+import { sleep } from '../support/waiting.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
-const sleep = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds))
 async function textAt(store: Store, key: string): Promise<string> {
   const read = await store.read(key, null)
   return read.kind === 'hit' ? new TextDecoder().decode(read.value) : read.kind

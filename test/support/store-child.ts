@@ -6,7 +6,12 @@ import { sqliteStore } from '../../src/sqlite.ts'
 import type { Store } from '../../src/stores/store.ts'
 
 const [kind = '', place = '', task = '', key = 'key', count = '1'] = process.argv.slice(2)
-const store: Store = kind === 'sqlite' ? sqliteStore({ path: place }) : fileStore({ directory: place })
+/** So long that a busy machine gives everybody a turn; a store that never answers would still be told. */
+const timeoutMilliseconds = 30_000
+const store: Store =
+  kind === 'sqlite'
+    ? sqliteStore({ path: place, timeoutMilliseconds })
+    : fileStore({ directory: place, timeoutMilliseconds })
 const say = (line: string): void => void writeSync(1, `${line}\n`)
 const bytes = (number: number): Uint8Array => new TextEncoder().encode(String(number).padEnd(2000))
 const unavailable: unknown[] = []

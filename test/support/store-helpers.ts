@@ -3,8 +3,6 @@ import type { Store } from '../../src/stores/store.ts'
 import { startProcessClock } from './process-time.ts'
 import { sleep } from './waiting.ts'
 
-export { sleep } from './waiting.ts'
-
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 export const text = (read: Awaited<ReturnType<Store['read']>>): string =>

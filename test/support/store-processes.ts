@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
+import { until } from './waiting.ts'
 
 export const isRoot = process.getuid?.() === 0
 const script = join(import.meta.dirname, 'store-child.ts')
@@ -31,6 +32,8 @@ export interface Running {
 
 export function startChild(args: readonly string[], options: SpawnOptions = {}): Running {
   const child = spawn(process.execPath, [script, ...args], {
+    // Node reads the same TypeScript for each of them; the cache makes that cheap.
+    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'session-mirror-compile-cache') },
     stdio: ['ignore', 'pipe', 'inherit'],
     ...options,
   })
@@ -47,11 +50,11 @@ export async function inProcesses<Result>(count: number, args: readonly string[]
   return all.map((said) => JSON.parse(said) as Result)
 }
 
-/** Runs the endless task in `processes` processes and kills one after `after` milliseconds of writing: all that was acknowledged. */
-export async function killInTheMiddle(args: readonly string[], after: number): Promise<string[]> {
+/** Runs the endless task and kills it at a random moment after `writes` acknowledged ones: all that was acknowledged. */
+export async function killInTheMiddle(args: readonly string[], writes: number): Promise<string[]> {
   const running = startChild(args)
-  while (running.said() === '') await new Promise((resolve) => setTimeout(resolve, 2))
-  await new Promise((resolve) => setTimeout(resolve, after))
+  const isEnough = (): boolean => running.said().split('\n').length > writes
+  await until('the process has written', isEnough, { interval: 1 })
   running.child.kill('SIGKILL')
   const lines = (await running.ended).split('\n')
   // The last one may be cut.

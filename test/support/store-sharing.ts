@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { Store } from '../../src/stores/store.ts'
 import { counts } from './counts.ts'
 import { type Running, inProcesses, killInTheMiddle, newDirectory, startChild } from './store-processes.ts'
+import { sleep } from './waiting.ts'
 
 export interface Sharing {
   /** As the child process calls it. */
@@ -14,8 +15,6 @@ export interface Sharing {
 }
 
 const bytes = (number: number): Uint8Array => new TextEncoder().encode(String(number).padEnd(2000))
-const sleep = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 /** Declares the tests. */
 export function sharingTests({ kind, placeIn, open, inspect = () => undefined }: Sharing): void {
@@ -34,7 +33,7 @@ export function sharingTests({ kind, placeIn, open, inspect = () => undefined }:
       expect(kinds.filter((one) => one === 'stored').length).toBe(1)
       expect(kinds.filter((one) => one === 'exists').length).toBe(99)
     }
-  }, 30_000)
+  })
 
   test(`two processes that add ${counts.additionsOfProcesses} each lose none`, async () => {
     const place = placeIn(newDirectory())
@@ -43,17 +42,16 @@ export function sharingTests({ kind, placeIn, open, inspect = () => undefined }:
     const args = [kind, place, 'increment', 'sum', String(counts.additionsOfProcesses)]
     const all = await inProcesses<{ stored: number; unavailable: string[] }>(2, args)
     expect(all.map((one) => one.stored)).toEqual([counts.additionsOfProcesses, counts.additionsOfProcesses])
-    // None, unless the machine has other things to do: nobody is promised a turn in time.
-    expect(all.flatMap((one) => one.unavailable).length).toBeLessThan(20)
+    expect(all.flatMap((one) => one.unavailable)).toEqual([])
     expect(await numberAt(store, 'sum')).toBe(2 * counts.additionsOfProcesses)
     await store.close()
-  }, 60_000)
+  })
 
   test(`killed ${counts.killedWriters} times in the middle of writing, every acknowledged write is there`, async () => {
     const place = placeIn(newDirectory())
     let acknowledged = 0
     for (let round = 0; round < counts.killedWriters; round++) {
-      const lines = await killInTheMiddle([kind, place, 'write', `round${round}`], Math.random() * 60)
+      const lines = await killInTheMiddle([kind, place, 'write', `round${round}`], 4 + Math.random() * 60)
       const last = new Map(lines.map((line) => line.split(' ') as [string, string]))
       expect(lines.filter((line) => line.startsWith('unavailable'))).toEqual([])
       acknowledged += lines.length
@@ -68,7 +66,7 @@ export function sharingTests({ kind, placeIn, open, inspect = () => undefined }:
       inspect(place)
     }
     expect(acknowledged).toBeGreaterThan(counts.killedWriters * 3)
-  }, 120_000)
+  })
 
   test('processes on one key, killed and stopped in the middle: nobody is blocked for ever and no two win', async () => {
     const place = placeIn(newDirectory())
@@ -81,11 +79,14 @@ export function sharingTests({ kind, placeIn, open, inspect = () => undefined }:
     for (let round = 0; round < counts.killedWriters; round++) {
       const victim = startChild(args)
       all.push(victim)
-      await expect.poll(() => victim.said(), { timeout: 10_000, interval: 2 }).not.toBe('')
+      await expect.poll(() => victim.said(), { interval: 2 }).not.toBe('')
       await sleep(Math.random() * 30)
       victim.child.kill('SIGKILL')
       const before = survivor.said().length
-      await expect.poll(() => survivor.said().length, { timeout: 5000, interval: 2 }).toBeGreaterThan(before)
+      // Eight times and more it was its turn again.
+      await expect
+        .poll(() => survivor.said().length, { interval: 2 })
+        .toBeGreaterThan(before + 8 * 'stored\n'.length)
       if (round % 10 !== 0) continue
       stopped.child.kill('SIGSTOP')
       await sleep(100)
@@ -96,7 +97,7 @@ export function sharingTests({ kind, placeIn, open, inspect = () => undefined }:
     const lines = (await Promise.all(all.map((one) => one.ended))).flatMap((said) => said.split('\n'))
     const stored = lines.filter((line) => line === 'stored').length
     const number = await numberAt(store, 'race')
-    expect(lines.filter((line) => line.startsWith('unavailable')).length).toBeLessThan(20)
+    expect(lines.filter((line) => line.startsWith('unavailable'))).toEqual([])
     // Each of those that were killed may have stored one more than it could tell.
     expect(number).toBeGreaterThanOrEqual(stored)
     expect(number).toBeLessThanOrEqual(stored + all.length)
@@ -106,5 +107,5 @@ export function sharingTests({ kind, placeIn, open, inspect = () => undefined }:
     expect((await store.replace('race', bytes(0), { token, ttlSeconds: 600 })).kind).toBe('stored')
     await store.close()
     inspect(place)
-  }, 120_000)
+  })
 }

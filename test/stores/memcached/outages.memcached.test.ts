@@ -5,8 +5,8 @@ import { test } from '../../support/memcached-test.ts'
 import { freePort } from '../../support/memcached.ts'
 import { inProcessTime, startProcessClock } from '../../support/process-time.ts'
 import { startScriptedServer } from '../../support/scripted-server.ts'
-import { bytes, codeOf, openLoop, sleep, text } from '../../support/store-helpers.ts'
-import { until } from '../../support/waiting.ts'
+import { bytes, codeOf, openLoop, text } from '../../support/store-helpers.ts'
+import { sleep, until } from '../../support/waiting.ts'
 
 const rejections: unknown[] = []
 const note = (reason: unknown): number => rejections.push(reason)
