@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { type SessionsOptions, createSessions } from 'session-mirror/server'
 import { type SessionRequest, sessionMiddleware } from 'session-mirror/node'
 import { bundle, workerScript } from '../../scripts/build.ts'
+import { sleep } from '../support/waiting.ts'
 import { type Schema, schema } from './schema.ts'
 
 export const secrets = ['an end-to-end secret of more than thirty-two characters']
@@ -27,6 +28,10 @@ export interface App {
   count(method: string, path: string): number
   /** Milliseconds by which a path's answers are held back. */
   readonly delays: Map<string, number>
+  /** Holds a path's answers back until they are released. */
+  hold(path: string): Held
+  /** Gives the server other lifetimes from now on; store, secrets and cookies stay. */
+  configure(changed: Partial<AppOptions>): void
   /** Breaks off each connection without an answer: a dead network, for every part of the browser alike. */
   isDead: boolean
   /** What is served under a path: a test may put another version there. */
@@ -38,20 +43,34 @@ export interface App {
   close(): Promise<void>
 }
 
-type Options = Omit<SessionsOptions<Schema>, 'schema' | 'secrets'>
+export interface Held {
+  /** Resolves when a request waits for its answer. */
+  readonly arrived: Promise<void>
+  /** How many wait now. */
+  readonly waiting: number
+  /** Lets those that wait, and all later ones, have their answers. */
+  release(): void
+}
 
-export async function startApp(options: Options): Promise<App> {
+export type AppOptions = Omit<SessionsOptions<Schema>, 'schema' | 'secrets'>
+
+export async function startApp(options: AppOptions): Promise<App> {
   const assets = { ...(await bundles()) }
   const seen: Seen[] = []
   const delays = new Map<string, number>()
   const others: App['others'] = new Map()
+  const holds = new Map<string, Hold>()
   const state = { isDead: false }
+  let settings = options
+  let middleware = open()
   let server = await listen(0)
   const { port } = server.address() as AddressInfo
 
+  function open(): ReturnType<typeof sessionMiddleware> {
+    return sessionMiddleware(createSessions({ schema, secrets, ...settings }))
+  }
+
   function listen(onPort: number): Promise<Server> {
-    const sessions = createSessions({ schema, secrets, ...options })
-    const middleware = sessionMiddleware(sessions)
     const created = createServer((request, response) => void answer(request, response))
     async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
       const path = new URL(request.url ?? '/', 'http://localhost').pathname
@@ -65,7 +84,8 @@ export async function startApp(options: Options): Promise<App> {
         referrer: headers.referer,
         epoch: headers['session-epoch'] as string | undefined,
       })
-      await after(delays.get(path) ?? 0)
+      await sleep(delays.get(path) ?? 0)
+      await holds.get(path)?.pass()
       const other = others.get(path)
       if (other !== undefined) return other(request, response)
       if (path in assets) return serve(response, path, assets[path] ?? '')
@@ -97,11 +117,46 @@ export async function startApp(options: Options): Promise<App> {
       state.isDead = value
     },
     count: (method, path) => seen.filter((entry) => entry.method === method && entry.path === path).length,
+    hold(path) {
+      const hold = new Hold()
+      holds.set(path, hold)
+      return hold
+    },
+    configure(changed) {
+      settings = { ...settings, ...changed }
+      middleware = open()
+    },
     async restart() {
       await stop()
+      middleware = open()
       server = await listen(port)
     },
     close: stop,
+  }
+}
+
+class Hold implements Held {
+  readonly #arrived = Promise.withResolvers<void>()
+  readonly #released = Promise.withResolvers<void>()
+  #waiting = 0
+
+  get arrived(): Promise<void> {
+    return this.#arrived.promise
+  }
+
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  async pass(): Promise<void> {
+    this.#waiting++
+    this.#arrived.resolve()
+    await this.#released.promise
+    this.#waiting--
+  }
+
+  release(): void {
+    this.#released.resolve()
   }
 }
 
@@ -112,10 +167,10 @@ async function api(request: SessionRequest<Schema>, response: ServerResponse, pa
     session.signIn(query.get('as') ?? '', { persistent: !query.has('public') })
     session.set('user', query.get('as') ?? '')
     // Stored, and told by the event stream, before the answer leaves.
-    if (query.has('wait')) await session.save().then(() => after(Number(query.get('wait'))))
+    if (query.has('wait')) await session.save().then(() => sleep(Number(query.get('wait'))))
   } else if (path === '/api/order') session.update('orders', (orders) => orders + 1)
   else if (path === '/api/slow-save') {
-    await after(Number(query.get('ms')))
+    await sleep(Number(query.get('ms')))
     session.set('secret', String(Date.now()))
   } else if (path !== '/api/me') return void response.writeHead(404).end()
   response.setHeader('content-type', 'application/json')
@@ -149,8 +204,4 @@ function bundles(): Promise<Record<string, string>> {
     }),
   )
   return built
-}
-
-export function after(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }

@@ -1,31 +1,20 @@
 // Real Chromium, with its back-forward cache, which Playwright switches off otherwise.
-import { type Browser, type BrowserContext, chromium } from 'playwright'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { memoryStore } from 'session-mirror/memory'
-import { chromiumArguments, chromiumPath as executablePath } from '../support/chromium.ts'
-import { type App, startApp } from './app.ts'
-import { openPage } from './browser.ts'
+import { expect } from 'vitest'
+import { launch } from './browser.ts'
+import { test as base } from './fixtures.ts'
 
-let browser: Browser
-let app: App
-let context: BrowserContext
-beforeAll(async () => {
-  const ignoreDefaultArgs = ['--disable-back-forward-cache']
-  browser = await chromium.launch({ executablePath, args: chromiumArguments, ignoreDefaultArgs })
-  app = await startApp({ store: memoryStore() })
+const test = base.extend('browser', { scope: 'file' }, async ({}, { onCleanup }) => {
+  const browser = await launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] })
+  onCleanup(() => browser.close())
+  return browser
 })
-afterAll(async () => {
-  await browser?.close()
-  await app?.close()
-})
-beforeEach(async () => {
-  context = await browser.newContext()
-})
-afterEach(() => context.close())
 
-test('a page that comes back from the cache shows who is here now, not who was when it was left', async () => {
-  const page = await openPage(context, app.origin, '/?no-worker')
-  await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
+test('a page that comes back from the cache shows who is here now, not who was when it was left', async ({
+  app,
+  context,
+  signIn,
+}) => {
+  const page = await signIn({ path: '/?no-worker' })
   await page.waitForFunction(() => document.body.textContent?.includes('ada'))
   await page.evaluate(() => {
     Object.assign(window, { cameBack: 'no' })
@@ -51,12 +40,11 @@ test('a page that comes back from the cache shows who is here now, not who was w
   expect(came).toEqual(['true', 'the same page'])
 })
 
-const signIn = (as: string): Promise<Response> => fetch(`/api/sign-in?as=${as}`, { method: 'POST' })
-
-test('a page that comes back from the cache says before it is painted that it is unchecked, then that it is live', async () => {
-  const page = await openPage(context, app.origin)
-  await page.evaluate(signIn, 'ada')
-  await page.waitForFunction(() => window.session.owner === 'ada')
+test('a page that comes back from the cache says before it is painted that it is unchecked, then that it is live', async ({
+  app,
+  signIn,
+}) => {
+  const page = await signIn()
   await page.goto(`${app.origin}/api/me`)
   await page.goBack({ waitUntil: 'commit' })
   await page.waitForFunction(() => window.restored.length > 0 && window.session.status.state === 'live')
@@ -65,16 +53,15 @@ test('a page that comes back from the cache says before it is painted that it is
 })
 
 // Chromium drops a cached page that has missed a broadcast, and loads it anew; one that it kept would have to be as quiet.
-test('a page that is come back to after another user signed in in another tab paints nothing of who was here', async () => {
-  const page = await openPage(context, app.origin, '/?boot')
-  await page.evaluate(signIn, 'ada')
-  await page.waitForFunction(() => window.session.owner === 'ada')
+test('a page that is come back to after another user signed in in another tab paints nothing of who was here', async ({
+  app,
+  signIn,
+}) => {
+  const page = await signIn({ path: '/?boot' })
   await page.addInitScript(watchFrames)
   await page.evaluate(watchFrames)
   await page.goto(`${app.origin}/api/me`)
-  const other = await openPage(context, app.origin, '/?boot')
-  await other.evaluate(signIn, 'grace')
-  await other.waitForFunction(() => window.session.owner === 'grace')
+  await signIn({ path: '/?boot', as: 'grace' })
   await page.goBack({ waitUntil: 'commit' })
   await page.waitForFunction(() => window.painted.some((text) => text.includes('grace')))
   expect(JSON.stringify(await page.evaluate(() => window.painted))).not.toContain('ada')

@@ -3,24 +3,25 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { memoryStore } from 'session-mirror/memory'
-import { type App, startApp } from './app.ts'
+import { expect } from 'vitest'
+import type { App } from './app.ts'
 import { dumpStorage, launchProfile, openPage } from './browser.ts'
+import { test as base } from './fixtures.ts'
 
-let app: App
-let folder: string
-beforeAll(async () => {
-  app = await startApp({ store: memoryStore() })
+const test = base.extend('folder', ({}, { onCleanup }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'session-mirror-'))
+  onCleanup(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+  return folder
 })
-afterAll(() => app?.close())
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'session-mirror-'))
-})
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+interface Place {
+  readonly app: App
+  /** Of the browser's profile. */
+  readonly folder: string
+}
 
 /** Signs in, writes something that is never sent, and closes the browser. */
-async function useAndClose(query: string): Promise<void> {
+async function useAndClose({ app, folder }: Place, query: string): Promise<void> {
   const browser = await launchProfile(folder)
   const page = await openPage(browser, app.origin, '/?no-worker')
   await page.evaluate((url) => window.session.fetch(url, { method: 'POST' }), `/api/sign-in?as=ada${query}`)
@@ -37,7 +38,10 @@ async function useAndClose(query: string): Promise<void> {
 }
 
 /** What a page shows that is opened again while the server cannot be reached. */
-async function openOffline(): Promise<{ user: string | undefined; theme: string; onDisk: string }> {
+async function openOffline({
+  app,
+  folder,
+}: Place): Promise<{ user: string | undefined; theme: string; onDisk: string }> {
   const browser = await launchProfile(folder)
   await browser.route('**/session**', (route) => route.abort())
   const page = await browser.newPage()
@@ -52,16 +56,19 @@ async function openOffline(): Promise<{ user: string | undefined; theme: string;
   return { ...shown, onDisk }
 }
 
-test('without “remember me” nothing of the session is left for the next person, not even offline', async () => {
-  await useAndClose('&public')
-  const { user, theme, onDisk } = await openOffline()
+test('without “remember me” nothing of the session is left for the next person, not even offline', async ({
+  app,
+  folder,
+}) => {
+  await useAndClose({ app, folder }, '&public')
+  const { user, theme, onDisk } = await openOffline({ app, folder })
   expect([user, theme]).toEqual([undefined, 'light'])
   expect(onDisk).not.toMatch(/ada|dark|unsent/)
 })
 
-test('with it the session is there again, also offline, with what was not sent', async () => {
-  await useAndClose('')
-  const { user, theme, onDisk } = await openOffline()
+test('with it the session is there again, also offline, with what was not sent', async ({ app, folder }) => {
+  await useAndClose({ app, folder }, '')
+  const { user, theme, onDisk } = await openOffline({ app, folder })
   expect([user, theme]).toEqual(['ada', 'dark'])
   expect(onDisk).toContain('unsent of ada')
 })

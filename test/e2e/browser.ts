@@ -1,14 +1,34 @@
 // Real Chromium for the end-to-end tests, and what they ask of it.
 import { type Browser, type BrowserContext, type Page, chromium } from 'playwright'
 import { chromiumArguments, chromiumPath as executablePath } from '../support/chromium.ts'
+import { until } from '../support/waiting.ts'
+import type { App } from './app.ts'
 
-export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath, args: chromiumArguments })
+/** Starts Chromium; with other arguments beside the usual ones, or without some of Playwright's. */
+export function launch({ args = [], ignoreDefaultArgs = [] }: LaunchOptions = {}): Promise<Browser> {
+  return chromium.launch({ executablePath, args: [...chromiumArguments, ...args], ignoreDefaultArgs })
+}
+
+/** Milliseconds after which a wait for something in a page is given up: nobody waits so long but a test that fails. */
+const deadline = 120_000
+
+/** Another profile, which ends with its context. */
+export async function newContext(browser: Browser): Promise<BrowserContext> {
+  const context = await browser.newContext()
+  context.setDefaultTimeout(deadline)
+  return context
+}
+
+interface LaunchOptions {
+  readonly args?: readonly string[]
+  readonly ignoreDefaultArgs?: string[]
 }
 
 /** A browser with a profile on disk: what it keeps when it is closed is there the next time. */
-export function launchProfile(folder: string): Promise<BrowserContext> {
-  return chromium.launchPersistentContext(folder, { executablePath, args: chromiumArguments })
+export async function launchProfile(folder: string): Promise<BrowserContext> {
+  const context = await chromium.launchPersistentContext(folder, { executablePath, args: chromiumArguments })
+  context.setDefaultTimeout(deadline)
+  return context
 }
 
 /** Opens the test page and waits until the session is read, in step with the server, and (unless told not to) controlled. */
@@ -20,6 +40,28 @@ export async function openPage(context: BrowserContext, origin: string, path = '
   if (!path.includes('no-worker'))
     await page.waitForFunction(() => navigator.serviceWorker.controller !== null)
   return page
+}
+
+/** Seconds for which cookies serve, unless a test waits for the end of one: longer than any test takes. */
+export const longFreshSeconds = 600
+
+/**
+ * Gives the page a cookie that serves for a second, and lets that pass, on the server and in the browser. The cookies
+ * before and after it serve for long: however slow the machine is, a test meets one end of a cookie.
+ */
+export async function outliveCookie(app: App, page: Page): Promise<void> {
+  app.configure({ freshSeconds: 1 })
+  await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
+  // A page that reads its new session is given another one of these. The browser believes in it at least as long as the server.
+  await until('the cookie’s fresh time is over', () =>
+    page.evaluate(() => window.session.inspect().local.mirror.freshUntil < Date.now()),
+  )
+  app.configure({ freshSeconds: longFreshSeconds })
+}
+
+/** Waits until nothing is being sent to the session routes, by a page or the worker: whoever sends holds the lock. */
+export async function untilSent(page: Page): Promise<void> {
+  await page.evaluate(() => navigator.locks.request('session-mirror:/session:sync', () => undefined))
 }
 
 /** Ends every service worker, as the browser does at will: nothing in its memory survives. */

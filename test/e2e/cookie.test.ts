@@ -1,34 +1,19 @@
 // What real Chromium makes of our cookie and of our event stream.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import type { Browser, BrowserContext, Page } from 'playwright'
-import { memoryStore } from 'session-mirror/memory'
-import { type App, startApp } from './app.ts'
-import { launch, openPage } from './browser.ts'
+import type { Page } from 'playwright'
+import { expect } from 'vitest'
+import { openPage } from './browser.ts'
+import { test } from './fixtures.ts'
 
-let browser: Browser
-let context: BrowserContext
-let app: App
-beforeAll(async () => {
-  browser = await launch()
-  // Chromium takes Secure cookies from plain-http localhost, too: so the name of production is tried for real.
-  app = await startApp({ store: memoryStore(), cookie: { secure: true } })
-})
-afterAll(async () => {
-  await browser?.close()
-  await app?.close()
-})
-beforeEach(async () => {
-  context = await browser.newContext()
-})
-afterEach(() => context.close())
+// Chromium takes Secure cookies from plain-http localhost, too: so the name of production is tried for real.
+test.override('appOptions', { cookie: { secure: true } })
 
 const name = '__Host-Http-session'
-const signIn = (page: Page, who: string): Promise<unknown> =>
+const signInHere = (page: Page, who: string): Promise<unknown> =>
   page.evaluate((url) => fetch(url, { method: 'POST' }), `/api/sign-in?as=${who}`)
 
-test('the cookie is kept with its attributes, and taken away by the sign-out', async () => {
+test('the cookie is kept with its attributes, and taken away by the sign-out', async ({ app, context }) => {
   const page = await openPage(context, app.origin)
-  await signIn(page, 'ada')
+  await signInHere(page, 'ada')
   const [cookie, ...others] = await context.cookies()
   expect(others).toEqual([])
   expect(cookie).toMatchObject({
@@ -45,11 +30,14 @@ test('the cookie is kept with its attributes, and taken away by the sign-out', a
   expect(await context.cookies()).toEqual([])
 })
 
-test('script in the page can push it out of a full jar, and cannot plant another one', async () => {
+test('script in the page can push it out of a full jar, and cannot plant another one', async ({
+  app,
+  context,
+}) => {
   const page = await openPage(context, app.origin)
-  await signIn(page, 'mallory')
+  await signInHere(page, 'mallory')
   const [mallory] = await context.cookies()
-  await signIn(page, 'ada')
+  await signInHere(page, 'ada')
   await page.evaluate(
     ([planted, value]) => {
       for (let count = 0; count < 400; count++) document.cookie = `c${count}=x; Path=/; Secure`
@@ -63,9 +51,9 @@ test('script in the page can push it out of a full jar, and cannot plant another
   expect(['ada', null]).toContain(me.owner)
 })
 
-test('an EventSource hears what another tab writes, and the sign-out', async () => {
+test('an EventSource hears what another tab writes, and the sign-out', async ({ app, context }) => {
   const [page, other] = [await openPage(context, app.origin), await openPage(context, app.origin)]
-  await signIn(page, 'ada')
+  await signInHere(page, 'ada')
   await other.waitForFunction(() => window.session.owner === 'ada')
   await page.evaluate(() => {
     const heard: unknown[] = []

@@ -6,56 +6,65 @@ import { type IncomingMessage, request } from 'node:http'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Browser, Page } from 'playwright'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { freePort } from '../support/memcached.ts'
-import { launch } from './browser.ts'
+import type { BrowserContext, Page } from 'playwright'
+import { expect } from 'vitest'
+import { freePort } from '../support/programs.ts'
+import { newContext } from './browser.ts'
+import { test as base } from './fixtures.ts'
 
 const root = join(import.meta.dirname, '../..')
-let demo: ChildProcess
-let browser: Browser
-let origin = ''
-const printed: string[] = []
 
-beforeAll(async () => {
-  const port = await freePort()
-  const { MEMCACHED: _unset, ...env } = process.env
-  demo = spawn(process.execPath, ['--conditions=session-mirror-source', 'demo/serve.ts'], {
-    cwd: root,
-    env: { ...env, PORT: String(port), NODE_ENV: 'development' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const { stdout } = demo
-  if (stdout === null) throw new Error('no output')
-  for await (const line of createInterface(stdout)) {
-    printed.push(line)
-    origin = /^ready (\S+)$/.exec(line)?.[1] ?? ''
-    if (origin !== '') break
-  }
-  browser = await launch()
-})
-afterAll(async () => {
-  await browser?.close()
-  if (demo.exitCode === null) demo.kill('SIGKILL')
-})
-
-/** A page whose console errors are kept; requests that the test makes fail on purpose are the test's business. */
-async function visit(path = '/'): Promise<{ page: Page; errors: string[] }> {
-  const page = await (await browser.newContext()).newPage()
-  const errors: string[] = []
-  page.on('pageerror', (error) => errors.push(error.message))
-  page.on('console', (message) => void (message.type() === 'error' && errors.push(message.text())))
-  await page.goto(origin + path)
-  await page.locator('.pill', { hasText: 'live' }).waitFor()
-  return { page, errors }
+interface Demo {
+  readonly process: ChildProcess
+  readonly origin: string
+  readonly printed: readonly string[]
 }
 
-test('it says where it is ready, and which store it uses', () => {
+/** A page whose console errors are kept; requests that the test makes fail on purpose are the test's business. */
+type Visit = (path?: string) => Promise<{ readonly page: Page; readonly errors: readonly string[] }>
+
+const test = base
+  .extend('demo', { scope: 'file' }, async ({}, { onCleanup }): Promise<Demo> => {
+    const port = await freePort()
+    const { MEMCACHED: _unset, ...env } = process.env
+    const demo = spawn(process.execPath, ['--conditions=session-mirror-source', 'demo/serve.ts'], {
+      cwd: root,
+      env: { ...env, PORT: String(port), NODE_ENV: 'development' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    onCleanup(() => void (demo.exitCode === null && demo.kill('SIGKILL')))
+    const printed: string[] = []
+    for await (const line of createInterface(demo.stdout)) {
+      printed.push(line)
+      const [, origin] = /^ready (\S+)$/.exec(line) ?? []
+      if (origin !== undefined) return { process: demo, origin, printed }
+    }
+    throw new Error(`The demo is not ready: ${printed.join(', ')}`)
+  })
+  .extend('visit', ({ browser, demo }, { onCleanup }): Visit => {
+    const contexts: BrowserContext[] = []
+    onCleanup(async () => void (await Promise.all(contexts.map((context) => context.close()))))
+    return async (path = '/') => {
+      const context = await newContext(browser)
+      contexts.push(context)
+      const page = await context.newPage()
+      const errors: string[] = []
+      page.on('pageerror', (error) => errors.push(error.message))
+      page.on('console', (message) => void (message.type() === 'error' && errors.push(message.text())))
+      await page.goto(demo.origin + path)
+      await page.locator('.pill', { hasText: 'live' }).waitFor()
+      return { page, errors }
+    }
+  })
+
+test('it says where it is ready, and which store it uses', ({ demo: { origin, printed } }) => {
   expect(printed).toContainEqual(`ready ${origin}`)
   expect(printed.some((line) => line.startsWith('store: memcached on 127.0.0.1:'))).toBe(true)
 })
 
-test('signing in, buying, going offline, expiring the cookie and restarting the store all do what they say', async () => {
+test('signing in, buying, going offline, expiring the cookie and restarting the store all do what they say', async ({
+  visit,
+}) => {
   const { page, errors } = await visit()
   await page.click('[data-person=ada]')
   await page.locator('.who', { hasText: 'Ada Lovelace' }).waitFor()
@@ -94,7 +103,9 @@ test('signing in, buying, going offline, expiring the cookie and restarting the 
   await page.locator('.pill', { hasText: 'lost' }).waitFor()
 })
 
-test('the TurboGears example: set on one page, read on another, from the mirror and from the server', async () => {
+test('the TurboGears example: set on one page, read on another, from the mirror and from the server', async ({
+  visit,
+}) => {
   const { page, errors } = await visit('/turbogears.html')
   await page.fill('#tg-user', 'MVL')
   await page.click('text=Set and save')
@@ -105,7 +116,7 @@ test('the TurboGears example: set on one page, read on another, from the mirror 
   expect(errors).toEqual([])
 })
 
-test('every control has a name, and nothing is wider than a narrow screen', async () => {
+test('every control has a name, and nothing is wider than a narrow screen', async ({ visit }) => {
   const { page } = await visit()
   await page.setViewportSize({ width: 360, height: 740 })
   const unnamed = await page.evaluate(() =>
@@ -125,7 +136,7 @@ test('every control has a name, and nothing is wider than a narrow screen', asyn
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360)
 })
 
-test('the list shows both browsers of one person, and one of them ends the other', async () => {
+test('the list shows both browsers of one person, and one of them ends the other', async ({ visit }) => {
   const [here, there] = [await visit(), await visit()]
   for (const { page } of [here, there]) {
     await page.click('[data-person=grace]')
@@ -148,7 +159,7 @@ test('the list shows both browsers of one person, and one of them ends the other
   expect(here.errors).toEqual([])
 })
 
-test('“remember me” decides whether the cookie outlives the browser', async () => {
+test('“remember me” decides whether the cookie outlives the browser', async ({ visit }) => {
   for (const remembered of [true, false]) {
     const { page } = await visit()
     if (!remembered) await page.uncheck('#remember')
@@ -160,18 +171,22 @@ test('“remember me” decides whether the cookie outlives the browser', async 
   }
 })
 
-test('another site cannot sign anybody in', async () => {
+test('another site cannot sign anybody in', async ({ demo, visit }) => {
   const { page } = await visit()
   const status = await page.evaluate(() =>
     fetch('/api/turbogears', { method: 'POST', body: '{}' }).then((response) => response.status),
   )
   expect(status).toBe(400)
   const headers = { 'sec-fetch-site': 'cross-site', 'content-type': 'text/plain' }
-  const answer = await fetch(`${origin}/api/sign-in`, { method: 'POST', headers, body: '{"person":"ada"}' })
+  const answer = await fetch(`${demo.origin}/api/sign-in`, {
+    method: 'POST',
+    headers,
+    body: '{"person":"ada"}',
+  })
   expect([answer.status, answer.headers.getSetCookie()]).toEqual([403, []])
 })
 
-test('the demo hands out neither its signing secret nor the repository', async () => {
+test('the demo hands out neither its signing secret nor the repository', async ({ demo: { origin } }) => {
   const secret = join(
     process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
     'session-mirror-demo/secret',
@@ -188,7 +203,9 @@ test('the demo hands out neither its signing secret nor the repository', async (
   expect((await fetch(`${origin}/@fs${join(root, 'src/index.ts')}`)).status).toBe(200)
 })
 
-test('a request for another name is refused, also where it restarts the store', async () => {
+test('a request for another name is refused, also where it restarts the store', async ({
+  demo: { origin },
+}) => {
   const { port } = new URL(origin)
   for (const [path, method] of [
     ['/demo/restart-store', 'POST'],
@@ -211,9 +228,9 @@ test('a request for another name is refused, also where it restarts the store', 
   }
 })
 
-test('it ends when it is told to, and takes its memcached with it', async () => {
-  const port = Number(/127\.0\.0\.1:(\d+)/.exec(printed.join('\n'))?.[1])
-  demo.kill('SIGTERM')
-  await once(demo, 'exit')
+test('it ends when it is told to, and takes its memcached with it', async ({ demo }) => {
+  const port = Number(/127\.0\.0\.1:(\d+)/.exec(demo.printed.join('\n'))?.[1])
+  demo.process.kill('SIGTERM')
+  await once(demo.process, 'exit')
   await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow()
 })

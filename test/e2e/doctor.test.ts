@@ -1,48 +1,40 @@
 // Real Chromium: `session.diagnose()` at the bedside of every mistake that it knows.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Browser, type BrowserContext, type Page, chromium } from 'playwright'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Page } from 'playwright'
+import { describe, expect } from 'vitest'
 import type { Finding } from 'session-mirror'
 import { memoryStore } from 'session-mirror/memory'
-import { chromiumArguments, chromiumPath as executablePath } from '../support/chromium.ts'
 import { workerScript } from '../../scripts/build.ts'
-import { type App, startApp } from './app.ts'
-import { openPage } from './browser.ts'
+import { startApp } from './app.ts'
+import { launch, openPage } from './browser.ts'
+import { test as base } from './fixtures.ts'
 
 const path = '/session-worker.js'
-let browser: Browser
-let app: App
-let foreign: App
-let context: BrowserContext
-let current: string
 
-beforeAll(async () => {
-  // A name that is not the machine's own, for what browsers do on plain http.
-  const args = [...chromiumArguments, '--host-resolver-rules=MAP shop.test 127.0.0.1']
-  browser = await chromium.launch({ executablePath, args })
-  app = await startApp({ store: memoryStore(), allowedOrigins: ['http://127.0.0.1:1'] })
-  current = app.assets[path] ?? ''
-  foreign = await startApp({ store: memoryStore(), allowedOrigins: [app.origin] })
-})
-afterAll(async () => {
-  await browser?.close()
-  await Promise.all([app?.close(), foreign?.close()])
-})
-beforeEach(async () => {
-  app.assets[path] = current
-  app.isDead = false
-  for (const one of [app, foreign]) one.others.clear()
-  context = await browser.newContext()
-})
-afterEach(() => context.close())
+const test = base
+  .extend('browser', { scope: 'file' }, async ({}, { onCleanup }) => {
+    // A name that is not the machine's own, for what browsers do on plain http.
+    const browser = await launch({ args: ['--host-resolver-rules=MAP shop.test 127.0.0.1'] })
+    onCleanup(() => browser.close())
+    return browser
+  })
+  // The worker's script as it should be.
+  .extend('current', ({ app }) => app.assets[path] ?? '')
+  // A server of another origin that allows the app's.
+  .extend('foreign', async ({ app }, { onCleanup }) => {
+    const foreign = await startApp({ store: memoryStore(), allowedOrigins: [app.origin] })
+    onCleanup(() => foreign.close())
+    return foreign
+  })
+  // Opens the test page and does not expect anything of it.
+  .extend('open', ({ app, context }) => async (query = '', origin = app.origin): Promise<Page> => {
+    const page = await context.newPage()
+    await page.goto(`${origin}/${query}`)
+    await page.evaluate(() => window.session.ready)
+    return page
+  })
+test.override('appOptions', { allowedOrigins: ['http://127.0.0.1:1'] })
 
-/** Opens the test page and does not expect anything of it. */
-async function open(query = '', origin = app.origin): Promise<Page> {
-  const page = await context.newPage()
-  await page.goto(`${origin}/${query}`)
-  await page.evaluate(() => window.session.ready)
-  return page
-}
 const diagnose = (page: Page): Promise<readonly Finding[]> => page.evaluate(() => window.session.diagnose())
 async function codes(page: Page): Promise<string[]> {
   const findings = await diagnose(page)
@@ -61,7 +53,11 @@ const script =
       .end(body)
 const html = script('<!doctype html>', { 'content-type': 'text/html; charset=utf-8' })
 
-test('nothing, where all is well, with and without a worker, signed in and not', async () => {
+test('nothing, where all is well, with and without a worker, signed in and not', async ({
+  app,
+  context,
+  open,
+}) => {
   const page = await openPage(context, app.origin)
   expect(await diagnose(page)).toEqual([])
   await page.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
@@ -74,41 +70,45 @@ test('nothing, where all is well, with and without a worker, signed in and not',
 })
 
 describe('the worker’s script', () => {
-  test('that is not there', async () => {
+  test('that is not there', async ({ app, open }) => {
     delete app.assets[path]
     expect(await codes(await open())).toEqual(['worker-missing'])
   })
-  test('that is the single-page fallback', async () => {
+  test('that is the single-page fallback', async ({ app, open }) => {
     app.others.set(path, html)
     expect(await codes(await open())).toEqual(['worker-type'])
   })
-  test('that is redirected', async () => {
+  test('that is redirected', async ({ app, open }) => {
     app.others.set(path, (_request, response) => response.writeHead(302, { location: '/elsewhere.js' }).end())
     expect(await codes(await open())).toEqual(['worker-redirected'])
   })
-  test('of another origin that does not answer', async () => {
+  test('of another origin that does not answer', async ({ open }) => {
     expect(await codes(await open('?worker=http://localhost:1/session-worker.js'))).toEqual([
       'worker-unreachable',
     ])
   })
-  test('whose scope is refused, because Service-Worker-Allowed is missing', async () => {
+  test('whose scope is refused, because Service-Worker-Allowed is missing', async ({
+    app,
+    current,
+    open,
+  }) => {
     app.others.set('/assets/worker.js', (_request, response) =>
       response.writeHead(200, { 'content-type': 'text/javascript' }).end(current),
     )
     expect(await codes(await open('?worker=/assets/worker.js&scope=/'))).toEqual(['worker-scope'])
   })
-  test('whose scope leaves this page out', async () => {
+  test('whose scope leaves this page out', async ({ app, current, open }) => {
     app.others.set('/assets/worker.js', script(current))
     const page = await open('?worker=/assets/worker.js')
     const [finding] = await diagnose(page)
     expect(finding?.code).toBe('worker-scope')
     expect(finding?.advice).toContain('The server allows /: give `worker.scope`.')
   })
-  test('that caches may keep', async () => {
+  test('that caches may keep', async ({ app, context, current }) => {
     app.others.set(path, script(current, { 'cache-control': 'public, max-age=31536000' }))
     expect(await codes(await openPage(context, app.origin))).toEqual(['worker-cached'])
   })
-  test('that throws', async () => {
+  test('that throws', async ({ app, open }) => {
     app.others.set(path, script('throw new Error("broken")', { 'cache-control': 'no-cache' }))
     const page = await open()
     await settled(page)
@@ -118,7 +118,7 @@ describe('the worker’s script', () => {
 
 describe('the worker in control', () => {
   const claiming = 'onactivate = (event) => event.waitUntil(clients.claim());'
-  test('is another script', async () => {
+  test('is another script', async ({ app, context }) => {
     const other = `oninstall = () => skipWaiting(); ${claiming}`
     app.others.set('/other.js', script(other, { 'cache-control': 'no-cache' }))
     const page = await openPage(context, app.origin)
@@ -126,29 +126,29 @@ describe('the worker in control', () => {
     await page.waitForFunction(() => navigator.serviceWorker.controller?.scriptURL.endsWith('other.js'))
     expect(await codes(page)).toEqual(['worker-other'])
   })
-  test('has no session in it', async () => {
+  test('has no session in it', async ({ app, context }) => {
     app.others.set(path, script(`onfetch = () => undefined; ${claiming}`, { 'cache-control': 'no-cache' }))
     const page = await openPage(context, app.origin)
     expect(await codes(page)).toEqual(['worker-silent'])
   })
-  test('is none, and the one that is there does not take over', async () => {
+  test('is none, and the one that is there does not take over', async ({ app, open }) => {
     app.others.set(path, script('onfetch = () => undefined', { 'cache-control': 'no-cache' }))
     const page = await open()
     await page.evaluate(() => navigator.serviceWorker.ready)
     expect(await codes(page)).toEqual(['worker-not-controlling'])
   })
-  test('lists other paths than the page', async () => {
+  test('lists other paths than the page', async ({ app, context }) => {
     const page = await openPage(context, app.origin, '/?shell&api=/v1/')
     const [finding] = await diagnose(page)
     expect(finding).toMatchObject({ code: 'worker-api', message: 'The worker lists /api/, the page /v1/.' })
   })
-  test('was told another base of the session routes', async () => {
+  test('was told another base of the session routes', async ({ app, open }) => {
     app.others.set('/two', (_request, response) => response.writeHead(204).end())
     const page = await open('?shell&url=/two')
     await page.waitForFunction(() => navigator.serviceWorker.controller !== null)
     expect(await codes(page)).toContain('worker-session')
   })
-  test('is of another version', async () => {
+  test('is of another version', async ({ app, context }) => {
     app.others.set(
       path,
       script((await workerScript(false)).replaceAll('format: 1', 'format: 7'), {
@@ -157,12 +157,12 @@ describe('the worker in control', () => {
     )
     expect(await codes(await openPage(context, app.origin))).toEqual(['worker-version'])
   })
-  test('is retired', async () => {
+  test('is retired', async ({ app, context }) => {
     const page = await openPage(context, app.origin)
     await page.evaluate(() => navigator.serviceWorker.controller?.postMessage({ type: 'retire' }))
     expect(await codes(page)).toEqual(['worker-retired'])
   })
-  test('saw answers that say nothing of the session', async () => {
+  test('saw answers that say nothing of the session', async ({ app, context }) => {
     app.others.set('/api/plain', (_request, response) => response.writeHead(200).end('{}'))
     const page = await openPage(context, app.origin)
     await page.evaluate(() => fetch('/api/plain?a=1'))
@@ -172,7 +172,7 @@ describe('the worker in control', () => {
     await page.evaluate(() => window.session.fetch('/api/plain?a=1'))
     expect(await codes(page)).toContain('api-silent')
   })
-  test('cannot be: no service workers here', async () => {
+  test('cannot be: no service workers here', async ({ context, open }) => {
     await context.addInitScript(
       () => void delete (Navigator.prototype as { serviceWorker?: unknown }).serviceWorker,
     )
@@ -181,30 +181,30 @@ describe('the worker in control', () => {
 })
 
 describe('the server', () => {
-  test('cannot be reached', async () => {
+  test('cannot be reached', async ({ app, context }) => {
     const page = await openPage(context, app.origin, '/?no-worker')
     // What looks for mistakes is loaded by then, as it would be in a page that offers it.
     await diagnose(page)
     app.isDead = true
     expect(await codes(page)).toEqual(['server-unreachable'])
   })
-  test('answers with the single-page fallback', async () => {
+  test('answers with the single-page fallback', async ({ app, open }) => {
     app.others.set('/nowhere', html)
     app.others.set('/nowhere/diagnosis', html)
     expect(await codes(await open('?no-worker&url=/nowhere'))).toEqual(['routes-missing'])
   })
-  test('has other routes there', async () => {
+  test('has other routes there', async ({ app, open }) => {
     app.others.set('/nowhere', script('{}', { 'content-type': 'application/json' }))
     app.others.set('/nowhere/diagnosis', script('{}', { 'content-type': 'application/json' }))
     expect(await codes(await open('?no-worker&url=/nowhere'))).toEqual(['routes-missing'])
   })
-  test('does not know the question', async () => {
+  test('does not know the question', async ({ app, open }) => {
     app.others.set('/session/diagnosis', (_request, response) =>
       response.writeHead(404, { 'content-type': 'application/problem+json' }).end('{"code":"not-found"}'),
     )
     expect(await codes(await open('?no-worker'))).toEqual(['server-other'])
   })
-  test('of another origin does not allow this one', async () => {
+  test('of another origin does not allow this one', async ({ open }) => {
     const other = await startApp({ store: memoryStore() })
     try {
       expect(await codes(await open(`?no-worker&url=${other.origin}/session`))).toEqual(['cors-refused'])
@@ -212,10 +212,14 @@ describe('the server', () => {
       await other.close()
     }
   })
-  test('of another origin allows it: all is well', async () => {
+  test('of another origin allows it: all is well', async ({ foreign, open }) => {
     expect(await diagnose(await open(`?no-worker&url=${foreign.origin}/session`))).toEqual([])
   })
-  test('of another origin, behind a proxy that takes the exposed headers away', async () => {
+  test('of another origin, behind a proxy that takes the exposed headers away', async ({
+    app,
+    foreign,
+    open,
+  }) => {
     foreign.others.set('/session/diagnosis', (_request, response) =>
       response
         .writeHead(200, {
@@ -239,13 +243,13 @@ describe('the server', () => {
 })
 
 describe('the cookie', () => {
-  test('that is Secure is not stored on plain http', async () => {
+  test('that is Secure is not stored on plain http', async ({ app, open }) => {
     const origin = app.origin.replace('localhost', 'shop.test')
     const findings = await diagnose(await open('?no-worker', origin))
     expect(findings.map(({ code }) => code)).toEqual(['insecure-context', 'cookie-not-stored'])
     expect(findings[1]?.advice).toContain('It is Secure, and this is plain http')
   })
-  test('of another site is not stored without SameSite None', async () => {
+  test('of another site is not stored without SameSite None', async ({ app, open }) => {
     const other = await startApp({ store: memoryStore(), allowedOrigins: [app.origin] })
     try {
       const url = `${other.origin.replace('localhost', '127.0.0.1')}/session`
@@ -256,13 +260,13 @@ describe('the cookie', () => {
       await other.close()
     }
   })
-  test('that was deleted under the page', async () => {
+  test('that was deleted under the page', async ({ app, context }) => {
     const page = await openPage(context, app.origin, '/?no-worker')
     await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
     await context.clearCookies()
     expect(await codes(page)).toEqual(['cookie-gone'])
   })
-  test('cannot be, because cookies are off', async () => {
+  test('cannot be, because cookies are off', async ({ context, open }) => {
     await context.addInitScript(() =>
       Object.defineProperty(Navigator.prototype, 'cookieEnabled', { get: () => false }),
     )
@@ -270,7 +274,7 @@ describe('the cookie', () => {
   })
 })
 
-test('a device’s clock that is an hour behind', async () => {
+test('a device’s clock that is an hour behind', async ({ app, context }) => {
   const page = await context.newPage()
   await page.clock.install({ time: Date.now() - 3_600_000 })
   await page.goto(`${app.origin}/?no-worker`)
@@ -279,7 +283,7 @@ test('a device’s clock that is an hour behind', async () => {
   expect(finding?.message).toMatch(/^This device’s clock is 3(59|60)\d s behind the server’s\.$/)
 })
 
-test('storage that cannot be used', async () => {
+test('storage that cannot be used', async ({ context, open }) => {
   await context.addInitScript(() => {
     IDBFactory.prototype.open = () => {
       throw new DOMException('no', 'UnknownError')

@@ -3,28 +3,15 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser, BrowserContext, Page } from 'playwright'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { memoryStore } from 'session-mirror/memory'
+import type { Page } from 'playwright'
+import { describe, expect } from 'vitest'
 import { buildScripts } from '../../scripts/build.ts'
-import { type App, after, startApp } from './app.ts'
-import { launch } from './browser.ts'
+import { sleep, until } from '../support/waiting.ts'
+import { longFreshSeconds, outliveCookie } from './browser.ts'
+import { test as base } from './fixtures.ts'
 
 const root = join(import.meta.dirname, '../..')
 const examples = join(root, 'test/examples')
-const freshSeconds = 2
-let browser: Browser
-
-beforeAll(async () => {
-  const installed = join(examples, 'node_modules/session-mirror')
-  rmSync(installed, { recursive: true, force: true })
-  mkdirSync(installed)
-  cpSync(join(root, 'package.json'), join(installed, 'package.json'))
-  await buildScripts(join(installed, 'dist'))
-  browser = await launch()
-}, 120_000)
-afterAll(() => browser?.close())
-
 /** In a process of its own, as from a shell. */
 function build(name: string): Record<string, string> {
   const { NODE_ENV: _, VITEST: __, ...env } = process.env
@@ -56,51 +43,61 @@ const apps = [
   { name: 'pwa', hasCaches: true },
 ] as const
 
-describe.each(apps)('the example $name', ({ name, hasCaches }) => {
-  let app: App
-  let context: BrowserContext
-  let loads: number
-  let served = { images: 0, catalogue: 0, public: 0 }
-
-  beforeAll(async () => {
-    app = await startApp({ store: memoryStore(), freshSeconds, rotateSeconds: 1 })
-    for (const path of Object.keys(app.assets)) delete app.assets[path]
-    const files = build(name)
-    Object.assign(app.assets, files, { '/': files['/index.html'] })
-    app.others.set('/images/a.svg', (_request, response) => {
-      served.images++
-      response.writeHead(200, { 'content-type': 'image/svg+xml' }).end(image)
-    })
-    app.others.set('/catalogue', (_request, response) => {
-      served.catalogue++
-      response.writeHead(200, { 'content-type': 'application/json' }).end('["apples"]')
-    })
-    app.others.set('/api/public', (_request, response) => {
-      served.public++
-      response.writeHead(200, { 'content-type': 'application/json' }).end('["public"]')
-    })
-  }, 120_000)
-  afterAll(() => app?.close())
-  afterEach(async () => {
-    app.isDead = false
-    await context?.close()
+const packaged = base
+  .extend('installed', { scope: 'file' }, async () => {
+    const installed = join(examples, 'node_modules/session-mirror')
+    rmSync(installed, { recursive: true, force: true })
+    mkdirSync(installed)
+    cpSync(join(root, 'package.json'), join(installed, 'package.json'))
+    await buildScripts(join(installed, 'dist'))
+    return installed
   })
+  // The files of each example, built once.
+  .extend('filesOf', { scope: 'file' }, ({ installed: _installed }) => {
+    const built = new Map<string, Record<string, string>>()
+    return (name: string): Record<string, string> => {
+      const files = built.get(name) ?? build(name)
+      built.set(name, files)
+      return files
+    }
+  })
+packaged.override('appOptions', { freshSeconds: longFreshSeconds, rotateSeconds: 1 })
 
-  async function open(): Promise<Page> {
-    context = await browser.newContext()
-    served = { images: 0, catalogue: 0, public: 0 }
-    loads = 0
-    const page = await context.newPage()
-    page.on('framenavigated', () => void loads++)
-    await page.goto(app.origin)
-    await page.waitForFunction(() => window.session?.inspect().worker === 'controlling')
-    await page.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
-    await page.waitForFunction(() => window.session.owner === 'ada')
-    // An app's own caches are filled by then.
-    await page.evaluate(() => navigator.serviceWorker.ready)
-    await after(200)
-    return page
-  }
+describe.each(apps)('the example $name', ({ name, hasCaches }) => {
+  const test = packaged
+    // How often the app's own routes were asked.
+    .extend('served', ({ app, filesOf }) => {
+      const files = filesOf(name)
+      const served = { images: 0, catalogue: 0, public: 0 }
+      for (const path of Object.keys(app.assets)) delete app.assets[path]
+      Object.assign(app.assets, files, { '/': files['/index.html'] })
+      app.others.set('/images/a.svg', (_request, response) => {
+        served.images++
+        response.writeHead(200, { 'content-type': 'image/svg+xml' }).end(image)
+      })
+      app.others.set('/catalogue', (_request, response) => {
+        served.catalogue++
+        response.writeHead(200, { 'content-type': 'application/json' }).end('["apples"]')
+      })
+      app.others.set('/api/public', (_request, response) => {
+        served.public++
+        response.writeHead(200, { 'content-type': 'application/json' }).end('["public"]')
+      })
+      return served
+    })
+    // A page of the example in which somebody is signed in, and the loads of it so far.
+    .extend('opened', async ({ app, context, served: _served }) => {
+      const page = await context.newPage()
+      const opened = { page, loads: 0 }
+      page.on('framenavigated', () => void opened.loads++)
+      await page.goto(app.origin)
+      await page.waitForFunction(() => window.session?.inspect().worker === 'controlling')
+      await page.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
+      await page.waitForFunction(() => window.session.owner === 'ada')
+      // An app's own caches are filled by then.
+      await page.evaluate(() => navigator.serviceWorker.ready)
+      return opened
+    })
   const cached = (page: Page): Promise<string[]> =>
     page.evaluate(async () => {
       const names = await caches.keys()
@@ -108,9 +105,12 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
       return requests.flat().map(({ url }) => new URL(url).pathname)
     })
 
-  test('refreshes once for twenty requests at a stale cookie, and says which session it means', async () => {
-    const page = await open()
-    await after(freshSeconds * 1000 + 200)
+  test('refreshes once for twenty requests at a stale cookie, and says which session it means', async ({
+    app,
+    opened,
+  }) => {
+    const { page } = opened
+    await outliveCookie(app, page)
     const before = app.count('POST', '/session/refresh')
     const answers = await page.evaluate(async () => {
       const responses = await Promise.all(Array.from({ length: 20 }, () => fetch('/api/me')))
@@ -119,11 +119,11 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
     expect(answers).toEqual(Array.from({ length: 20 }, () => [200, 'ada']))
     expect(app.count('POST', '/session/refresh') - before).toBe(1)
     const { epoch } = await page.evaluate(() => window.session.inspect().local.mirror)
-    expect(app.seen.at(-1)).toMatchObject({ path: '/api/me', epoch })
+    expect(app.seen.findLast((seen) => seen.path === '/api/me')).toMatchObject({ epoch })
   })
 
-  test('keeps nothing of the session in Cache Storage, whatever routes the app has', async () => {
-    const page = await open()
+  test('keeps nothing of the session in Cache Storage, whatever routes the app has', async ({ opened }) => {
+    const { page } = opened
     await page.evaluate(async () => {
       await fetch('/api/me')
       await window.session.set('note', 'mine').acknowledged
@@ -132,8 +132,11 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
     expect((await cached(page)).filter((path) => /^\/(api|session)/.test(path))).toEqual([])
   })
 
-  test('opens without a network, with the session’s state and the app’s own shell', async () => {
-    const page = await open()
+  test('opens without a network, with the session’s state and the app’s own shell', async ({
+    app,
+    opened,
+  }) => {
+    const { page } = opened
     await page.evaluate(() => window.session.set('note', 'kept').acknowledged)
     app.isDead = true
     await page.reload()
@@ -145,24 +148,27 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
     ])
   })
 
-  test('serves its own requests from its own caches, if it has some', async () => {
-    const page = await open()
+  test('serves its own requests from its own caches, if it has some', async ({ app, opened, served }) => {
+    const { page } = opened
     if (!hasCaches) return expect(await cached(page)).not.toContain('/images/a.svg')
     const ask = (path: string): Promise<string> =>
       page.evaluate(async (url) => (await fetch(url)).text(), path)
     expect(await ask('/images/a.svg')).toBe(image)
     // It is answered first, and kept then.
-    await after(200)
+    await until('the image is kept', async () => (await cached(page)).includes('/images/a.svg'))
     expect([await ask('/images/a.svg'), served.images]).toEqual([image, 1])
     expect(await ask('/catalogue')).toBe('["apples"]')
-    await after(200)
+    await until('the catalogue is kept', async () => (await cached(page)).includes('/catalogue'))
     app.isDead = true
     expect([await ask('/images/a.svg'), await ask('/catalogue')]).toEqual([image, '["apples"]'])
   })
 
-  test('takes a new version of its worker without a reload, and nobody is signed out', async () => {
-    const page = await open()
-    const before = loads
+  test('takes a new version of its worker without a reload, and nobody is signed out', async ({
+    app,
+    opened,
+  }) => {
+    const { page } = opened
+    const before = opened.loads
     const old = app.assets['/sw.js'] ?? ''
     const errors: unknown[] = []
     page.on('pageerror', (error) => errors.push(error))
@@ -176,14 +182,14 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
         return Promise.all(responses.map(async (response) => (await response.json()).owner))
       })
       expect(new Set(answers)).toEqual(new Set(['ada']))
-      await after(300)
+      await sleep(300)
     }
     app.assets['/sw.js'] = old
-    expect([loads - before, errors]).toEqual([0, []])
+    expect([opened.loads - before, errors]).toEqual([0, []])
   })
 
-  test('gives each request one answer: whoever listens first', async () => {
-    const page = await open()
+  test('gives each request one answer: whoever listens first', async ({ context, opened }) => {
+    const { page } = opened
     const complaints: string[] = []
     context.on('console', (message) => {
       if (message.type() === 'error' || message.text().includes('respondWith'))
@@ -194,9 +200,10 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
       await fetch('/api/public')
       await fetch('/api/public')
     })
-    const heard = (await cached(page)).includes('/api/public')
     // Only in the example `pwa` does a route of the app's stand before us; then it is the app's request alone.
-    expect(heard).toBe(name === 'pwa')
+    const isKept = async (): Promise<boolean> => (await cached(page)).includes('/api/public')
+    if (name === 'pwa') await until('the app’s route keeps its answer', isKept)
+    else expect(await isKept()).toBe(false)
     expect(complaints).toEqual([])
     expect(await page.evaluate(() => window.session.diagnose())).toEqual(
       name === 'pwa' ? [] : [expect.objectContaining({ code: 'api-silent' })],

@@ -1,44 +1,28 @@
 // Real Chromium, real localStorage: what a page can read in the tick in which it opens its session.
-import type { Browser, BrowserContext, Page } from 'playwright'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { memoryStore } from 'session-mirror/memory'
-import { type App, startApp } from './app.ts'
-import { dumpStorage, launch, openPage } from './browser.ts'
+import type { Page } from 'playwright'
+import { expect } from 'vitest'
+import { dumpStorage, openPage } from './browser.ts'
+import { test as base } from './fixtures.ts'
 
-let browser: Browser
-let app: App
-let context: BrowserContext
+const test = base.extend('openWithTheme', ({ signIn }) =>
+  /** A page whose session has an owner and a theme. */
+  async (isPublic = false): Promise<Page> => {
+    const page = await signIn({ path: '/?shell&boot', isPublic })
+    await page.evaluate(() => window.session.set('theme', 'dark').acknowledged)
+    return page
+  },
+)
 
-beforeAll(async () => {
-  browser = await launch()
-  app = await startApp({ store: memoryStore() })
-})
-afterAll(async () => {
-  await browser?.close()
-  await app?.close()
-})
-beforeEach(async () => {
-  context = await browser.newContext()
-})
-afterEach(() => context.close())
-
-/** A page whose session has an owner and a theme. */
-async function signedIn(query = ''): Promise<Page> {
-  const page = await openPage(context, app.origin, `/?shell&boot${query}`)
-  await page.evaluate(async (isPublic) => {
-    await fetch(`/api/sign-in?as=ada${isPublic ? '&public' : ''}`, { method: 'POST' })
-    await window.session.set('theme', 'dark').acknowledged
-  }, query.includes('public'))
-  await page.waitForFunction(() => window.session.owner === 'ada')
-  return page
-}
 async function reload(page: Page): Promise<unknown> {
   await page.reload()
   return page.evaluate(() => window.atOnce)
 }
 
-test('a reload reads the marked keys in its first tick, with and without a network', async () => {
-  const page = await signedIn()
+test('a reload reads the marked keys in its first tick, with and without a network', async ({
+  context,
+  openWithTheme,
+}) => {
+  const page = await openWithTheme()
   expect(await reload(page)).toEqual(['ada', 'dark'])
   await context.setOffline(true)
   expect(await reload(page)).toEqual(['ada', 'dark'])
@@ -46,8 +30,12 @@ test('a reload reads the marked keys in its first tick, with and without a netwo
   expect(await page.evaluate(() => window.session.get('user'))).toBe('ada')
 })
 
-test('after a sign-out in another tab a reload shows nothing, also when the sign-out is only queued', async () => {
-  const [page, other] = [await signedIn(), await openPage(context, app.origin, '/?shell&boot')]
+test('after a sign-out in another tab a reload shows nothing, also when the sign-out is only queued', async ({
+  app,
+  context,
+  openWithTheme,
+}) => {
+  const [page, other] = [await openWithTheme(), await openPage(context, app.origin, '/?shell&boot')]
   await context.setOffline(true)
   expect(await other.evaluate(() => window.session.signOut())).toEqual({ server: 'queued' })
   expect(await reload(page)).toEqual([undefined, 'light'])
@@ -56,8 +44,12 @@ test('after a sign-out in another tab a reload shows nothing, also when the sign
   expect(await reload(page)).toEqual([undefined, 'light'])
 })
 
-test('after a sign-out in a tab that copies nothing a reload shows nothing, and nothing is left on disk', async () => {
-  const [page, other] = [await signedIn(), await openPage(context, app.origin, '/?shell')]
+test('after a sign-out in a tab that copies nothing a reload shows nothing, and nothing is left on disk', async ({
+  app,
+  context,
+  openWithTheme,
+}) => {
+  const [page, other] = [await openWithTheme(), await openPage(context, app.origin, '/?shell')]
   await page.close()
   await other.evaluate(() => window.session.signOut())
   const next = await context.newPage()
@@ -66,15 +58,19 @@ test('after a sign-out in a tab that copies nothing a reload shows nothing, and 
   expect(await dumpStorage(next)).not.toContain('ada')
 })
 
-test('after another user signed in in another tab a reload shows that one', async () => {
-  const [page, other] = [await signedIn(), await openPage(context, app.origin, '/?shell&boot')]
+test('after another user signed in in another tab a reload shows that one', async ({
+  app,
+  context,
+  openWithTheme,
+}) => {
+  const [page, other] = [await openWithTheme(), await openPage(context, app.origin, '/?shell&boot')]
   await other.evaluate(() => fetch('/api/sign-in?as=grace', { method: 'POST' }))
   await page.waitForFunction(() => window.session.owner === 'grace')
   expect(await reload(page)).toEqual(['grace', 'light'])
 })
 
-test('a session that ends with the browser is not copied', async () => {
-  const page = await signedIn('&public')
+test('a session that ends with the browser is not copied', async ({ openWithTheme }) => {
+  const page = await openWithTheme(true)
   expect(await reload(page)).toEqual([undefined, 'light'])
   await page.waitForFunction(() => window.session.owner === 'ada')
   expect(await page.evaluate(() => localStorage.length)).toBe(0)

@@ -3,25 +3,20 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Browser, type BrowserContext, type Page, chromium as playwright } from 'playwright'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { memcachedStore } from 'session-mirror/memcached'
+import { type BrowserContext, type Page, chromium as playwright } from 'playwright'
+import { describe, expect } from 'vitest'
 import { chromiumArguments, chromiumPath } from '../support/chromium.ts'
 import { counts } from '../support/counts.ts'
-import { type Memcached, startMemcached } from '../support/memcached.ts'
 import { freePort, startProgram } from '../support/programs.ts'
-import { type App, after, startApp } from './app.ts'
-import { launch, openPage } from './browser.ts'
+import { sleep } from '../support/waiting.ts'
+import type { App } from './app.ts'
+import { openPage } from './browser.ts'
+import { memcachedTest } from './fixtures.ts'
 
-let memcached: Memcached
-let app: App
-beforeAll(async () => {
-  memcached = await startMemcached()
-  app = await startApp({ store: memcachedStore({ servers: memcached.address }) })
-})
-afterAll(async () => {
-  await app?.close()
-  await memcached?.kill()
+const test = memcachedTest.extend('folder', ({}, { onCleanup }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'session-mirror-'))
+  onCleanup(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+  return folder
 })
 
 /** What the pages said before they were killed: a word that did not get out was not given. */
@@ -48,7 +43,7 @@ const written = (page: Page): Promise<unknown> =>
   page.evaluate(() => (window as unknown as { writing: Promise<unknown> }).writing)
 
 /** Opens another page of the same profile, lets it send what is left, and says what the server has. */
-async function visitsAfter(context: BrowserContext): Promise<{ visits: number; owner: string }> {
+async function visitsAfter(app: App, context: BrowserContext): Promise<{ visits: number; owner: string }> {
   const page = await openPage(context, app.origin)
   await page.waitForFunction(() => window.session.pending === 0)
   const { visits, owner } = await page.evaluate(() => fetch('/api/me').then((response) => response.json()))
@@ -63,23 +58,13 @@ function check(before: number, visits: number, { made, stored }: Ledger): number
   return visits
 }
 
-async function signIn(context: BrowserContext): Promise<void> {
-  const page = await openPage(context, app.origin)
-  await page.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
-  await page.waitForFunction(() => window.session.owner === 'ada')
-  await page.close()
-}
-
 describe('a tab that crashes', () => {
-  let browser: Browser
-  beforeAll(async () => {
-    browser = await launch()
-  })
-  afterAll(() => browser?.close())
-
-  test(`with a pending outbox, ${counts.crashedTabs} times, loses and doubles nothing`, async () => {
-    const context = await browser.newContext()
-    await signIn(context)
+  test(`with a pending outbox, ${counts.crashedTabs} times, loses and doubles nothing`, async ({
+    app,
+    context,
+    signIn,
+  }) => {
+    await (await signIn()).close()
     let total = 0
     for (let round = 0; round < counts.crashedTabs; round++) {
       const page = await openPage(context, app.origin)
@@ -88,19 +73,18 @@ describe('a tab that crashes', () => {
       await startWriting(page, ledger, 5)
       // Every other time in the middle of it, else with all stored and on its way.
       if (round % 2 === 0) await written(page)
-      else await after(round % 20)
+      else await sleep(round % 20)
       const cdp = await context.newCDPSession(page)
       const crashed = page.waitForEvent('crash')
       void cdp.send('Page.crash').catch(() => undefined)
       await crashed
       await page.close()
       app.delays.clear()
-      const { visits, owner } = await visitsAfter(context)
+      const { visits, owner } = await visitsAfter(app, context)
       expect(owner).toBe('ada')
       total = check(total, visits, ledger)
     }
     expect(total).toBeGreaterThan(counts.crashedTabs * 2.5)
-    await context.close()
   })
 })
 
@@ -116,18 +100,22 @@ describe('a browser that is killed', () => {
     const browser = await playwright.connectOverCDP(`http://127.0.0.1:${port}`)
     const [context] = browser.contexts()
     if (context === undefined) throw new Error('no profile')
+    context.setDefaultTimeout(120_000)
     return { context, kill: () => program.kill() }
   }
 
-  test(`with SIGKILL and started again, ${counts.killedBrowsers} times, loses and doubles nothing`, async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'session-mirror-'))
+  test(`with SIGKILL and started again, ${counts.killedBrowsers} times, loses and doubles nothing`, async ({
+    app,
+    folder,
+    signIn,
+  }) => {
     let { context, kill } = await start(folder)
-    await signIn(context)
+    await (await signIn({ context })).close()
     // Chromium writes its cookies after half a minute, or when it is closed as people close it.
     const [blank] = context.pages()
     if (blank === undefined) throw new Error('no page')
     await (await context.newCDPSession(blank)).send('Browser.close').catch(() => undefined)
-    await after(500)
+    await sleep(500)
     await kill()
     ;({ context, kill } = await start(folder))
     let total = 0
@@ -137,16 +125,15 @@ describe('a browser that is killed', () => {
       app.delays.set('/session/sync', (round % 4) * 20)
       await startWriting(page, ledger, 10)
       if (round % 2 === 0) await written(page)
-      else await after(round * 2)
+      else await sleep(round * 2)
       await kill()
       app.delays.clear()
       ;({ context, kill } = await start(folder))
-      const { visits, owner } = await visitsAfter(context)
+      const { visits, owner } = await visitsAfter(app, context)
       expect(owner).toBe('ada')
       total = check(total, visits, ledger)
     }
     expect(total).toBeGreaterThan(counts.killedBrowsers * 5)
     await kill()
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-  }, 300_000)
+  })
 })

@@ -1,23 +1,15 @@
 // The session id is in the cookie and nowhere else: not in an answer, the page, its storage, a worker or the log.
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Browser } from 'playwright'
-import { memoryStore } from 'session-mirror/memory'
-import { type App, after, startApp } from './app.ts'
-import { dumpStorage, launch, openPage } from './browser.ts'
+import { expect } from 'vitest'
+import { sleep } from '../support/waiting.ts'
+import { dumpStorage, openPage } from './browser.ts'
+import { test } from './fixtures.ts'
 
-let browser: Browser
-let app: App
-beforeAll(async () => {
-  browser = await launch()
-  app = await startApp({ store: memoryStore(), rotateSeconds: 1 })
-})
-afterAll(async () => {
-  await browser?.close()
-  await app?.close()
-})
+test.override('appOptions', { rotateSeconds: 1 })
 
-test('after a life with sign-in, writes, rotation and sign-out no id is found anywhere but in the cookie', async () => {
-  const context = await browser.newContext()
+test('after a life with sign-in, writes, rotation and sign-out no id is found anywhere but in the cookie', async ({
+  app,
+  context,
+}) => {
   const texts: Promise<string>[] = []
   const ids = new Set<string>()
   const noteCookie = async (): Promise<void> => {
@@ -28,7 +20,7 @@ test('after a life with sign-in, writes, rotation and sign-out no id is found an
   context.on('response', (response) => {
     const { 'set-cookie': _cookie, ...headers } = response.headers()
     // The bodies of some requests of a worker never come; the page's own are the same ones.
-    const body = Promise.race([response.text().catch(() => ''), after(3000).then(() => '')])
+    const body = Promise.race([response.text().catch(() => ''), sleep(3000).then(() => '')])
     texts.push(body.then((text) => `${response.url()} ${JSON.stringify(headers)} ${text}`))
   })
   const page = await openPage(context, app.origin)

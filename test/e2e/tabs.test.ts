@@ -1,33 +1,8 @@
 // Real Chromium, real server, real memcached: tabs, reloads and networks.
-import type { Browser, BrowserContext, Page } from 'playwright'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { memcachedStore } from 'session-mirror/memcached'
-import type { Store } from 'session-mirror/server'
-import { type Memcached, startMemcached } from '../support/memcached.ts'
-import { type App, startApp } from './app.ts'
-import { dumpStorage, launch, openPage } from './browser.ts'
-
-let browser: Browser
-let memcached: Memcached
-let store: Store
-let app: App
-let context: BrowserContext
-
-beforeAll(async () => {
-  ;[browser, memcached] = await Promise.all([launch(), startMemcached()])
-  store = memcachedStore({ servers: memcached.address })
-  app = await startApp({ store })
-})
-afterAll(async () => {
-  await browser?.close()
-  await app?.close()
-  await store?.close()
-  await memcached?.kill()
-})
-beforeEach(async () => {
-  context = await browser.newContext()
-})
-afterEach(() => context.close())
+import type { Page } from 'playwright'
+import { describe, expect } from 'vitest'
+import { dumpStorage, openPage } from './browser.ts'
+import { memcachedTest as test } from './fixtures.ts'
 
 const get = (
   page: Page,
@@ -37,7 +12,10 @@ const get = (
 const settled = (page: Page): Promise<unknown> => page.waitForFunction(() => window.session.pending === 0)
 
 describe('tabs', () => {
-  test('a key set in one tab appears in another, before and after the server has it', async () => {
+  test('a key set in one tab appears in another, before and after the server has it', async ({
+    app,
+    context,
+  }) => {
     const [a, b] = [await openPage(context, app.origin), await openPage(context, app.origin)]
     await a.evaluate(() => void window.session.set('note', 'from tab a'))
     await b.waitForFunction(() => window.session.get('note') === 'from tab a')
@@ -45,14 +23,20 @@ describe('tabs', () => {
     expect((await get(b, '/api/me')).note).toBe('from tab a')
   })
 
-  test('a change made on the server by a plain fetch reaches every tab by Session-Revision', async () => {
+  test('a change made on the server by a plain fetch reaches every tab by Session-Revision', async ({
+    app,
+    context,
+  }) => {
     const [a, b] = [await openPage(context, app.origin), await openPage(context, app.origin)]
     await a.evaluate(() => window.session.set('theme', 'dark').acknowledged)
     await a.evaluate(() => fetch('/api/order', { method: 'POST' }))
     await Promise.all([a, b].map((page) => page.waitForFunction(() => window.session.get('orders') === 1)))
   })
 
-  test('after a plain fetch that signs in, the new session is there when the answer is', async () => {
+  test('after a plain fetch that signs in, the new session is there when the answer is', async ({
+    app,
+    context,
+  }) => {
     const page = await openPage(context, app.origin)
     const user = await page.evaluate(async () => {
       await fetch('/api/sign-in?as=ada', { method: 'POST' })
@@ -61,7 +45,10 @@ describe('tabs', () => {
     expect(user).toBe('ada')
   })
 
-  test('signing in as another user in tab B leaves nothing of the first in tab A or on disk, and A’s unsent write reaches nobody', async () => {
+  test('signing in as another user in tab B leaves nothing of the first in tab A or on disk, and A’s unsent write reaches nobody', async ({
+    app,
+    context,
+  }) => {
     const [a, b] = [await openPage(context, app.origin), await openPage(context, app.origin)]
     await a.evaluate(() => fetch('/api/sign-in?as=ada-lovelace', { method: 'POST' }))
     await a.waitForFunction(() => window.session.owner === 'ada-lovelace')
@@ -84,7 +71,10 @@ describe('tabs', () => {
 })
 
 describe('without a network', () => {
-  test('a reload shows the session: the app’s shell from its own worker, the session from the mirror', async () => {
+  test('a reload shows the session: the app’s shell from its own worker, the session from the mirror', async ({
+    app,
+    context,
+  }) => {
     const page = await openPage(context, app.origin, '/?shell')
     await page.evaluate(() => window.session.set('note', 'still here').acknowledged)
     await context.setOffline(true)
@@ -96,7 +86,7 @@ describe('without a network', () => {
     await page.waitForFunction(() => window.session.status.state === 'live')
   })
 
-  test('writes made offline in two tabs arrive once, without being asked', async () => {
+  test('writes made offline in two tabs arrive once, without being asked', async ({ app, context }) => {
     const [a, b] = [await openPage(context, app.origin), await openPage(context, app.origin)]
     await a.evaluate(() => window.session.set('note', 'before').acknowledged)
     await context.setOffline(true)
@@ -113,7 +103,7 @@ describe('without a network', () => {
     expect(await get(a, '/api/me')).toMatchObject({ visits: 50, note: 'offline' })
   })
 
-  test('a tab that is closed with unsent writes leaves them to the next one', async () => {
+  test('a tab that is closed with unsent writes leaves them to the next one', async ({ app, context }) => {
     const a = await openPage(context, app.origin)
     await a.evaluate(() => window.session.set('theme', 'dark').acknowledged)
     await context.route('**/session/sync', (route) => route.abort())
@@ -125,7 +115,10 @@ describe('without a network', () => {
     expect((await get(b, '/api/me')).visits).toBe(7)
   })
 
-  test('a write made right before its page is left arrives once, on the way out or at the next start', async () => {
+  test('a write made right before its page is left arrives once, on the way out or at the next start', async ({
+    app,
+    context,
+  }) => {
     for (const milliseconds of [0, 5, 15, 30, 60]) {
       const page = await openPage(context, app.origin, '/?no-worker')
       await page.evaluate(() => window.session.set('theme', 'dark').acknowledged)
@@ -143,7 +136,7 @@ describe('without a network', () => {
 })
 
 describe('servers that come and go', () => {
-  test('a restart of the Node server is noticed by nobody', async () => {
+  test('a restart of the Node server is noticed by nobody', async ({ app, context }) => {
     const page = await openPage(context, app.origin)
     await page.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
     await app.restart()
@@ -154,7 +147,11 @@ describe('servers that come and go', () => {
     expect(await page.evaluate(() => window.session.status.state)).toBe('live')
   })
 
-  test('a restart of memcached is reported as a loss with what was there, and a new session can begin', async () => {
+  test('a restart of memcached is reported as a loss with what was there, and a new session can begin', async ({
+    app,
+    context,
+    memcached,
+  }) => {
     const page = await openPage(context, app.origin)
     await page.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
     await page.evaluate(() => window.session.set('theme', 'dark').acknowledged)
@@ -173,7 +170,11 @@ describe('servers that come and go', () => {
     expect(await get(page, '/api/me')).toMatchObject({ owner: null, note: 'anew' })
   })
 
-  test('a frozen memcached is a 503 within its deadline; the mirror reads on, and the write goes through once it is back', async () => {
+  test('a frozen memcached is a 503 within its deadline; the mirror reads on, and the write goes through once it is back', async ({
+    app,
+    context,
+    memcached,
+  }) => {
     const page = await openPage(context, app.origin)
     await page.evaluate(() => window.session.set('theme', 'dark').acknowledged)
     await memcached.freeze()

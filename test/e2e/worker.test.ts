@@ -2,50 +2,18 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Browser, BrowserContext, Page } from 'playwright'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { memcachedStore } from 'session-mirror/memcached'
-import { memoryStore } from 'session-mirror/memory'
-import type { Store } from 'session-mirror/server'
+import type { Page } from 'playwright'
+import { describe, expect } from 'vitest'
 import { counts } from '../support/counts.ts'
-import { type Memcached, startMemcached } from '../support/memcached.ts'
-import { type App, after, startApp } from './app.ts'
-import { launch, openPage, setTimes, stopWorkers } from './browser.ts'
+import { sleep, until } from '../support/waiting.ts'
+import type { App } from './app.ts'
+import { longFreshSeconds, openPage, outliveCookie, setTimes, stopWorkers } from './browser.ts'
+import { memcachedTest as test } from './fixtures.ts'
 
-/** Seconds for which a cookie serves here: short, so that its end comes within a test. */
-const freshSeconds = 2
+// Every refresh rotates the id: what a lost answer may cost shows only then.
+test.override('appOptions', { freshSeconds: longFreshSeconds, rotateSeconds: 1 })
 
-let browser: Browser
-let memcached: Memcached
-let store: Store
-let app: App
-let context: BrowserContext
-
-beforeAll(async () => {
-  ;[browser, memcached] = await Promise.all([launch(), startMemcached()])
-  store = memcachedStore({ servers: memcached.address })
-  // Every refresh rotates the id: what a lost answer may cost shows only then.
-  app = await startApp({ store, freshSeconds, rotateSeconds: 1 })
-})
-afterAll(async () => {
-  await browser?.close()
-  await app?.close()
-  await store?.close()
-  await memcached?.kill()
-})
-beforeEach(async () => {
-  context = await browser.newContext()
-  app.delays.clear()
-})
-afterEach(() => context.close())
-
-const refreshes = (): number => app.count('POST', '/session/refresh')
-async function signedIn(pages = 1): Promise<Page[]> {
-  const opened = await Promise.all(Array.from({ length: pages }, () => openPage(context, app.origin)))
-  await opened[0]?.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
-  for (const page of opened) await page.waitForFunction(() => window.session.owner === 'ada')
-  return opened
-}
+const refreshes = (app: App): number => app.count('POST', '/session/refresh')
 const fetchMany = (page: Page, count: number): Promise<{ status: number; owner: string | null }[]> =>
   page.evaluate(async (many) => {
     const responses = await Promise.all(Array.from({ length: many }, () => fetch('/api/me')))
@@ -55,32 +23,40 @@ const fetchMany = (page: Page, count: number): Promise<{ status: number; owner: 
   }, count)
 
 describe('a cookie at its end', () => {
-  test('a plain fetch gets 200, and one refresh happened', async () => {
-    const [page] = await signedIn()
-    if (page === undefined) throw new Error('no page')
-    await after(freshSeconds * 1000 + 200)
-    const before = refreshes()
+  test('a plain fetch gets 200, and one refresh happened', async ({ app, signIn }) => {
+    const page = await signIn()
+    await outliveCookie(app, page)
+    const before = refreshes(app)
     expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'ada' }])
-    expect(refreshes() - before).toBe(1)
+    expect(refreshes(app) - before).toBe(1)
   })
 
-  test('twenty requests at once in each of three tabs get 200, and one refresh happened', async () => {
-    const pages = await signedIn(3)
-    await after(freshSeconds * 1000 + 200)
-    const before = refreshes()
+  test('twenty requests at once in each of three tabs get 200, and one refresh happened', async ({
+    app,
+    context,
+    signIn,
+  }) => {
+    const opened = await Promise.all([1, 2].map(() => openPage(context, app.origin)))
+    const first = await signIn()
+    for (const page of opened) await page.waitForFunction(() => window.session.owner === 'ada')
+    await outliveCookie(app, first)
+    const pages = [first, ...opened]
+    const before = refreshes(app)
     const answers = await Promise.all(pages.map((page) => fetchMany(page, 20)))
     expect(answers.flat()).toEqual(Array.from({ length: 60 }, () => ({ status: 200, owner: 'ada' })))
-    expect(refreshes() - before).toBe(1)
+    expect(refreshes(app) - before).toBe(1)
   })
 
-  test('a cookie that is stale earlier than the browser thinks is refreshed after the 401, and the request repeated with its body', async () => {
-    const [page] = await signedIn()
-    if (page === undefined) throw new Error('no page')
+  test('a cookie that is stale earlier than the browser thinks is refreshed after the 401, and the request repeated with its body', async ({
+    app,
+    signIn,
+  }) => {
+    const page = await signIn()
     // The mirror is told that all is well for an hour: only the server knows better.
     await page.route('**/session', (route) => route.abort())
-    await after(freshSeconds * 1000 + 200)
+    await outliveCookie(app, page)
     await setTimes(page, { notedAt: 0, freshUntil: 3_600_000 })
-    const before = refreshes()
+    const before = refreshes(app)
     const status = await page.evaluate(async () => {
       const response = await fetch('/api/order', {
         method: 'POST',
@@ -89,52 +65,55 @@ describe('a cookie at its end', () => {
       return response.status
     })
     expect(status).toBe(200)
-    expect(refreshes() - before).toBe(1)
+    expect(refreshes(app) - before).toBe(1)
   })
 
-  test('a refresh that a navigation cuts short signs nobody out', async () => {
-    const [page] = await signedIn()
-    if (page === undefined) throw new Error('no page')
+  test('a refresh that a navigation cuts short signs nobody out', async ({ app, signIn }) => {
+    const page = await signIn()
     for (let round = 0; round < counts.refreshesCutShort; round++) {
-      await after(freshSeconds * 1000 + 100)
-      app.delays.set('/session/refresh', 150)
+      await outliveCookie(app, page)
+      const held = app.hold('/session/refresh')
       await page.evaluate(() => void fetch('/api/me').catch(() => undefined))
-      await after(50)
-      await page.goto(app.origin)
-      app.delays.clear()
+      await held.arrived
+      const loading = page.goto(app.origin)
+      await sleep(100)
+      held.release()
+      await loading
       await page.waitForFunction(() => window.session?.status.state === 'live')
       expect(await page.evaluate(() => window.session.owner)).toBe('ada')
     }
   })
 
-  test('without a worker, session.fetch does the same', async () => {
+  test('without a worker, session.fetch does the same', async ({ app, context }) => {
     const page = await openPage(context, app.origin, '/?no-worker')
     await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
     expect(await page.evaluate(() => [window.session.owner, navigator.serviceWorker.controller])).toEqual([
       'ada',
       null,
     ])
-    await after(freshSeconds * 1000 + 200)
-    const before = refreshes()
+    await outliveCookie(app, page)
+    const before = refreshes(app)
     const statuses = await page.evaluate(async () => {
       const responses = await Promise.all(Array.from({ length: 20 }, () => window.session.fetch('/api/me')))
       return responses.map((response) => response.status)
     })
     expect(new Set(statuses)).toEqual(new Set([200]))
-    expect(refreshes() - before).toBe(1)
+    expect(refreshes(app) - before).toBe(1)
   })
 })
 
 describe('a cookie at its end, in two tabs that no worker controls', () => {
-  test('is refreshed once: the second tab finds in storage that the first one has', async () => {
-    const pages = [
-      await openPage(context, app.origin, '/?no-worker'),
-      await openPage(context, app.origin, '/?no-worker'),
-    ]
-    await pages[0]?.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
-    await pages[1]?.waitForFunction(() => window.session.owner === 'ada')
-    await after(freshSeconds * 1000 + 200)
-    const before = refreshes()
+  test('is refreshed once: the second tab finds in storage that the first one has', async ({
+    app,
+    context,
+    signIn,
+  }) => {
+    const other = await openPage(context, app.origin, '/?no-worker')
+    const first = await signIn({ path: '/?no-worker' })
+    await other.waitForFunction(() => window.session.owner === 'ada')
+    await outliveCookie(app, first)
+    const pages = [first, other]
+    const before = refreshes(app)
     const statuses = await Promise.all(
       pages.map((page) =>
         page.evaluate(async () => {
@@ -146,14 +125,16 @@ describe('a cookie at its end, in two tabs that no worker controls', () => {
       ),
     )
     expect(new Set(statuses.flat())).toEqual(new Set([200]))
-    expect(refreshes() - before).toBe(1)
+    expect(refreshes(app) - before).toBe(1)
   })
 })
 
 describe('a worker that is ended', () => {
-  test(`in mid-flight, ${counts.workersEndedInMidFlight} times, loses and doubles nothing`, async () => {
-    const [page] = await signedIn()
-    if (page === undefined) throw new Error('no page')
+  test(`in mid-flight, ${counts.workersEndedInMidFlight} times, loses and doubles nothing`, async ({
+    app,
+    signIn,
+  }) => {
+    const page = await signIn()
     app.delays.set('/session/sync', 5)
     app.delays.set('/api/me', 30)
     for (let round = 0; round < counts.workersEndedInMidFlight; round++) {
@@ -161,7 +142,7 @@ describe('a worker that is ended', () => {
         window.session.increment('visits')
         void fetch('/api/me').catch(() => undefined)
       })
-      await after((round % 5) * 8)
+      await sleep((round % 5) * 8)
       await stopWorkers(page)
     }
     app.delays.clear()
@@ -170,45 +151,47 @@ describe('a worker that is ended', () => {
     expect({ owner, visits }).toEqual({ owner: 'ada', visits: counts.workersEndedInMidFlight })
   })
 
-  test('while it refreshes signs nobody out, and the next request is served', async () => {
-    const [page] = await signedIn()
-    if (page === undefined) throw new Error('no page')
+  test('while it refreshes signs nobody out, and the next request is served', async ({ app, signIn }) => {
+    const page = await signIn()
     for (let round = 0; round < counts.refreshesCutShort; round++) {
-      await after(freshSeconds * 1000 + 100)
-      app.delays.set('/session/refresh', 100)
+      await outliveCookie(app, page)
+      const held = app.hold('/session/refresh')
       await page.evaluate(() => void fetch('/api/me').catch(() => undefined))
-      await after(50)
+      await held.arrived
       await stopWorkers(page)
-      app.delays.clear()
+      held.release()
       expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'ada' }])
     }
   })
 
-  test('by its kill switch stays ended, also when the browser starts it again for the page it still has', async () => {
-    const [page] = await signedIn()
-    if (page === undefined) throw new Error('no page')
+  test('by its kill switch stays ended, also when the browser starts it again for the page it still has', async ({
+    app,
+    signIn,
+  }) => {
+    const page = await signIn()
     await page.evaluate(() => navigator.serviceWorker.controller?.postMessage({ type: 'retire' }))
     await page.waitForFunction(async () => (await navigator.serviceWorker.getRegistrations()).length === 0)
     await stopWorkers(page)
     const before = app.seen.length
     await page.evaluate(() => fetch('/api/me'))
-    expect(app.seen.slice(before).map((seen) => seen.epoch)).toEqual([undefined])
+    const [asked, ...others] = app.seen.slice(before).filter((seen) => seen.path === '/api/me')
+    expect([asked?.epoch, others]).toEqual([undefined, []])
 
     // A page that registers it again gets it back.
     await page.reload()
     await page.waitForFunction(
       () => window.session?.status.state === 'live' && navigator.serviceWorker.controller !== null,
     )
-    await after(300)
-    await page.evaluate(() => fetch('/api/me'))
-    expect(app.seen.at(-1)?.epoch).toBe(
-      await page.evaluate(() => window.session.inspect().local.mirror.epoch),
-    )
+    const epoch = await page.evaluate(() => window.session.inspect().local.mirror.epoch)
+    expect(epoch).not.toBeNull()
+    await until('the worker says which session a request means', async () => {
+      await page.evaluate(() => fetch('/api/me'))
+      return app.seen.findLast((seen) => seen.path === '/api/me')?.epoch === epoch
+    })
   })
 
-  test('by its kill switch leaves the page working, and gone is gone', async () => {
-    const [page] = await signedIn()
-    if (page === undefined) throw new Error('no page')
+  test('by its kill switch leaves the page working, and gone is gone', async ({ signIn }) => {
+    const page = await signIn()
     await page.evaluate(() => navigator.serviceWorker.controller?.postMessage({ type: 'retire' }))
     await page.waitForFunction(async () => (await navigator.serviceWorker.getRegistrations()).length === 0)
     expect(
@@ -218,9 +201,11 @@ describe('a worker that is ended', () => {
 })
 
 describe('a hard reload', () => {
-  test('gives a page that no worker controls, and the worker takes it over without a second reload', async () => {
-    const [page] = await signedIn()
-    if (page === undefined) throw new Error('no page')
+  test('gives a page that no worker controls, and the worker takes it over without a second reload', async ({
+    context,
+    signIn,
+  }) => {
+    const page = await signIn()
     const cdp = await context.newCDPSession(page)
     await cdp.send('Page.reload', { ignoreCache: true })
     await page.waitForFunction(() => window.session?.status.state === 'live')
@@ -230,26 +215,31 @@ describe('a hard reload', () => {
 })
 
 describe('the app’s own requests', () => {
-  test('keep their referrer, its policy, their abort and their body', async () => {
-    const [page] = await signedIn()
-    if (page === undefined) throw new Error('no page')
+  test('keep their referrer, its policy, their abort and their body', async ({ app, signIn }) => {
+    const page = await signIn()
     const before = app.seen.length
     await page.evaluate(() => fetch('/api/me'))
     await page.evaluate(() => fetch('/api/me', { referrerPolicy: 'no-referrer' }))
-    expect(app.seen.slice(before).map((seen) => seen.referrer)).toEqual([`${app.origin}/`, undefined])
-    app.delays.set('/api/me', 500)
-    const aborted = await page.evaluate(async () => {
-      const started = performance.now()
-      await fetch('/api/me', { signal: AbortSignal.timeout(30) }).catch(() => undefined)
-      return performance.now() - started
-    })
-    expect(aborted).toBeLessThan(400)
+    const asked = app.seen.slice(before).filter((seen) => seen.path === '/api/me')
+    expect(asked.map((seen) => seen.referrer)).toEqual([`${app.origin}/`, undefined])
+    // Its answer is held back until the page has given up.
+    const held = app.hold('/api/me')
+    const aborted = await page.evaluate(() =>
+      fetch('/api/me', { signal: AbortSignal.timeout(30) }).then(
+        () => 'answered',
+        (error: Error) => error.name,
+      ),
+    )
+    held.release()
+    expect(aborted).toBe('TimeoutError')
   })
 })
 
-test('a GET that signs somebody in, as the way back from another provider does, is sent once', async () => {
-  const [page] = await signedIn()
-  if (page === undefined) throw new Error('no page')
+test('a GET that signs somebody in, as the way back from another provider does, is sent once', async ({
+  app,
+  signIn,
+}) => {
+  const page = await signIn()
   const before = app.count('GET', '/api/sign-in')
   const owners = await page.evaluate(async () => {
     const seen: unknown[] = []
@@ -266,9 +256,8 @@ test('a GET that signs somebody in, as the way back from another provider does, 
 })
 
 describe('signing out', () => {
-  test('and in again before the first answer has come signs nobody out', async () => {
-    const [page] = await signedIn()
-    if (page === undefined) throw new Error('no page')
+  test('and in again before the first answer has come signs nobody out', async ({ app, signIn }) => {
+    const page = await signIn()
     app.delays.set('/session', 700)
     await page.evaluate(() => void window.session.signOut())
     await page.waitForFunction(() => window.session.status.state === 'signed-out')
@@ -278,13 +267,15 @@ describe('signing out', () => {
     app.delays.clear()
     expect(status).toBe(200)
     await page.waitForFunction(() => window.session.owner === 'grace')
-    await after(800)
+    // An answer that would sign out whoever is here now has come by then.
+    await sleep(800)
     expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'grace' }])
   })
 
-  test(`while a slow request is saving stays signed out, ${counts.signOutsInTheBrowser} times`, async () => {
-    const [page] = await signedIn()
-    if (page === undefined) throw new Error('no page')
+  test(`while a slow request is saving stays signed out, ${counts.signOutsInTheBrowser} times`, async ({
+    signIn,
+  }) => {
+    const page = await signIn()
     const back: number[] = []
     for (let round = 0; round < counts.signOutsInTheBrowser; round++) {
       const owner = await page.evaluate(async (count) => {
@@ -300,9 +291,11 @@ describe('signing out', () => {
     expect(back).toEqual([])
   })
 
-  test('is known to the worker before the next request, although that leaves early: never answered as who has left', async () => {
-    const [page] = await signedIn()
-    if (page === undefined) throw new Error('no page')
+  test('is known to the worker before the next request, although that leaves early: never answered as who has left', async ({
+    app,
+    signIn,
+  }) => {
+    const page = await signIn()
     app.delays.set('/session', 50)
     const owners = await page.evaluate(async (rounds) => {
       const answers: unknown[] = []
@@ -326,9 +319,9 @@ describe('signing out', () => {
     expect(owners).toEqual(Array.from({ length: counts.requestsAfterSignOut }, () => null))
   })
 
-  test('in one tab wipes the other at once', async () => {
-    const [a, b] = await signedIn(2)
-    if (a === undefined || b === undefined) throw new Error('no pages')
+  test('in one tab wipes the other at once', async ({ app, context, signIn }) => {
+    const [a, b] = [await signIn(), await openPage(context, app.origin)]
+    await b.waitForFunction(() => window.session.owner === 'ada')
     await a.evaluate(() => window.session.signOut())
     await b.waitForFunction(() => window.session.status.state === 'signed-out')
     expect(await b.evaluate(() => [window.session.owner, window.session.get('user')])).toEqual([
@@ -347,42 +340,38 @@ describe('another site', () => {
     // A page of the top level: Lax cookies come along by design, Strict ones do not.
     ['a link of the top level', 'GET', '<script>location.href = "TARGET"</script>'],
   ] as const
-  let strict: App
-  beforeAll(async () => {
-    strict = await startApp({ store: memoryStore(), cookie: { sameSite: 'Strict' } })
+  describe('that meets a strict cookie', () => {
+    test.override('appOptions', { cookie: { sameSite: 'Strict' } })
+
+    test.for(attacks)(
+      '%s reaches the server as cross-site and without the cookie, with our worker in control',
+      async ([_what, method, html], { app, context, signIn }) => {
+        const page = await signIn()
+        // The page's own request has it, so that the cookie is there to be stolen.
+        expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'ada' }])
+        const evil = createServer((_request, response) => {
+          response.setHeader('content-type', 'text/html')
+          response.end(html.replace('TARGET', `${app.origin}/api/order`))
+        }).listen(0, '127.0.0.1')
+        await once(evil, 'listening')
+        const before = app.seen.length
+        const attacker = await context.newPage()
+        // localhost and 127.0.0.1 are two sites.
+        await attacker.goto(`http://127.0.0.1:${(evil.address() as AddressInfo).port}/`)
+        await attacker.waitForURL(`${app.origin}/api/order`)
+        evil.close()
+        const reached = app.seen.slice(before).filter((seen) => seen.path === '/api/order')
+        expect(reached).toMatchObject([
+          { method, path: '/api/order', site: 'cross-site', cookie: undefined, epoch: undefined },
+        ])
+      },
+    )
   })
-  afterAll(() => strict.close())
 
-  test.each(attacks)(
-    '%s reaches the server as cross-site and without the cookie, with our worker in control',
-    async (_what, method, html) => {
-      const page = await openPage(context, strict.origin)
-      await page.evaluate(() => fetch('/api/sign-in?as=ada', { method: 'POST' }))
-      await page.waitForFunction(() => window.session.owner === 'ada')
-      // The page's own request has it, so that the cookie is there to be stolen.
-      expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'ada' }])
-      const evil = createServer((_request, response) => {
-        response.setHeader('content-type', 'text/html')
-        response.end(html.replace('TARGET', `${strict.origin}/api/order`))
-      }).listen(0, '127.0.0.1')
-      await once(evil, 'listening')
-      const before = strict.seen.length
-      const attacker = await context.newPage()
-      // localhost and 127.0.0.1 are two sites.
-      await attacker.goto(`http://127.0.0.1:${(evil.address() as AddressInfo).port}/`)
-      await attacker.waitForURL(`${strict.origin}/api/order`)
-      evil.close()
-      const reached = strict.seen.slice(before).filter((seen) => seen.path === '/api/order')
-      expect(reached).toMatchObject([
-        { method, path: '/api/order', site: 'cross-site', cookie: undefined, epoch: undefined },
-      ])
-    },
-  )
-
-  test.each(attacks)(
+  test.for(attacks)(
     '%s with a Lax cookie, as we set it by default: only the link brings it',
-    async (_what, method, html) => {
-      await signedIn()
+    async ([_what, method, html], { app, context, signIn }) => {
+      await signIn()
       const evil = createServer((_request, response) => {
         response.setHeader('content-type', 'text/html')
         response.end(html.replace('TARGET', `${app.origin}/api/order`))
@@ -400,9 +389,11 @@ describe('another site', () => {
   )
 })
 
-test('ten thousand hostile messages to the worker, and to the channel of the tabs, change nothing', async () => {
-  const [page] = await signedIn()
-  if (page === undefined) throw new Error('no page')
+test('ten thousand hostile messages to the worker, and to the channel of the tabs, change nothing', async ({
+  context,
+  signIn,
+}) => {
+  const page = await signIn()
   const thrown: unknown[] = []
   context.on('weberror', (error) => thrown.push(error.error()))
   const mirrored = (): Promise<unknown> =>
