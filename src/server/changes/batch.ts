@@ -10,7 +10,7 @@ import { withKeys } from './change.ts'
 import type { Numbering } from '../core/core.ts'
 import { refusal } from '../core/refusal.ts'
 import type { ClientMemo, SessionRecord } from '../codec/record.ts'
-import { byteLength } from '../codec/seal.ts'
+import { byteLength } from '../codec/sealed-item.ts'
 
 /** What applying a batch needs to know beside the batch. */
 export interface BatchContext {

@@ -7,7 +7,7 @@ import { type Entries, type Entry, type Epoch, entryOf } from '../../protocol/st
 import { type Core, type Numbering, now } from '../core/core.ts'
 import type { SessionRecord } from '../codec/record.ts'
 import { refusal } from '../core/refusal.ts'
-import { byteLength } from '../codec/seal.ts'
+import { byteLength } from '../codec/sealed-item.ts'
 
 /** New values by the name of their key; undefined removes. */
 export type KeyChanges = ReadonlyMap<string, Json | undefined>

@@ -5,7 +5,7 @@ import { type Json, toJson } from '../../protocol/json.ts'
 import * as limits from '../../protocol/limits.ts'
 import { type KeyDefinition, type SessionSchema, checkValue, definitionOf } from '../../protocol/schema.ts'
 import { type Entries, entryOf } from '../../protocol/state.ts'
-import { byteLength } from '../codec/seal.ts'
+import { byteLength } from '../codec/sealed-item.ts'
 import { type EndScope, KeySteps, type Move, type Plan, type Step, runSteps } from './plan.ts'
 
 const noSteps: readonly Step[] = []

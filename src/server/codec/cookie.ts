@@ -9,14 +9,17 @@ declare const brand: unique symbol
 /** Names a session to the server: the id of the secret its place derives from, then 32 random characters. */
 export type SessionId = string & { readonly [brand]: 'sid' }
 
+/** A session cookie that this server signed. */
 export interface Cookie {
-  /** The id of the secret that signed it. */
+  /** The short name of the secret that signed it. */
   readonly keyId: string
+  /** The session that it names. */
   readonly sid: SessionId
   /** The lowest revision it accepts: a record below is a stale copy, so the session counts as lost. */
   readonly floor: number
-  /** Seconds since 1970, as is `expires`: after that, the cookie has to be refreshed. */
+  /** When it was set, in seconds since 1970. */
   readonly issued: number
+  /** When it has to be refreshed, in seconds since 1970. */
   readonly expires: number
 }
 
@@ -25,14 +28,14 @@ const pattern = /^v1\.([\w-]{6})\.([\w-]{38})\.([0-9a-z]{11})\.([0-9a-z]{7})\.([
 /** Characters of every cookie value there is. */
 export const cookieLength: number = 3 + 7 + 39 + 12 + 8 + 8 + 43
 
-/** The text of a cookie, signed with the newest secret. */
+/** The value of a cookie, signed with the newest secret. */
 export function encodeCookie({ sid, floor, issued, expires }: Omit<Cookie, 'keyId'>, ring: KeyRing): string {
   const { id, mac } = ring.newest
   const text = `v1.${id}.${sid}.${digits(floor, 11)}.${digits(issued, 7)}.${digits(expires, 7)}`
   return `${text}.${mac.cookie(text)}`
 }
 
-/** The cookie that `text` is, or undefined for anything that this ring did not sign, to the character. */
+/** The cookie whose value is `text`; undefined for anything that this ring did not sign, to the character. */
 export function verifyCookie(text: string, ring: KeyRing, crypto: ServerCrypto): Cookie | undefined {
   if (text.length !== cookieLength) return undefined
   const [, keyId = '', sid = '', floor = '', issued = '', expires = ''] = pattern.exec(text) ?? []
@@ -56,18 +59,23 @@ export function findCookie(
 ): Cookie | undefined {
   if (header === undefined || !header.includes(name)) return undefined
   let found: Cookie | undefined
-  for (const text of new Set(valuesOf(header, name))) {
+  for (const text of new Set(cookieValues(header, name))) {
     const cookie = verify(text)
     if (cookie === undefined) continue
     // One session twice, as after a change of the cookie's attributes: the younger one counts.
-    if (found !== undefined && found.sid !== cookie.sid) throw new SessionError('ambiguous-cookie')
+    if (found !== undefined && found.sid !== cookie.sid) throw ambiguous(name)
     if (found === undefined || cookie.issued > found.issued) found = cookie
   }
   return found
 }
 
+function ambiguous(name: string): SessionError {
+  const message = `Two cookies called ${name} are valid for different sessions, so one was planted. Clear the site data.`
+  return new SessionError('ambiguous-cookie', message)
+}
+
 /** Values of the cookies that are called `name` to the byte. Only space and tab are trimmed, nothing decoded. */
-export function valuesOf(header: string, name: string): string[] {
+export function cookieValues(header: string, name: string): string[] {
   const values: string[] = []
   for (const pair of header.split(';')) {
     const equals = pair.indexOf('=')

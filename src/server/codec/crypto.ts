@@ -1,4 +1,4 @@
-// The cryptography that the server needs, as an argument: Node gives it through `crypto-node.ts`, a browser
+// The cryptography that the server needs, as an argument: Node gives it in `node/node-crypto.ts`, a browser
 // that runs the server core for tests gives its own. Synchronous, because every request needs it at once.
 
 /** HMAC-SHA-256 of UTF-8 text under one key: 43 characters of base64url without padding. */

@@ -6,8 +6,8 @@ import type { Entries, Epoch } from '../../protocol/state.ts'
 import type { SessionId } from './cookie.ts'
 import { toBase64Url } from '../../protocol/base64url.ts'
 import type { ServerCrypto } from './crypto.ts'
-import type { KeyRing, Keys } from './key-ring.ts'
-import { seal, unseal } from './seal.ts'
+import type { KeyRing, SecretKeys } from './key-ring.ts'
+import { openItem, sealItem } from './sealed-item.ts'
 
 /** What a browser was told about the last batch that it sent, so that the batch is applied once. */
 export interface ClientMemo {
@@ -144,19 +144,19 @@ export function placeAfter(
   return keys && placeWith(keys, keys.mac.rotate(`${from.sid}.${nonce}`).slice(0, 32))
 }
 
-function placeWith(keys: Keys, random: string): NamedPlace {
+function placeWith(keys: SecretKeys, random: string): NamedPlace {
   const sid = `${keys.id}${random}` as SessionId // Made here.
   return { sid, key: storeKey(sid, keys) }
 }
 
 // A dump of the store holds no id, and the alphabet of keys is fixed, so nothing can be injected through one.
-function storeKey(sid: SessionId, keys: Keys): string {
+function storeKey(sid: SessionId, keys: SecretKeys): string {
   return `sm1:${keys.mac['store-key'](sid)}`
 }
 
 /** The bytes for the place with that store key. */
 export function encodeStored(stored: Stored, key: string, ring: KeyRing): Uint8Array {
-  return seal(stored, { key, ring, purpose: 'record' })
+  return sealItem(stored, { key, ring, purpose: 'record' })
 }
 
 /** What bytes from that store key are; undefined for anything that this server did not write there. */
@@ -165,5 +165,5 @@ export function decodeStored(
   key: string,
   { ring, crypto }: { readonly ring: KeyRing; readonly crypto: ServerCrypto },
 ): Stored | undefined {
-  return unseal(value, { key, ring, crypto, purpose: 'record' }) as Stored | undefined // The MAC says so.
+  return openItem(value, { key, ring, crypto, purpose: 'record' }) as Stored | undefined // The MAC says so.
 }

@@ -1,11 +1,11 @@
 // Sessions that are kept in the cookie: what stands in it behind `~`, encrypted, and the core that works on it for one
 // request. The signed part before the `~` is like that of every session.
 import type { CarriedStore } from '../../stores/store.ts'
-import { valuesOf } from '../codec/cookie.ts'
+import { cookieValues } from '../codec/cookie.ts'
 import { fromBase64Url, toBase64Url } from '../../protocol/base64url.ts'
 import type { Carried, Core } from './core.ts'
 import type { Aead } from '../codec/crypto.ts'
-import type { KeyRing, Keys } from '../codec/key-ring.ts'
+import type { KeyRing, SecretKeys } from '../codec/key-ring.ts'
 import type { CoreRequest } from '../http/request.ts'
 import { watchedStore } from './watch.ts'
 
@@ -61,7 +61,7 @@ function open(
 function parcelsOf(core: Core, request: CoreRequest): readonly string[] {
   const header = request.header('cookie')
   if (header === undefined) return []
-  return valuesOf(header, core.jar.nameFor(request)).flatMap((value) => {
+  return cookieValues(header, core.jar.nameFor(request)).flatMap((value) => {
     const at = value.indexOf('~')
     return at === -1 ? [] : [value.slice(at + 1)]
   })
@@ -83,7 +83,7 @@ interface Sealing {
 }
 
 // Each session has a key of its own: random nonces under a single key would be used up after four thousand million cookies.
-const keyFor = (keys: Keys, key: string): Uint8Array => fromBase64Url(keys.mac.carried(key))
+const keyFor = (keys: SecretKeys, key: string): Uint8Array => fromBase64Url(keys.mac.carried(key))
 
 function sealParcel(bytes: Uint8Array, key: string, { ring: { newest }, aead }: Sealing): string {
   return `${newest.id}${toBase64Url(aead.seal(keyFor(newest, key), bytes, key))}`

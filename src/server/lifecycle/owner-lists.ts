@@ -3,7 +3,7 @@
 import type { Epoch } from '../../protocol/state.ts'
 import { type Queue, createQueue } from '../../stores/queue.ts'
 import type { Store } from '../../stores/store.ts'
-import { seal, unseal } from '../codec/seal.ts'
+import { openItem, sealItem } from '../codec/sealed-item.ts'
 import type { Core } from '../core/core.ts'
 import { retry } from '../core/retry.ts'
 import { unavailable } from './locate.ts'
@@ -70,7 +70,7 @@ export class OwnerLists {
     const found = await this.#store.read(key, null)
     if (found.kind === 'unavailable') throw unavailable(found)
     if (found.kind === 'miss') return { list: emptyList, token: undefined }
-    const list = unseal(found.value, { ...this.#core, key, purpose: 'owner-record' })
+    const list = openItem(found.value, { ...this.#core, key, purpose: 'owner-record' })
     return { list: (list as OwnerList | undefined) ?? emptyList, token: found.token } // The MAC says that it is one.
   }
 
@@ -88,7 +88,7 @@ export class OwnerLists {
 
   /** Whether it was written: not when another process was quicker. */
   async #write(key: string, list: OwnerList, token: string | undefined): Promise<boolean> {
-    const value = seal(list, { key, ring: this.#core.ring, purpose: 'owner-record' })
+    const value = sealItem(list, { key, ring: this.#core.ring, purpose: 'owner-record' })
     const ttlSeconds = this.#core.times.absoluteTimeoutSeconds
     const written =
       token === undefined
