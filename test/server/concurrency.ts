@@ -1,5 +1,5 @@
 // What must hold on every store when many write one session at once.
-import { expect, test } from 'vitest'
+import { expect } from 'vitest'
 import { defineSession, writable } from '../../src/schema.ts'
 import { createSessions } from '../../src/server.ts'
 import type { CoreRequest } from '../../src/server.ts'
@@ -12,10 +12,12 @@ const schema = defineSession({
   visits: writable.counter(),
 })
 
-/** `openStore` gives another connection to the same store, as another server has. */
-export function concurrencyTests(openStore: () => Store): void {
-  const open = () => createSessions({ schema, secrets, store: openStore() })
-  type Sessions = ReturnType<typeof open>
+/** Declares one test. `open` gives another connection to the same store, as another server has. */
+type DeclareTest = (name: string, run: (context: { readonly open: () => Store }) => Promise<void>) => void
+
+export function concurrencyTests(test: DeclareTest): void {
+  const serve = (store: Store) => createSessions({ schema, secrets, store })
+  type Sessions = ReturnType<typeof serve>
 
   function toRequest(cookie: string): CoreRequest {
     return {
@@ -54,22 +56,24 @@ export function concurrencyTests(openStore: () => Store): void {
     expect(session.revision).toBe(201)
   }
 
-  test.each([0, 5])(
-    '200 requests that each set another key, after %i ms of work, keep all 200',
-    async (pause) => {
-      const sessions = open()
-      const request = await begin(sessions)
-      const started = performance.now()
-      await writeAll(request, [sessions], pause)
-      const milliseconds = performance.now() - started
-      await expectAll(sessions, request)
-      // The budget is 250 ms on a quiet machine; a test machine may be busy.
-      expect(milliseconds).toBeLessThan(1000)
-    },
-  )
+  async function keepsAll(store: Store, pauseMilliseconds: number): Promise<void> {
+    const sessions = serve(store)
+    const request = await begin(sessions)
+    const started = performance.now()
+    await writeAll(request, [sessions], pauseMilliseconds)
+    const milliseconds = performance.now() - started
+    await expectAll(sessions, request)
+    // The budget is 250 ms on a quiet machine; a test machine may be busy.
+    expect(milliseconds).toBeLessThan(1000)
+  }
 
-  test('200 requests at two servers of one store keep all 200', async () => {
-    const servers = [open(), open()]
+  test('200 requests that each set another key at once keep all 200', ({ open }) => keepsAll(open(), 0))
+
+  test('200 requests that each set another key, after 5 ms of work, keep all 200', ({ open }) =>
+    keepsAll(open(), 5))
+
+  test('200 requests at two servers of one store keep all 200', async ({ open }) => {
+    const servers = [serve(open()), serve(open())]
     const [first] = servers
     if (first === undefined) return
     const request = await begin(first)
@@ -77,8 +81,8 @@ export function concurrencyTests(openStore: () => Store): void {
     await expectAll(first, request)
   })
 
-  test('a change that throws at the end is refused alone', async () => {
-    const sessions = open()
+  test('a change that throws at the end is refused alone', async ({ open }) => {
+    const sessions = serve(open())
     const request = await begin(sessions)
     const open3 = await Promise.all([0, 1, 2].map(() => sessions.load(request)))
     let isSaving = false

@@ -1,23 +1,22 @@
 // Small sessions in the cookie, large ones in a real memcached, behind real HTTP and two servers that share nothing but
 // that memcached.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect } from 'vitest'
 import { cookieStore, spillStore } from '../../../src/cookie.ts'
 import { memcachedStore } from '../../../src/memcached.ts'
 import { type SessionRequest, sessionMiddleware } from '../../../src/node.ts'
 import { createSessions } from '../../../src/server.ts'
-import { type Memcached, startMemcached } from '../../support/memcached.ts'
+import { test as memcachedTest } from '../../support/memcached-test.ts'
 import { type Schema, schema, secrets } from '../harness.ts'
 import { client, listen } from '../http.ts'
 
-let memcached: Memcached
-beforeAll(async () => {
-  memcached = await startMemcached()
+/** `arrive` opens two servers over the memcached of the file, and a browser of its own at the first of them. */
+const test = memcachedTest.extend<{ arrive: () => ReturnType<typeof open> }>({
+  arrive: async ({ memcached }, use) => use(() => open(memcached.address)),
 })
-afterAll(() => memcached.kill())
 
 /** `/in` signs in, `/cart?300` fills, `/` says who and how much. */
-async function startServer(): Promise<string> {
-  const large = memcachedStore({ servers: memcached.address, timeoutMilliseconds: 200 })
+async function startServer(address: string): Promise<string> {
+  const large = memcachedStore({ servers: address, timeoutMilliseconds: 200 })
   const sessions = createSessions({
     schema,
     secrets,
@@ -40,8 +39,8 @@ async function startServer(): Promise<string> {
   })
 }
 
-async function open() {
-  const [one, two] = [await startServer(), await startServer()]
+async function open(address: string) {
+  const [one, two] = [await startServer(address), await startServer(address)]
   const { jar, get } = client(one)
   const say = async (path: string, init?: RequestInit): Promise<string> => (await get(path, init)).text()
   const visit = async (origin: string, cookie = jar.cookie): Promise<string> => {
@@ -56,8 +55,8 @@ async function open() {
   return { one, two, jar, say, visit, signOut }
 }
 
-test('a session moves there and back, and every server has it', async () => {
-  const { two, jar, say, visit } = await open()
+test('a session moves there and back, and every server has it', async ({ arrive }) => {
+  const { two, jar, say, visit } = await arrive()
   await say('/in', { method: 'POST' })
   expect(jar.cookie).toContain('~')
   expect(await visit(two)).toBe('ada 0')
@@ -69,9 +68,9 @@ test('a session moves there and back, and every server has it', async () => {
   expect(await visit(two)).toBe('ada 2')
 })
 
-test('signed out is signed out on every server, for a copy of the cookie, too', async () => {
+test('signed out is signed out on every server, for a copy of the cookie, too', async ({ arrive }) => {
   for (const size of [2, 400]) {
-    const { two, jar, say, visit, signOut } = await open()
+    const { two, jar, say, visit, signOut } = await arrive()
     await say('/in', { method: 'POST' })
     await say(`/cart?${size}`, { method: 'POST' })
     const copy = jar.cookie
@@ -80,8 +79,8 @@ test('signed out is signed out on every server, for a copy of the cookie, too', 
   }
 })
 
-test('a memcached that stands still refuses, and signs nobody out', async () => {
-  const { two, say, visit } = await open()
+test('a memcached that stands still refuses, and signs nobody out', async ({ arrive, memcached }) => {
+  const { two, say, visit } = await arrive()
   await say('/in', { method: 'POST' })
   await memcached.freeze()
   expect(await visit(two)).toBe('503')
@@ -89,12 +88,15 @@ test('a memcached that stands still refuses, and signs nobody out', async () => 
   await expect.poll(() => visit(two), { timeout: 10_000 }).toBe('ada 0')
 })
 
-test('a memcached that was restarted has lost the large sessions, and the ends of the small ones', async () => {
-  const small = await open()
+test('a memcached that was restarted has lost the large sessions, and the ends of the small ones', async ({
+  arrive,
+  memcached,
+}) => {
+  const small = await arrive()
   await small.say('/in', { method: 'POST' })
   const copy = small.jar.cookie
   await small.signOut()
-  const large = await open()
+  const large = await arrive()
   await large.say('/in', { method: 'POST' })
   await large.say('/cart?400', { method: 'POST' })
   await memcached.restart()

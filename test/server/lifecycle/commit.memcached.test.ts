@@ -1,32 +1,18 @@
 // Sessions on one real memcached: concurrent writers, restarts, a frozen server, a full one.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { memcachedStore } from '../../../src/memcached.ts'
-import type { Store } from '../../../src/stores/store.ts'
-import { type Memcached, startMemcached } from '../../support/memcached.ts'
+import { startMemcached } from '../../support/memcached.ts'
+import { patientMilliseconds, test } from '../../support/memcached-test.ts'
 import { concurrencyTests } from '../concurrency.ts'
 import { createWorld } from '../harness.ts'
 
-let memcached: Memcached
-const stores: Store[] = []
-beforeAll(async () => {
-  memcached = await startMemcached()
-})
-afterAll(async () => {
-  await Promise.all(stores.map((store) => store.close()))
-  await memcached.kill()
-})
-
-/** Patient by default: a busy test machine must not look like a memcached that does not answer. */
-function open(timeoutMilliseconds = 5000): Store {
-  const store = memcachedStore({ servers: memcached.address, timeoutMilliseconds })
-  stores.push(store)
-  return store
-}
-
 describe('on memcached', () => {
-  concurrencyTests(() => open())
+  concurrencyTests(test)
 
-  test('a restart of memcached loses the session, which is reported, and a new one can begin', async () => {
+  test('a restart of memcached loses the session, which is reported, and a new one can begin', async ({
+    memcached,
+    open,
+  }) => {
     const browser = createWorld({ store: open(), clock: Date.now }).browser()
     await browser.app((session) => session.signIn('alice'))
     expect((await browser.get()).message.owner).toBe('alice')
@@ -36,8 +22,8 @@ describe('on memcached', () => {
     expect((await browser.get()).message.keys['visits']).toEqual([1, 1])
   })
 
-  test('a frozen memcached is 503 within the deadline, and signs nobody out', async () => {
-    const browser = createWorld({ store: open(250), clock: Date.now }).browser()
+  test('a frozen memcached is 503 within the deadline, and signs nobody out', async ({ memcached, open }) => {
+    const browser = createWorld({ store: open({ timeoutMilliseconds: 250 }), clock: Date.now }).browser()
     await browser.app((session) => session.signIn('alice'))
     await memcached.freeze()
     const started = performance.now()
@@ -47,7 +33,7 @@ describe('on memcached', () => {
     await expect.poll(async () => (await browser.get()).message.owner, { timeout: 3000 }).toBe('alice')
   })
 
-  test('a sign-out stays one while a slow request saves, 100 times', async () => {
+  test('a sign-out stays one while a slow request saves, 100 times', async ({ open }) => {
     const world = createWorld({ store: open(), clock: Date.now })
     for (let count = 0; count < 100; count++) {
       const browser = world.browser()
@@ -64,8 +50,7 @@ test.each(['meta', 'classic'] as const)(
   'a save to a full memcached, in the dialect %s, fails and says why, and the session stays as it was',
   async (dialect) => {
     const full = await startMemcached(['-m', '2', '-M'])
-    const store = memcachedStore({ servers: full.address, dialect, timeoutMilliseconds: 2000 })
-    stores.push(store)
+    const store = memcachedStore({ servers: full.address, dialect, timeoutMilliseconds: patientMilliseconds })
     const browser = createWorld({ store, clock: Date.now }).browser()
     await browser.app((session) => {
       session.signIn('ada')
@@ -79,11 +64,12 @@ test.each(['meta', 'classic'] as const)(
     const cause = { code: 'out-of-memory', message: expect.stringMatching(/no room.*-m/) as string }
     await expect(failure).rejects.toMatchObject({ code: 'store-unavailable', cause })
     expect(await browser.app((session) => [session.owner, session.get('theme')])).toEqual(['ada', 'before'])
+    await store.close()
     await full.kill()
   },
 )
 
-test('one request may save as often as it likes', async () => {
+test('one request may save as often as it likes', async ({ open }) => {
   const store = open()
   const { sessions, browser } = createWorld({ store, clock: Date.now })
   const ada = browser()

@@ -1,12 +1,19 @@
-import { describe, expect, test } from 'vitest'
+// Writers of one session at one server: they share trips to the store, and none loses another's change.
+import { describe, expect, test as base } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
+import type { Store } from '../../../src/stores/store.ts'
 import { concurrencyTests } from '../concurrency.ts'
 import { code, createWorld, watchStore } from '../harness.ts'
 
-describe('on the memory store', () => {
-  const store = memoryStore()
-  concurrencyTests(() => store)
+const test = base.extend<{ open: () => Store }>({
+  // oxlint-disable-next-line no-empty-pattern -- Vitest reads the names of a fixture's parameters
+  open: async ({}, use) => {
+    const store = memoryStore()
+    await use(() => store)
+  },
 })
+
+describe('on the memory store', () => concurrencyTests(test))
 
 test('writers of one session at one server share their trips to the store', async () => {
   const store = watchStore(memoryStore())
