@@ -49,11 +49,11 @@ export function toCoreRequest(request: AnyRequest): CoreRequest {
 
 /** Whether it is Node's own request. By shape, not by class: a request may come from another realm. */
 export function isNodeRequest(request: AnyRequest): request is NodeRequest {
-  return 'socket' in request
+  return (request as Partial<NodeRequest>).socket !== undefined // Asked for, and not there on any other kind.
 }
 
 function isFetchRequest(request: Request | CoreRequest): request is Request {
-  return 'clone' in request
+  return typeof (request as Partial<Request>).clone === 'function' // Asked for, and not there on any other kind.
 }
 
 class FetchCoreRequest implements CoreRequest {

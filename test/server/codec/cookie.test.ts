@@ -50,7 +50,7 @@ function* lengths(value: string): Generator<string> {
 }
 
 describe('a cookie that was tampered with', () => {
-  test('by one character, in any place, is no cookie, and the store is not asked', async () => {
+  test('a cookie that was changed in one character, in any place, is no cookie, and the store is not asked', async () => {
     for (let count = 0; count < 3; count++) {
       const { world, store, value } = await signedIn()
       expect(await accepted(world, [value])).toBe(1)
@@ -74,7 +74,7 @@ describe('a cookie that was tampered with', () => {
     expect(await accepted(world, [value])).toBe(0)
   })
 
-  test('signs a request out for nobody but itself: nothing is set or cleared', async () => {
+  test('a cookie that was tampered with sets and clears nothing', async () => {
     const { browser, value } = await signedIn()
     browser.cookie = `session=${value.slice(0, -1)}!`
     const reply = await browser.get()
@@ -97,7 +97,7 @@ describe('several cookies of the name', () => {
     expect((await browser.get()).message.owner).toBe('alice')
   })
 
-  test('that are valid and different are refused', async () => {
+  test('two valid cookies of different sessions are refused', async () => {
     const { world, browser } = await signedIn()
     const other = world.browser()
     await other.app((session) => session.signIn('mallory'))
@@ -132,7 +132,7 @@ describe('name and attributes', () => {
     })
   }
 
-  test('are the strictest where the origin is secure', async () => {
+  test('name and attributes are the strictest where the origin is secure', async () => {
     const line = await app({}, { host: 'shop.example', secure: true })
     expect(line).toMatch(
       /^__Host-Http-session=v1\.[\w.-]{117}; Path=\/; Max-Age=172800; HttpOnly; SameSite=Lax; Secure$/,
@@ -153,7 +153,7 @@ describe('name and attributes', () => {
     },
   )
 
-  test('follow the options', async () => {
+  test('name and attributes follow the options', async () => {
     const cookie = { sameSite: 'None', partitioned: true, secure: true, name: 'sid' } as const
     expect(await app({ cookie }, { host: 'localhost' })).toMatch(
       /^__Host-Http-sid=.*; HttpOnly; SameSite=None; Secure; Partitioned$/,
@@ -180,7 +180,7 @@ describe('name and attributes', () => {
 })
 
 describe('secrets', () => {
-  test('the newest signs, an older one verifies, a removed one refuses', async () => {
+  test('the newest secret signs, an older one verifies, a removed one refuses', async () => {
     const [old, fresh] = [
       'the older secret, long enough for anybody',
       'the newer secret, long enough for anybody',

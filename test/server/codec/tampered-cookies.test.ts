@@ -91,13 +91,13 @@ test('valid cookies are valid as they are, and the store is asked about each', a
 })
 
 describe('a cookie is refused', () => {
-  test('with one character or one bit changed, added or taken away', () => {
+  test('a cookie with one character or one bit changed, added or taken away is refused', () => {
     const { tried, accepted } = verifyAll(changed)
     expect(accepted).toEqual([])
     expect(tried).toBeGreaterThanOrEqual(counts.tamperedCookies * 15_000)
   })
 
-  test('when it was put together from two valid ones', () => {
+  test('a cookie that was put together from two valid ones is refused', () => {
     const mixed = new Set<string>()
     for (const one of cookies) {
       for (const other of cookies) for (const mixture of mixtures(one, other)) mixed.add(mixture)
@@ -109,7 +109,7 @@ describe('a cookie is refused', () => {
     expect(tried).toBeGreaterThanOrEqual(counts.tamperedCookies ** 2 * 75)
   })
 
-  test('when its end or its beginning is missing, or is there twice', () => {
+  test('a cookie whose end or beginning is missing, or is there twice, is refused', () => {
     const cut = new Set<string>()
     for (const cookie of cookies) {
       for (let at = 0; at < cookie.length; at++) {

@@ -109,7 +109,7 @@ async function accepted(accepts: (token: string) => Promise<boolean>): Promise<r
 }
 
 describe('the only thing that is taken', () => {
-  test('for a cookie is a cookie of this app, and for the rest the store is not even asked', async () => {
+  test('nothing but a cookie of this app is taken as a cookie, and for the rest the store is not even asked', async () => {
     const names = await accepted(async (token) => {
       const browser = world.browser()
       browser.cookie = `session=${token}`
@@ -123,7 +123,7 @@ describe('the only thing that is taken', () => {
     expect(names).toEqual([...own, ...own.map((name) => `bob’s ${name}`)])
   })
 
-  test('for a stored value is what was stored for that very key', async () => {
+  test('nothing but what was stored for that very key is taken as a stored value', async () => {
     const names = await accepted(async (token) => {
       await store.end(alice.key, bytesOf(token), 3600)
       const { status, code: refusal, body } = await alice.browser.copy().get()
@@ -133,7 +133,7 @@ describe('the only thing that is taken', () => {
     expect(names).toEqual(['record', 'moved', 'tombstone'])
   })
 
-  test('for an owner’s list is that owner’s list', async () => {
+  test('nothing but that owner’s list is taken as an owner’s list', async () => {
     const names = await accepted(async (token) => {
       await store.end(alice.listKey, bytesOf(token), 3600)
       return (await world.sessions.list('alice')).length > 0
@@ -141,7 +141,7 @@ describe('the only thing that is taken', () => {
     expect(names).toEqual(['list'])
   })
 
-  test('for a session id inside a cookie is none: a cookie that names another one is no cookie', async () => {
+  test('a cookie in which the session id was replaced is no cookie', async () => {
     const names = await accepted(async (token) => {
       const text = alice.tokens.cookie.replace(alice.sid, token)
       if (token === alice.sid) return false
@@ -154,7 +154,7 @@ describe('the only thing that is taken', () => {
     expect(names).toEqual([])
   })
 
-  test('for `Session-Epoch` is the epoch, when the app is asked and at a sign-out', async () => {
+  test('nothing but the epoch is taken for `Session-Epoch`, when the app is asked and at a sign-out', async () => {
     const ofApp = await accepted(async (token) => {
       const load = alice.browser.copy().app((session) => session.get('secret'), { 'session-epoch': token })
       const result = await load.catch((error: unknown) => error)
@@ -171,7 +171,7 @@ describe('the only thing that is taken', () => {
     expect(ofSignOut).toEqual(['epoch'])
   })
 
-  test('for the epoch of a message is the epoch, with its owner', async () => {
+  test('nothing but the epoch, with its owner, is taken for the epoch of a message', async () => {
     const inBody = await accepted(async (token) => {
       const reply = await alice.browser.copy().post('sync', { ...nothing, epoch: token, owner: 'alice' })
       if (reply.status !== 200) expect(['malformed', 'epoch-mismatch']).toContain(reply.code)
@@ -186,7 +186,7 @@ describe('the only thing that is taken', () => {
     expect(owners).toEqual(['owner', 'a stranger’s owner'])
   })
 
-  test('for what a reader knows is the epoch in the query, and the tag in If-None-Match', async () => {
+  test('nothing but the epoch in the query, and the tag in If-None-Match, is taken for what a reader knows', async () => {
     const inQuery = await accepted(async (token) => {
       const reply = await alice.browser.copy().get(`?since=1&epoch=${encodeURIComponent(token)}`)
       expect(reply.status).toBe(200)
@@ -203,7 +203,7 @@ describe('the only thing that is taken', () => {
 describe('a key of the ring', () => {
   const purposes = Object.keys(ring.newest.mac) as KeyPurpose[] // Its own keys.
 
-  test('never gives what another one gives, nor what one of another secret gives', () => {
+  test('a key of the ring never gives what another one gives, nor what one of another secret gives', () => {
     const made = [ring.newest, otherRing.newest].flatMap(({ id, mac }) => [
       id,
       ...purposes.map((purpose) => mac[purpose]('text')),
@@ -212,7 +212,7 @@ describe('a key of the ring', () => {
     expect(new Set(made).size).toBe(2 * 10)
   })
 
-  test('signs records only when it is the one for records', async () => {
+  test('a key signs records only when it is the one for records', async () => {
     const json = alice.tokens['JSON of a record']
     const taken: string[] = []
     for (const purpose of purposes) {

@@ -41,7 +41,7 @@ const signIn = ({ get }: { get: (path: string, init: RequestInit) => Promise<Res
   get('/in', { method: 'POST', headers: { 'sec-fetch-site': 'same-origin' } })
 
 describe('every answer that depends on the session says so', () => {
-  test('404s and errors, whoever made them', async () => {
+  test('404s and errors that depend on the session say so, whoever made them', async () => {
     const app = await open((instance) => {
       instance.get('/throws', () => {
         throw new Error('no')
@@ -68,7 +68,7 @@ describe('every answer that depends on the session says so', () => {
     }
   })
 
-  test('those of child plugins, which have the session too', async () => {
+  test('routes of child plugins have the session, too', async () => {
     const app = await open((instance) => {
       instance.register(async (child) => {
         child.get('/child', (request) => request.session.owner)
@@ -78,7 +78,7 @@ describe('every answer that depends on the session says so', () => {
     expect(await (await app.get('/child')).text()).toBe('ada')
   })
 
-  test('not one that everybody may have and that did not look', async () => {
+  test('an answer that everybody may have, and that did not look at the session, is left as it is', async () => {
     const app = await open((instance) => {
       instance.get('/logo', (_request, reply) =>
         reply.header('cache-control', 'public, max-age=60').send('logo'),
@@ -92,7 +92,7 @@ describe('every answer that depends on the session says so', () => {
 })
 
 describe('changes are stored before the answer', () => {
-  test('also of a stream, and those that an onSend hook before ours made', async () => {
+  test('changes of a streamed route, and those of a hook before ours, are stored before the answer', async () => {
     const app = await open((instance) => {
       instance.get('/stream', (request, reply) => {
         request.session.increment('visits')
@@ -110,7 +110,7 @@ describe('changes are stored before the answer', () => {
     expect(await (await app.get('/json')).json()).toEqual({ visits: 2 })
   })
 
-  test('and become a problem when that fails, whatever the handler sent', async () => {
+  test('an answer becomes a problem when its changes cannot be stored, whatever the handler sent', async () => {
     const app = await open((instance) => {
       instance.get('/set', (request, reply) => {
         request.session.set('theme', 'dark')
@@ -144,7 +144,7 @@ test('a SessionError of a handler is a problem, unless the app’s own handler a
 })
 
 describe('session routes', () => {
-  test('read their own body, and the app’s parsers theirs', async () => {
+  test('the session routes read their own body, and the app’s parsers theirs', async () => {
     const app = await open((instance) => {
       instance.post('/echo', (request) => request.body)
     })
@@ -154,7 +154,7 @@ describe('session routes', () => {
     expect((await app.get('/session/refresh', { method: 'POST', body, headers: own })).status).toBe(200)
   })
 
-  test('refuse a body that is too large, and the connection does not hang', async () => {
+  test('the session routes refuse a body that is too large, and the connection does not hang', async () => {
     const app = await open(() => undefined)
     const body = 'x'.repeat(400_000)
     const answers = [1, 2, 3].map(() => app.get('/session/sync', { method: 'POST', body, headers: own }))
@@ -162,7 +162,7 @@ describe('session routes', () => {
     expect((await app.get('/session')).status).toBe(200)
   })
 
-  test('stream events, and let go of them when the reader leaves', async () => {
+  test('the session routes stream events, and let go of them when the reader leaves', async () => {
     const app = await open((instance) => {
       instance.get('/set', (request) => {
         request.session.set('theme', 'dark')
@@ -184,7 +184,7 @@ describe('session routes', () => {
     await expect.poll(async () => (await app.get('/session/events')).status).toBe(200)
   })
 
-  test('answer a page of an allowed origin, as do the app’s', async () => {
+  test('the session routes and those of the app answer a page of an allowed origin', async () => {
     const friend = 'https://app.example.com'
     const app = await open(() => undefined, { allowedOrigins: [friend] })
     for (const path of ['/session', '/nothing']) {
@@ -256,21 +256,21 @@ describe('an answer that waits for the store is whole', () => {
   }
   const paths = ['/whole', '/streamed', '/response', '/raw']
 
-  test.each(paths)('with inject (%s)', async (path) => {
+  test.each(paths)('the answer to inject is whole (%s)', async (path) => {
     const { app } = await open(routes)
     const answer = await app.inject(path)
     expect([answer.statusCode, answer.body]).toEqual([200, 'the whole answer'])
     expect(answer.cookies).toEqual([expect.objectContaining({ name: 'session' })])
   })
 
-  test('with inject, when it is a problem', async () => {
+  test('a problem is whole in the answer to inject', async () => {
     const { app, store } = await open(routes)
     store.broken = true
     const answer = await app.inject('/whole')
     expect([answer.statusCode, answer.json()]).toEqual([503, expect.objectContaining({ status: 503 })])
   })
 
-  test.each(paths)('over HTTP/2 (%s)', async (path) => {
+  test.each(paths)('an answer over HTTP/2 is whole (%s)', async (path) => {
     const { sessions } = createWorld({ clock: Date.now })
     let dispatch: RequestListener = () => undefined
     const app = fastify({

@@ -111,7 +111,7 @@ describe('after a failed save', () => {
     expect((await app.get('/again')).status).toBe(200)
   })
 
-  test('also when a pipelined request before it keeps the failure waiting', async () => {
+  test('what the app goes on writing is ignored while a pipelined request before it keeps the failure waiting', async () => {
     const app = await open(async ({ session, url }, response) => {
       if (url === '/slow') return void setTimeout(() => response.end('slow'), 150)
       session.set('theme', 'dark')
@@ -163,7 +163,7 @@ describe('after a failed save', () => {
 })
 
 describe('a change while the answer is held', () => {
-  test('is stored before the headers go, and the cookie of a sign-in is sent', async () => {
+  test('a change while the answer is held is stored before the headers go, and the cookie of a sign-in is sent', async () => {
     const app = await open(async ({ session, url }, response) => {
       if (url === '/read') return response.end(`${session.owner} ${session.get('visits')}`)
       session.signIn('ada')
@@ -178,7 +178,7 @@ describe('a change while the answer is held', () => {
     expect(await (await app.get('/read')).text()).toBe('ada 1')
   })
 
-  test('without end is a mistake that is answered', async () => {
+  test('an app that changes its session without end is answered 500', async () => {
     const app = await open(({ session }, response) => {
       const change = (): void => {
         session.increment('visits')
@@ -203,7 +203,7 @@ describe('an error handler that answers while an answer is on its way', () => {
   }
 
   test.each(Object.entries(handlers))(
-    '%s changes nothing of it, and nothing of the next one',
+    'an error handler that answers %s changes nothing of the answer on its way, and nothing of the next one',
     async (_, handle) => {
       const { sessions } = createWorld({ clock: Date.now, store: slowStore(10) })
       const app = express()
@@ -225,20 +225,23 @@ describe('an error handler that answers while an answer is on its way', () => {
     },
   )
 
-  test.each([true, false])('leaves the connection alone (our handler mounted: %s)', async (isMounted) => {
-    const { sessions } = createWorld({ clock: Date.now, store: slowStore(10) })
-    const app = express()
-    app.set('env', 'test')
-    app.use(sessionMiddleware(sessions))
-    app.get('/', (request, response) => {
-      sessionOf(request).increment('visits')
-      response.json({ ok: true })
-      throw new Error('after the answer')
-    })
-    if (isMounted) app.use(sessionErrors)
-    const answer = await client(await listen(app)).get('/')
-    expect([answer.status, await answer.json()]).toEqual([200, { ok: true }])
-  })
+  test.each([true, false])(
+    'an error after the answer leaves the connection alone (our handler mounted: %s)',
+    async (isMounted) => {
+      const { sessions } = createWorld({ clock: Date.now, store: slowStore(10) })
+      const app = express()
+      app.set('env', 'test')
+      app.use(sessionMiddleware(sessions))
+      app.get('/', (request, response) => {
+        sessionOf(request).increment('visits')
+        response.json({ ok: true })
+        throw new Error('after the answer')
+      })
+      if (isMounted) app.use(sessionErrors)
+      const answer = await client(await listen(app)).get('/')
+      expect([answer.status, await answer.json()]).toEqual([200, { ok: true }])
+    },
+  )
 })
 
 test('a SessionError after headers of an answer that never came leaves none of them', async () => {
@@ -263,7 +266,7 @@ test('a SessionError after headers of an answer that never came leaves none of t
 
 describe('an answer that somebody else gave', () => {
   test.each(['good', 'broken'])(
-    'while the session was loading, from a %s store, is left alone',
+    'an answer that somebody else gave while the session was loading, from a %s store, is left alone',
     async (kind) => {
       const inner = memoryStore()
       const { sessions, browser } = createWorld({ clock: Date.now, store: inner })
@@ -296,7 +299,7 @@ describe('an answer that somebody else gave', () => {
 })
 
 describe('a stream', () => {
-  test('that ends twice while its last change is stored ends once, whole', async () => {
+  test('a stream that ends twice while its last change is stored ends once, whole', async () => {
     const app = await open(async ({ session, url }, response) => {
       if (url === '/next') return response.end('the next answer')
       response.write('begun ')
@@ -313,7 +316,7 @@ describe('a stream', () => {
   })
 
   test.each(['signIn', 'first'])(
-    'cannot get a cookie after it has begun (%s): it is cut, and nothing stored',
+    'a stream that has begun cannot get a cookie (%s): it is cut off, and nothing is stored',
     async (kind) => {
       const app = await open(async ({ session, url }, response) => {
         if (url === '/read') return response.end(String(session.owner))
@@ -339,7 +342,7 @@ describe('writeHead', () => {
     ['undefined and an object', [undefined, { 'x-a': '1' }]],
     ['a flat list', [['x-a', '1']]],
     ['a list of pairs', [[['x-a', '1']]]],
-  ])('takes %s', async (_, parameters) => {
+  ])('writeHead takes %s', async (_, parameters) => {
     const app = await open(({ session }, response) => {
       session.increment('visits')
       Reflect.apply(response.writeHead, response, [201, ...parameters])
@@ -350,7 +353,7 @@ describe('writeHead', () => {
     expect(answer.headers.getSetCookie()).toHaveLength(1)
   })
 
-  test('takes a flat list in which a value is a list', async () => {
+  test('writeHead takes a flat list in which a value is a list', async () => {
     const app = await open((_request, response) => {
       response.writeHead(200, ['Set-Cookie', ['a=1', 'b=2'], 'X-Foo', 'bar']).end()
     })
@@ -358,7 +361,7 @@ describe('writeHead', () => {
     expect([answer.headers.getSetCookie(), answer.headers.get('x-foo')]).toEqual([['a=1', 'b=2'], 'bar'])
   })
 
-  test('of somebody who waits for the head cannot make an answer with a cookie shared', async () => {
+  test('somebody who waits for the head cannot make an answer with a cookie shared', async () => {
     const { sessions } = createWorld({ clock: Date.now })
     const middleware = sessionMiddleware(sessions)
     const origin = await listen((request, response) => {

@@ -17,7 +17,7 @@ const post = (body: string): RequestInit => ({
 })
 
 describe('an answer', () => {
-  test('goes out only after its changes are stored', async () => {
+  test('an answer goes out only after its changes are stored', async () => {
     const order: string[] = []
     const inner = memoryStore()
     const slow = {
@@ -46,7 +46,7 @@ describe('an answer', () => {
     expect(response.headers.get('vary')).toBe('Cookie')
   })
 
-  test('whose changes cannot be stored is 503, never 200, and has nothing of the app’s answer', async () => {
+  test('an answer whose changes cannot be stored is 503, never 200, and has nothing of the app’s answer', async () => {
     const { get, store } = await start(({ session }, response) => {
       session.set('theme', 'dark')
       store.broken = true
@@ -67,7 +67,7 @@ describe('an answer', () => {
     expect(await response.json()).toMatchObject({ code: 'store-unavailable', status: 503 })
   })
 
-  test('of a session that was signed out meanwhile is 401 `ended`', async () => {
+  test('the answer to a change of a session that was signed out meanwhile is 401 `ended`', async () => {
     const { get, jar, sessions } = await start(async ({ session, url }, response) => {
       if (url === '/in') session.signIn('alice')
       if (url === '/slow') {
@@ -91,7 +91,7 @@ describe('an answer', () => {
     expect(response.headers.getSetCookie()).toEqual([])
   })
 
-  test('keeps what the app set: cookies, Vary, and a stricter Cache-Control', async () => {
+  test('an answer keeps what the app set: cookies, Vary, and a stricter Cache-Control', async () => {
     const { get } = await start(({ session }, response) => {
       session.set('theme', 'dark')
       response.setHeader('set-cookie', ['a=1', 'b=2'])
@@ -107,7 +107,7 @@ describe('an answer', () => {
     expect(response.headers.get('x-a')).toBe('1')
   })
 
-  test('that shared caches may have is taken from them when it sets a cookie', async () => {
+  test('an answer for shared caches is taken from them when it sets a cookie', async () => {
     const { get } = await start(({ session }, response) => {
       session.set('theme', 'dark')
       response.writeHead(200, [
@@ -125,14 +125,14 @@ describe('an answer', () => {
     expect(response.headers.getSetCookie()).toHaveLength(3)
   })
 
-  test('without a session and without a look at it is left as it is, but for Session-Revision: none', async () => {
+  test('an answer without a session and without a look at it is left as it is, but for Session-Revision: none', async () => {
     const { get } = await start((_request, response) => response.end('static'))
     const response = await get()
     expect(response.headers.get('session-revision')).toBe('none')
     expect([response.headers.get('cache-control'), response.headers.get('vary')]).toEqual([null, null])
   })
 
-  test('that the app gives to everybody is left as it is, with a session too', async () => {
+  test('an answer that the app gives to everybody is left as it is, with a session too', async () => {
     const { get } = await start(({ session, url }, response) => {
       if (url === '/set') session.set('theme', 'dark')
       else response.setHeader('cache-control', 'public, max-age=60')
@@ -144,7 +144,7 @@ describe('an answer', () => {
     expect([headers.get('vary'), headers.get('session-revision')]).toEqual([null, null])
   })
 
-  test('that only looked at the session depends on the cookie', async () => {
+  test('an answer that only looked at the session depends on the cookie', async () => {
     const { get } = await start(({ session }, response) => response.end(session.owner ?? 'nobody'))
     const response = await get()
     expect([response.headers.get('cache-control'), response.headers.get('vary')]).toEqual([
@@ -153,7 +153,7 @@ describe('an answer', () => {
     ])
   })
 
-  test('is not changed by an error handler that runs while it is held', async () => {
+  test('an answer is not changed by an error handler that runs while it is held', async () => {
     const seen: boolean[] = []
     const { get } = await start(({ session }, response) => {
       session.set('theme', 'dark')
@@ -171,7 +171,7 @@ describe('an answer', () => {
     expect(seen).toEqual([true, false])
   })
 
-  test('takes a change that is made after writeHead, as long as nothing was written', async () => {
+  test('a change that is made after writeHead is stored, as long as nothing was written', async () => {
     const { get, jar } = await start(({ session }, response) => {
       response.writeHead(200)
       session.set('theme', 'late')
@@ -181,7 +181,7 @@ describe('an answer', () => {
     expect(jar.cookie).not.toBe('')
   })
 
-  test('that streams is cut off when a late change cannot be stored', async () => {
+  test('a stream is cut off when a late change cannot be stored', async () => {
     const { get, store } = await start(async ({ session, url }, response) => {
       if (url === '/set') {
         session.set('theme', 'x')
@@ -197,7 +197,7 @@ describe('an answer', () => {
     await expect(get('/broken').then((response) => response.text())).rejects.toThrow()
   })
 
-  test('with a 304 or no body at all goes through', async () => {
+  test('an answer of 304 or without a body goes through', async () => {
     const { get } = await start(({ session, url }, response) => {
       session.increment('visits')
       response.writeHead(url === '/304' ? 304 : 204).end()
@@ -243,7 +243,7 @@ describe('streaming', () => {
 })
 
 describe('requests whose session cannot be had', () => {
-  test('are answered, and the app does not see them', async () => {
+  test('requests whose session cannot be had are answered, and the app does not see them', async () => {
     let seen = 0
     const { get, store } = await start(({ session }, response) => {
       seen++
@@ -278,7 +278,7 @@ describe('requests whose session cannot be had', () => {
 })
 
 describe('session routes', () => {
-  test('work over HTTP, from the first batch to the sign-out', async () => {
+  test('the session routes work over HTTP, from the first batch to the sign-out', async () => {
     const { get } = await start((_request, response) => response.writeHead(404).end())
     const batch = JSON.stringify({
       client: 'client-1',
@@ -314,24 +314,27 @@ describe('session routes', () => {
       413,
     ],
     ['bytes that are not UTF-8', 'content-length: 2\r\n', '\u00ff\u00fe', 400],
-  ])('answer %s before it is all there, and close', async (_name, header, body, status) => {
-    const { origin } = await start((_request, response) => response.end())
-    const socket = connect(Number(new URL(origin).port), '127.0.0.1')
-    let answer = ''
-    socket.on('data', (chunk) => {
-      answer += chunk.toString()
-    })
-    socket.on('error', () => socket.destroy())
-    socket.write(
-      `POST /session/sync HTTP/1.1\r\nhost: localhost\r\nsession-mirror: 1\r\nsec-fetch-site: same-origin\r\ncontent-type: application/json\r\n${header}\r\n`,
-    )
-    socket.write(body, 'latin1')
-    await once(socket, 'close')
-    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
-    expect(answer).toMatch(/connection: close/i)
-  })
+  ])(
+    'the session routes answer %s before it is all there, and close',
+    async (_name, header, body, status) => {
+      const { origin } = await start((_request, response) => response.end())
+      const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+      let answer = ''
+      socket.on('data', (chunk) => {
+        answer += chunk.toString()
+      })
+      socket.on('error', () => socket.destroy())
+      socket.write(
+        `POST /session/sync HTTP/1.1\r\nhost: localhost\r\nsession-mirror: 1\r\nsec-fetch-site: same-origin\r\ncontent-type: application/json\r\n${header}\r\n`,
+      )
+      socket.write(body, 'latin1')
+      await once(socket, 'close')
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+      expect(answer).toMatch(/connection: close/i)
+    },
+  )
 
-  test('answer a body that stops coming', async () => {
+  test('the session routes answer a body that stops coming', async () => {
     const { toCoreRequest } = await import('../../../src/server/http/request.ts')
     const { vi } = await import('vitest')
     vi.useFakeTimers()
@@ -348,7 +351,7 @@ describe('session routes', () => {
 })
 
 describe('Express 5', () => {
-  test('serves sessions, its own routes and their refusals', async () => {
+  test('Express serves sessions, the session routes and their refusals', async () => {
     const { sessions } = createWorld({ clock: Date.now })
     const app = express()
     app.use(sessionMiddleware(sessions))
@@ -378,7 +381,7 @@ describe('Express 5', () => {
     expect((await get('/nothing')).status).toBe(404)
   })
 
-  test('reads a body that a parser has taken before it', async () => {
+  test('a session route reads a body that a parser of Express has taken before it', async () => {
     const { sessions } = createWorld({ clock: Date.now })
     const app = express()
     app.use(express.json())
@@ -389,7 +392,7 @@ describe('Express 5', () => {
 })
 
 describe('a fetch handler', () => {
-  test('loads, runs, saves and answers; and answers the session routes', async () => {
+  test('a fetch handler loads, runs, saves and answers; and answers the session routes', async () => {
     const { sessions } = createWorld()
     const handle = sessions.route(async (request, session) => {
       if (request.method === 'POST') sessions.guard(request)
@@ -432,7 +435,7 @@ describe('bodies of session routes', () => {
     return text
   }
 
-  test('that are compressed are not understood, and nothing is unpacked', async () => {
+  test('compressed bodies are not understood, and nothing is unpacked', async () => {
     const { origin, store } = await start((_request, response) => response.end())
     const init = post('{}')
     const headers = { ...(init.headers as object), 'content-encoding': 'gzip' }
@@ -445,7 +448,7 @@ describe('bodies of session routes', () => {
   })
 
   test(
-    'that come too slowly are given up after ten seconds, without asking the store',
+    'bodies that come too slowly are given up after ten seconds, without asking the store',
     { timeout: 30_000 },
     async () => {
       const { origin, store } = await start((_request, response) => response.end())
@@ -460,7 +463,7 @@ describe('bodies of session routes', () => {
     },
   )
 
-  test('with headers that are too large never reach us', async () => {
+  test('requests with headers that are too large never reach us', async () => {
     const { origin, store } = await start((_request, response) => response.end())
     const answer = await say(
       origin,

@@ -7,7 +7,7 @@ const probe = 'AAAAbbbbCCCCdddd'
 const url = `/session/diagnosis?probe=${probe}`
 
 describe('the diagnosis route', () => {
-  test('says how the request arrived, and whether the cookie that it set came back', async () => {
+  test('the diagnosis says how the request arrived, and whether the cookie that it set came back', async () => {
     const store = watchStore(memoryStore())
     const browser = createWorld({ store }).browser()
     const first = await browser.send(url, { secure: true })
@@ -31,7 +31,7 @@ describe('the diagnosis route', () => {
     expect(store.calls).toEqual([])
   })
 
-  test('sees a session’s cookie, and a forged one not; it never tells what is in it', async () => {
+  test('the diagnosis sees the cookie of a session, and no forged one; it never tells what is in it', async () => {
     const browser = createWorld().browser()
     await browser.sync([{ kind: 'set', key: 'theme', value: 'dark' }])
     const [, value = ''] = browser.cookie.split('=')
@@ -44,7 +44,7 @@ describe('the diagnosis route', () => {
     })
   })
 
-  test('takes no other probe, and puts nothing of it into a header', async () => {
+  test('the diagnosis takes no other probe, and puts nothing of it into a header', async () => {
     const browser = createWorld().browser()
     for (const bad of [
       '',
@@ -59,7 +59,7 @@ describe('the diagnosis route', () => {
     }
   })
 
-  test('is for our own pages: another site is refused, and learns nothing', async () => {
+  test('the diagnosis is for our own pages: another site is refused, and learns nothing', async () => {
     const browser = createWorld().browser()
     const headers = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }
     expect(await browser.send(url, { headers })).toMatchObject({
@@ -69,7 +69,7 @@ describe('the diagnosis route', () => {
     })
   })
 
-  test('behind proxies that it is not told of, says that the request was plain', async () => {
+  test('the diagnosis behind proxies that the server is not told of says that the request was plain', async () => {
     const headers = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'shop.example' }
     const ask = async (trustProxy: number): Promise<unknown> =>
       (await createWorld({ trustProxy }).browser().send(url, { headers, secure: false })).message

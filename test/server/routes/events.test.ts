@@ -79,7 +79,7 @@ const signOut = (app: App): Promise<Response> =>
   })
 
 describe('a stream', () => {
-  test('begins with the whole mirror and goes on with what changes', async () => {
+  test('a stream begins with the whole mirror and goes on with what changes', async () => {
     const app = await open()
     const stream = await app.listen()
     expect(stream.response.headers.get('content-type')).toBe('text/event-stream')
@@ -93,7 +93,7 @@ describe('a stream', () => {
     stream.close()
   })
 
-  test('never tells of hidden keys', async () => {
+  test('a stream never tells of hidden keys', async () => {
     const app = await open()
     const stream = await app.listen()
     await stream.patch()
@@ -102,7 +102,7 @@ describe('a stream', () => {
     stream.close()
   })
 
-  test('goes on from where the browser was, by Last-Event-ID or by the query', async () => {
+  test('a stream goes on from where the browser was, by Last-Event-ID or by the query', async () => {
     const app = await open()
     const first = await app.listen()
     await first.next()
@@ -120,7 +120,7 @@ describe('a stream', () => {
     for (const stream of [second, third, odd]) stream.close()
   })
 
-  test('gets one patch for many changes when its reader is slow', async () => {
+  test('a slow reader gets one patch for many changes', async () => {
     const app = await open()
     const stream = await app.listen()
     await stream.patch()
@@ -131,7 +131,7 @@ describe('a stream', () => {
     stream.close()
   })
 
-  test('ends at the sign-out, at once', async () => {
+  test('a stream ends at the sign-out, at once', async () => {
     const app = await open()
     const stream = await app.listen()
     await stream.patch()
@@ -140,7 +140,7 @@ describe('a stream', () => {
     expect(await stream.next()).toEqual({ event: 'closed' })
   })
 
-  test('ends when the session gets another epoch, and goes on through rotations of its id', async () => {
+  test('a stream ends when the session gets another epoch, and goes on through rotations of its id', async () => {
     let ms = Date.now()
     const app = await open({ clock: () => ms })
     const stream = await app.listen()
@@ -159,7 +159,7 @@ describe('a stream', () => {
     expect(await stream.next()).toMatchObject({ event: 'ended' })
   })
 
-  test('shows a sign of life, and finds out then what another process did', async () => {
+  test('a stream shows a sign of life, and finds out then what another process did', async () => {
     const store = memoryStore()
     const app = await open({ store, heartbeatSeconds: 1 })
     const other = createWorld({ store, clock: Date.now })
@@ -171,7 +171,7 @@ describe('a stream', () => {
     expect(events).toContainEqual({ event: 'ended', data: '{}' })
   })
 
-  test('hears at once from another process through a feed that they share', async () => {
+  test('a stream hears at once from another process through a feed that they share', async () => {
     const [store, feed] = [memoryStore(), localFeed()]
     const app = await open({ store, feed, heartbeatSeconds: 3600 })
     const other = createWorld({ store, feed, clock: Date.now })
@@ -185,7 +185,7 @@ describe('a stream', () => {
     stream.close()
   })
 
-  test('is not the session’s use: an idle session expires under an open stream', async () => {
+  test('an idle session expires under an open stream', async () => {
     let ms = Date.now()
     const clock = (): number => ms
     const app = await open({ clock, store: memoryStore({ clock }), heartbeatSeconds: 1 })
@@ -200,7 +200,7 @@ describe('a stream', () => {
     expect(event).toMatchObject({ event: 'ended' })
   })
 
-  test('outlives a store that does not answer for a while', async () => {
+  test('a stream outlives a store that does not answer for a while', async () => {
     const store = watchStore(memoryStore())
     const app = await open({ store, heartbeatSeconds: 1 })
     const stream = await app.listen()
@@ -232,7 +232,7 @@ describe('who gets none', () => {
     stream.close()
   })
 
-  test('a stale cookie, and one of a session that is over', async () => {
+  test('a stale cookie, and one of a session that is over, get no stream', async () => {
     let ms = Date.now()
     const app = await open({ clock: () => ms })
     ms += 1000 * 1000
@@ -243,7 +243,7 @@ describe('who gets none', () => {
     expect(((await (await app.listen()).response.json()) as { code: string }).code).toBe('ended')
   })
 
-  test('the ninth of one session; a place is free again when one is closed', async () => {
+  test('the ninth stream of one session is refused until another one is closed', async () => {
     const app = await open()
     const streams = await Promise.all(Array.from({ length: 8 }, () => app.listen()))
     const refused = await app.listen()

@@ -73,7 +73,7 @@ describe('the mirror', () => {
     return { world, browser, epoch: message.epoch ?? '' }
   }
 
-  test('never has a hidden key, nor its removal', async () => {
+  test('the mirror never has a hidden key, nor its removal', async () => {
     const { browser } = await withChanges()
     await browser.app((session) => session.delete('secret'))
     const replies = [
@@ -83,7 +83,7 @@ describe('the mirror', () => {
     for (const reply of replies) expect(reply.body).not.toMatch(/secret|hidden/)
   })
 
-  test('since a revision is what changed after it', async () => {
+  test('the mirror since a revision is what changed after it', async () => {
     const { browser, epoch } = await withChanges()
     const patch = await browser.get(`?since=2&epoch=${epoch}`)
     expect(patch.message).toMatchObject({
@@ -111,7 +111,7 @@ describe('the mirror', () => {
     expect(message).toMatchObject({ since: null, removed: {}, keys: { user: [3, { name: 'Alice' }] } })
   })
 
-  test('that has not changed is 304 for its ETag', async () => {
+  test('a mirror that has not changed is 304 for its ETag', async () => {
     const { browser } = await withChanges()
     const { headers } = await browser.get()
     const etag = headers['etag'] ?? ''
@@ -122,7 +122,7 @@ describe('the mirror', () => {
     expect((await browser.get('', { 'if-none-match': etag })).status).toBe(200)
   })
 
-  test('forgets old removals behind a horizon, and then gives the whole', async () => {
+  test('the mirror is given as a whole to a browser from before the removals that are remembered', async () => {
     const limits = await import('../../../src/protocol/limits.ts')
     const { withKeys, createRecord } = await import('../../../src/server/changes/change.ts')
     const { patchOf } = await import('../../../src/server/changes/patch.ts')
@@ -157,7 +157,7 @@ describe('a batch', () => {
     return { world, browser, epoch: message.epoch }
   }
 
-  test('is applied once, however often it comes, with the same outcomes', async () => {
+  test('a batch is applied once, however often it comes, with the same outcomes', async () => {
     const { browser, epoch } = await live()
     const mutations = [
       { kind: 'increment', key: 'visits', by: 1 } as const,
@@ -177,7 +177,7 @@ describe('a batch', () => {
     expect((await browser.get()).message.keys['visits']).toEqual([2, 1])
   })
 
-  test('with a number that was used for another one is a fork; so is a smaller number', async () => {
+  test('a batch with a number that was used for another one is a fork; so is a smaller number', async () => {
     const { browser, epoch } = await live()
     await browser.sync([set('theme', 'a')], { epoch, number: 5 })
     expect(await browser.sync([set('theme', 'b')], { epoch, number: 5 })).toMatchObject({
@@ -194,7 +194,7 @@ describe('a batch', () => {
     expect((await browser.get()).message.keys['theme']).toEqual([3, 'c'])
   })
 
-  test('of another epoch or another owner changes nothing', async () => {
+  test('a batch of another epoch or another owner changes nothing', async () => {
     const { browser, epoch } = await live()
     await browser.app((session) => session.signIn('bob', { carry: ['theme'] }))
     const now = (await browser.get()).message
@@ -213,7 +213,7 @@ describe('a batch', () => {
     expect((await browser.sync([set('theme', 'mine')], { epoch: now.epoch, owner: 'bob' })).status).toBe(200)
   })
 
-  test('without an epoch reaches an anonymous session: the answer with the first one was lost', async () => {
+  test('a batch without an epoch reaches an anonymous session: the answer with the first epoch was lost', async () => {
     const { browser } = await live()
     expect((await browser.sync([set('theme', 'again')], { epoch: null })).message.keys['theme']).toEqual([
       2,
@@ -221,7 +221,7 @@ describe('a batch', () => {
     ])
   })
 
-  test('ends conflicts by each key’s policy', async () => {
+  test('conflicts of a batch end by the policy of each key', async () => {
     const { browser, epoch } = await live()
     await browser.app((session) => session.set('tags', ['server']))
     const stale = { epoch, revision: 1 }
@@ -239,7 +239,7 @@ describe('a batch', () => {
     expect(second.message.outcomes).toEqual([{ code: 'conflict', revision: 3, value: 'ok' }])
   })
 
-  test('may write only what the schema lets a browser write', async () => {
+  test('a batch may write only what the schema lets a browser write', async () => {
     const { browser, epoch } = await live()
     const keys = ['user', 'secret', 'unknown', 'toString', 'hasOwnProperty', 'visits']
     const reply = await browser.sync([...keys.map((key) => set(key, 1)), set('theme', 'fine')], { epoch })
@@ -249,14 +249,14 @@ describe('a batch', () => {
     ])
   })
 
-  test('that makes the session too large is refused for the mutations that do not fit, alone', async () => {
+  test('a batch that makes the session too large is refused for the mutations that do not fit, alone', async () => {
     const { browser, epoch } = await live()
     await browser.app((session) => session.set('secret', 'x'.repeat(200_000)))
     const reply = await browser.sync([set('theme', 'y'.repeat(80_000)), set('draft', 'small')], { epoch })
     expect(reply.message.outcomes).toEqual([{ code: 'too-large' }, { code: 'ok', revision: 3 }])
   })
 
-  test('of a ninth busy browser has to wait; the longest idle one gives its place', async () => {
+  test('the batch of a ninth busy browser has to wait; the longest idle one gives its place', async () => {
     const { world, browser, epoch } = await live()
     for (let count = 1; count < 8; count++) {
       world.sleep(20)
@@ -278,7 +278,7 @@ describe('a batch', () => {
     )
   })
 
-  test('whose client is called __proto__ is as any other', async () => {
+  test('a batch whose client is called __proto__ is as any other', async () => {
     const { browser, epoch } = await live()
     for (const client of ['__proto__', 'constructor']) {
       const send = () =>
