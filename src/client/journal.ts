@@ -5,9 +5,9 @@ import { isObject } from '../protocol/json.ts'
 import type { LocalState } from '../mirror/steps/local-state.ts'
 import {
   parseMirrorDocument,
-  parseOpenMutation,
+  parseOpenMutations,
   parseOutboxDocument,
-  parseParcel,
+  parseParcels,
   toStoredMirror,
 } from '../mirror/storage/stored-form.ts'
 import type { Journal } from '../mirror/storage/storage.ts'
@@ -89,8 +89,8 @@ function parseState(text: string | null): LocalState | undefined {
     return {
       mirror,
       outbox,
-      open: open.map(parseOpenMutation).filter((entry) => entry !== undefined),
-      parcels: parcels.map(parseParcel).filter((parcel) => parcel !== undefined),
+      open: parseOpenMutations(open),
+      parcels: parseParcels(parcels),
     }
   } catch {
     return undefined // Somebody else's text.

@@ -179,11 +179,11 @@ function isRecordOf<T>(value: unknown, is: (value: unknown) => value is T): valu
   return isObject(value) && isListOf(Object.values(value), is)
 }
 
-function isEntry(value: unknown): value is Entry {
+export function isEntry(value: unknown): value is Entry {
   return Array.isArray(value) && value.length === 2 && isCount(value[0]) && value[1] !== undefined
 }
 
-function isOutcome(value: unknown): value is Outcome {
+export function isOutcome(value: unknown): value is Outcome {
   if (!isObject(value)) return false
   const { code, revision, message } = value
   if (code === 'ok' || code === 'conflict') return isCount(revision)

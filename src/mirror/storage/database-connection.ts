@@ -1,42 +1,43 @@
 // The connection to IndexedDB, for page and worker alike. Promises: a handle that died is never used again, and
-// opening never hangs. The database's version stays 1 for ever, so that no tab can block another one; formats
+// opening never hangs. The database's version always stays 1, so that no tab can block another one; formats
 // are told by the documents themselves.
-import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
 
-interface Tables extends DBSchema {
-  mirror: { key: string; value: unknown }
-  outbox: { key: string; value: unknown }
-}
-export type Database = IDBPDatabase<Tables>
-
-/** Safari 14 and 18.4 in private mode never answer: after this many milliseconds memory takes over. */
-const openTimeout = 3000
+/** Safari 14 and 18.4 in private mode never answer: after this long memory takes over. */
+const openTimeoutMilliseconds = 3000
 /** A dead handle is reopened this often for one operation; 97 % of real failures need one (Expensify#87844). */
 const attempts = 3
 
+/** The way to the database: opened when it is first used, and again when the handle is dead. */
 export interface DatabaseConnection {
-  /** Runs `work`; again with a new handle, up to three times, when the old one is dead. */
-  use<T>(work: (database: Database) => Promise<T>): Promise<T>
+  /**
+   * Runs `work`; again with a new handle, up to three times, when the old one is dead.
+   * @throws what the last attempt threw
+   */
+  use<T>(work: (database: IDBDatabase) => Promise<T>): Promise<T>
+  /** Closes the handle. The next `use` opens another one. */
   close(): void
 }
 
+/** A newer version of this library wrote the documents: this one must not touch them. */
+export class NewerFormatError extends Error {}
+
+class OpenTimeoutError extends Error {}
+
 /** Connects to the database `name` when it is first used. */
 export function connectDatabase(name: string): DatabaseConnection {
-  let opened: Promise<Database> | undefined
+  let opened: Promise<IDBDatabase> | undefined
 
-  function open(): Promise<Database> {
-    opened ??= openWithTimeout(name, () => {
-      opened = undefined
-    })
-    return opened
+  function forget(): void {
+    opened = undefined
   }
 
-  async function use<T>(work: (database: Database) => Promise<T>): Promise<T> {
+  async function use<T>(work: (database: IDBDatabase) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await work(await open())
+        opened ??= openInTime(name, forget)
+        return await work(await opened)
       } catch (error) {
-        opened = undefined
+        forget()
         if (attempt === attempts || isFinal(error)) throw error
       }
     }
@@ -44,50 +45,71 @@ export function connectDatabase(name: string): DatabaseConnection {
 
   return {
     use,
-    close: () => {
-      void opened?.then(
-        (database) => database.close(),
-        () => undefined,
-      )
-      opened = undefined
+    close() {
+      if (opened !== undefined) closeLater(opened)
+      forget()
     },
   }
 }
 
-class OpenTimeoutError extends Error {}
-
-/** A newer version of this library wrote the documents: this one must not touch them. */
-export class NewerFormatError extends Error {}
-
-async function openWithTimeout(name: string, onLost: () => void): Promise<Database> {
-  const opening = openDB<Tables>(name, 1, {
-    upgrade: (database) => {
-      database.createObjectStore('mirror')
-      database.createObjectStore('outbox')
-    },
-    // Somebody deletes the database, or a later version needs it: holding on would block them for ever.
-    blocking: (_current, _blocked, event) => {
-      onLost()
-      ;(event.target as IDBDatabase).close() // A versionchange event's target is the connection (IndexedDB 3, section 2.1).
-    },
-    terminated: onLost,
+/** Resolves with what the request finds. */
+export function resultOf<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.addEventListener('success', () => resolve(request.result))
+    request.addEventListener('error', () => reject(request.error))
   })
+}
+
+/** Resolves when all of the transaction is kept; rejects with the reason when nothing of it is. */
+export function completionOf(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.addEventListener('complete', () => resolve())
+    transaction.addEventListener('abort', () =>
+      reject(transaction.error ?? new DOMException('', 'AbortError')),
+    )
+  })
+}
+
+async function openInTime(name: string, onLost: () => void): Promise<IDBDatabase> {
+  const opening = open(name, onLost)
   let timer: ReturnType<typeof setTimeout> | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new OpenTimeoutError()), openTimeout)
+    timer = setTimeout(() => reject(new OpenTimeoutError()), openTimeoutMilliseconds)
   })
   try {
     return await Promise.race([opening, timeout])
   } catch (error) {
     // A late success must not stay open unseen.
-    opening.then(
-      (database) => database.close(),
-      () => undefined,
-    )
+    closeLater(opening)
     throw error
   } finally {
     clearTimeout(timer)
   }
+}
+
+async function open(name: string, onLost: () => void): Promise<IDBDatabase> {
+  const request = indexedDB.open(name, 1)
+  request.addEventListener('upgradeneeded', () => {
+    request.result.createObjectStore('mirror')
+    request.result.createObjectStore('outbox')
+  })
+  const database = await resultOf(request)
+  // Somebody deletes the database, or a later version needs it: holding on would block them for good.
+  database.addEventListener('versionchange', () => {
+    onLost()
+    database.close()
+  })
+  // The browser closed it: storage was cleared, or is broken.
+  database.addEventListener('close', onLost)
+  return database
+}
+
+function closeLater(opening: Promise<IDBDatabase>): void {
+  opening.then(
+    (database) => database.close(),
+    // What never opened need not be closed.
+    () => undefined,
+  )
 }
 
 /** Waiting or opening again would change nothing. */

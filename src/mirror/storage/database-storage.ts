@@ -1,19 +1,20 @@
 // The page's storage in IndexedDB. Promises that a transaction awaits nothing but IndexedDB, and that what it
 // keeps is kept whole or not at all.
-import { type Database, NewerFormatError, connectDatabase } from './database-connection.ts'
+import { NewerFormatError, completionOf, connectDatabase, resultOf } from './database-connection.ts'
 import { type LocalState, type OpenMutation, type Parcel, emptyLocalState } from '../steps/local-state.ts'
 import {
   isNewerFormat,
   parseMirrorDocument,
-  parseOpenMutation,
+  parseOpenMutations,
   parseOutboxDocument,
-  parseParcel,
+  parseParcels,
   toStoredMirror,
 } from './stored-form.ts'
 import type { StorageStep, Storage } from './storage.ts'
 
 type Durable = 'relaxed' | 'strict'
 
+const tables = ['mirror', 'outbox']
 const openPrefix = 'open:'
 const parkedPrefix = 'parked:'
 const after = '\uffff'
@@ -33,45 +34,45 @@ export function databaseStorage(name: string): Storage {
   }
 }
 
-async function read(database: Database): Promise<LocalState> {
-  const transaction = database.transaction(['mirror', 'outbox'])
-  return readAll(transaction.objectStore('mirror'), transaction.objectStore('outbox'))
+async function read(database: IDBDatabase): Promise<LocalState> {
+  return readAll(database.transaction(tables))
 }
 
-async function write(database: Database, added: OpenMutation, replaces: readonly string[]): Promise<void> {
+async function write(database: IDBDatabase, added: OpenMutation, replaces: readonly string[]): Promise<void> {
   const transaction = database.transaction('outbox', 'readwrite', { durability: 'relaxed' })
-  const requests: Promise<unknown>[] = replaces.map((stamp) => transaction.store.delete(openPrefix + stamp))
-  requests.push(transaction.store.put(added, openPrefix + added.stamp))
+  const outbox = transaction.objectStore('outbox')
+  for (const stamp of replaces) outbox.delete(openPrefix + stamp)
+  outbox.put(added, openPrefix + added.stamp)
   // Without commit() a page that closes now loses the write: 20 of 20 lost without, 20 of 20 kept with it.
   transaction.commit()
-  await Promise.all([...requests, transaction.done])
+  await completionOf(transaction)
 }
 
-async function transact(database: Database, step: StorageStep, durability: Durable): Promise<LocalState> {
-  const transaction = database.transaction(['mirror', 'outbox'], 'readwrite', { durability })
-  const mirror = transaction.objectStore('mirror')
-  const outbox = transaction.objectStore('outbox')
+async function transact(database: IDBDatabase, step: StorageStep, durability: Durable): Promise<LocalState> {
+  const transaction = database.transaction(tables, 'readwrite', { durability })
+  const completion = completionOf(transaction)
   try {
-    const before = await readAll(mirror, outbox)
+    const before = await readAll(transaction)
     const next = step(before)
-    if (next.mirror !== before.mirror)
-      void mirror.put(toStoredMirror(next.mirror), 'mirror').catch(ignoreAborted)
-    if (next.outbox !== before.outbox) void outbox.put(next.outbox, 'outbox').catch(ignoreAborted)
-    for (const [key, value] of difference(before, next)) {
-      void (value === undefined ? outbox.delete(key) : outbox.put(value, key)).catch(ignoreAborted)
-    }
-    await transaction.done
+    keep(transaction, before, next)
+    await completion
     return next
   } catch (error) {
-    transaction.done.catch(ignoreAborted)
     if (!(error instanceof DOMException)) transaction.abort()
     throw error
   }
 }
 
-/** A failed request aborts its transaction, whose `done` rejects with the same error: that one is reported. */
-function ignoreAborted(): void {
-  return undefined
+/** Writes what is different. A request that fails aborts the transaction, whose completion rejects with the reason. */
+function keep(transaction: IDBTransaction, before: LocalState, next: LocalState): void {
+  const outbox = transaction.objectStore('outbox')
+  if (next.mirror !== before.mirror)
+    transaction.objectStore('mirror').put(toStoredMirror(next.mirror), 'mirror')
+  if (next.outbox !== before.outbox) outbox.put(next.outbox, 'outbox')
+  for (const [key, value] of difference(before, next)) {
+    if (value === undefined) outbox.delete(key)
+    else outbox.put(value, key)
+  }
 }
 
 /** Puts and deletes (undefined) that turn the open mutations and parcels of `before` into those of `next`. */
@@ -91,17 +92,15 @@ function keyed({ open, parcels }: LocalState): Map<string, OpenMutation | Parcel
   return result
 }
 
-interface Readable {
-  get(key: string): Promise<unknown>
-  getAll(range: IDBKeyRange): Promise<unknown[]>
-}
-
-async function readAll(mirror: Readable, outbox: Readable): Promise<LocalState> {
+async function readAll(transaction: IDBTransaction): Promise<LocalState> {
+  const outbox = transaction.objectStore('outbox')
+  const allBehind = (prefix: string): Promise<unknown[]> =>
+    resultOf(outbox.getAll(IDBKeyRange.bound(prefix, prefix + after)))
   const [mirrorValue, outboxValue, open, parcels] = await Promise.all([
-    mirror.get('mirror'),
-    outbox.get('outbox'),
-    outbox.getAll(IDBKeyRange.bound(openPrefix, openPrefix + after)),
-    outbox.getAll(IDBKeyRange.bound(parkedPrefix, parkedPrefix + after)),
+    resultOf<unknown>(transaction.objectStore('mirror').get('mirror')),
+    resultOf<unknown>(outbox.get('outbox')),
+    allBehind(openPrefix),
+    allBehind(parkedPrefix),
   ])
   if (isNewerFormat(mirrorValue) || isNewerFormat(outboxValue)) {
     throw new NewerFormatError('A newer version of session-mirror has been here: reload the page.')
@@ -110,7 +109,7 @@ async function readAll(mirror: Readable, outbox: Readable): Promise<LocalState> 
   return {
     mirror: parseMirrorDocument(mirrorValue) ?? empty.mirror,
     outbox: parseOutboxDocument(outboxValue) ?? empty.outbox,
-    open: open.map(parseOpenMutation).filter((entry) => entry !== undefined),
-    parcels: parcels.map(parseParcel).filter((parcel) => parcel !== undefined),
+    open: parseOpenMutations(open),
+    parcels: parseParcels(parcels),
   }
 }

@@ -1,10 +1,32 @@
 // What stands in IndexedDB, in broadcasts and in a tab's journal, and the parsers that are the only way back. Pages and
 // workers of other versions read it, too: its form changes only together with `format`.
-import { isObject } from '../../protocol/json.ts'
+import { type Json, isObject } from '../../protocol/json.ts'
+import { isEntry, isOutcome } from '../../protocol/messages.ts'
+import type { Base, Mutation } from '../../protocol/mutation.ts'
 import { format } from '../../protocol/names.ts'
-import type { MirrorState } from '../../protocol/state.ts'
-import type { MirrorDocument, OpenMutation, OutboxDocument, Parcel } from '../steps/local-state.ts'
+import { type MirrorState, isEpoch } from '../../protocol/state.ts'
+import { isWholeNumber } from '../../protocol/whole-number.ts'
+import type {
+  Ending,
+  MirrorDocument,
+  OpenMutation,
+  OutboxDocument,
+  Parcel,
+  SealedBatch,
+} from '../steps/local-state.ts'
 import { leavingText, parseLeaving } from '../steps/sign-out.ts'
+import {
+  type Check,
+  isBoolean,
+  isNumber,
+  isString,
+  listOf,
+  nullOr,
+  oneOf,
+  optional,
+  recordOf,
+  shape,
+} from './shape.ts'
 
 /** A mirror document as it is stored: the mirrored state stands in a member of its own, and `leaving` is one string. */
 export interface StoredMirror extends Omit<MirrorDocument, keyof MirrorState | 'leaving'> {
@@ -20,34 +42,101 @@ export function toStoredMirror(document: MirrorDocument): StoredMirror {
 
 /** A stored document, or undefined when it is not one of this format. */
 export function parseMirrorDocument(value: unknown): MirrorDocument | undefined {
-  if (!isDocument(value) || !isObject(value['mirror']) || !isObject(value['mirror']['keys'])) return undefined
-  const { mirror, leaving, ...rest } = value as unknown as StoredMirror // Written by `toStoredMirror` only.
+  if (!isStoredMirror(value)) return undefined
+  const { mirror, leaving, ...rest } = value
   return { ...rest, ...mirror, leaving: parseLeaving(leaving) }
 }
 
+/** A stored outbox, or undefined when it is not one of this format. */
 export function parseOutboxDocument(value: unknown): OutboxDocument | undefined {
-  if (!isDocument(value) || typeof value['client'] !== 'string' || !isObject(value['settled']))
-    return undefined
-  return value as unknown as OutboxDocument // As above.
+  return isOutbox(value) ? value : undefined
 }
 
-export function parseOpenMutation(value: unknown): OpenMutation | undefined {
-  if (!isObject(value) || typeof value['stamp'] !== 'string' || !isObject(value['mutation'])) return undefined
-  if (!Array.isArray(value['saw'])) return undefined
-  return typeof value['mutation']['id'] === 'string' ? (value as unknown as OpenMutation) : undefined // As above.
+/** The open mutations of a list; what is none is left out. */
+export function parseOpenMutations(values: readonly unknown[]): readonly OpenMutation[] {
+  return values.filter(isOpenMutation)
 }
 
-export function parseParcel(value: unknown): Parcel | undefined {
-  if (!isObject(value) || typeof value['key'] !== 'string' || typeof value['at'] !== 'number')
-    return undefined
-  return value as unknown as Parcel // As above.
+/** The parcels of a list; what is none is left out. */
+export function parseParcels(values: readonly unknown[]): readonly Parcel[] {
+  return values.filter(isParcel)
 }
 
 /** Whether newer code than this wrote the document: then this code must not write over it. */
 export function isNewerFormat(value: unknown): boolean {
-  return isObject(value) && typeof value['format'] === 'number' && value['format'] > format
+  return isObject(value) && isNumber(value['format']) && value['format'] > format
 }
 
-function isDocument(value: unknown): value is Record<string, unknown> {
-  return isObject(value) && value['format'] === format && typeof value['version'] === 'number'
+const isFormat = (value: unknown): value is number => value === format
+/** Values were checked when they were written, and structured clone and JSON bring back nothing else. */
+const isJson = (value: unknown): value is Json => value !== undefined
+
+const isBase = shape<Base>({ epoch: nullOr(isEpoch), revision: isWholeNumber, value: optional(isJson) })
+
+function isMutation(value: unknown): value is Mutation {
+  if (!isObject(value) || !isString(value['id']) || !isString(value['key'])) return false
+  if (value['kind'] === 'increment') return isNumber(value['by'])
+  const isWrite = value['kind'] === 'remove' || (value['kind'] === 'set' && isJson(value['value']))
+  return isWrite && optional(isBase)(value['base'])
 }
+
+export const isSealedBatch: Check<SealedBatch> = shape<SealedBatch>({
+  number: isWholeNumber,
+  text: isString,
+  mutations: listOf(isMutation),
+})
+
+const isOpenMutation = shape<OpenMutation>({
+  stamp: isString,
+  mutation: isMutation,
+  owner: optional(nullOr(isString)),
+  saw: listOf(isString),
+})
+
+const isParcel = shape<Parcel>({
+  key: isString,
+  id: isString,
+  at: isNumber,
+  ids: optional(listOf(isString)),
+  iv: nullOr((value): value is Uint8Array<ArrayBuffer> => value instanceof Uint8Array),
+  data: (value) => isString(value) || value instanceof ArrayBuffer,
+})
+
+const isOutbox = shape<OutboxDocument>({
+  format: isFormat,
+  version: isNumber,
+  client: isString,
+  number: isWholeNumber,
+  sealed: nullOr(isSealedBatch),
+  settled: recordOf(isOutcome),
+})
+
+function isEnding(value: unknown): value is Ending {
+  return isSignedOut(value) || isLost(value)
+}
+const isSignedOut = shape<Extract<Ending, { state: 'signed-out' }>>({
+  state: oneOf('signed-out'),
+  reason: oneOf('signed-out', 'expired', 'ended', 'reuse'),
+})
+const isLost = shape<Extract<Ending, { state: 'lost' }>>({ state: oneOf('lost'), keys: listOf(isString) })
+
+const isStoredMirror = shape<StoredMirror>({
+  format: isFormat,
+  version: isNumber,
+  mirror: shape<MirrorState>({
+    epoch: nullOr(isEpoch),
+    owner: nullOr(isString),
+    revision: isWholeNumber,
+    keys: recordOf(isEntry),
+  }),
+  ending: nullOr(isEnding),
+  life: isWholeNumber,
+  leaving: nullOr(isString),
+  everywhere: optional(oneOf('wanted', 'done', 'refused')),
+  notedAt: isNumber,
+  refreshedAt: isNumber,
+  freshUntil: isNumber,
+  expiresAt: isNumber,
+  parking: nullOr(isString),
+  persistent: optional(isBoolean),
+})

@@ -9,7 +9,7 @@ import {
   type SealedBatch,
   belongs,
 } from '../steps/local-state.ts'
-import { parseOpenMutation } from '../storage/stored-form.ts'
+import { isSealedBatch, parseOpenMutations } from '../storage/stored-form.ts'
 import { withoutReplaced } from '../steps/outbox.ts'
 import { randomToken } from '../steps/random-token.ts'
 
@@ -88,8 +88,8 @@ async function decrypt({ iv, data }: Parcel, parking: string | null): Promise<st
 function parseParked(text: string): Parked | undefined {
   const value: unknown = JSON.parse(text)
   if (!isObject(value) || !Array.isArray(value['open'])) return undefined
-  const open = value['open'].map(parseOpenMutation).filter((entry) => entry !== undefined)
-  return { sealed: isObject(value['sealed']) ? (value['sealed'] as unknown as SealedBatch) : null, open } // SealedBatch by this module.
+  const open = parseOpenMutations(value['open'])
+  return { sealed: isSealedBatch(value['sealed']) ? value['sealed'] : null, open }
 }
 
 function splitParking(parking: string | null): { id: string; key: string | undefined } {

@@ -5,9 +5,9 @@ import { format } from '../../protocol/names.ts'
 import { type Epoch, isEpoch } from '../../protocol/state.ts'
 import {
   parseMirrorDocument,
-  parseOpenMutation,
+  parseOpenMutations,
   parseOutboxDocument,
-  parseParcel,
+  parseParcels,
   toStoredMirror,
 } from '../storage/stored-form.ts'
 import type { MirrorDocument, OpenMutation, OutboxDocument, Parcel } from '../steps/local-state.ts'
@@ -65,13 +65,9 @@ function parseNotice(data: unknown): Notice | undefined {
   return {
     mirror: parseMirrorDocument(data['mirror']),
     outbox: parseOutboxDocument(data['outbox']),
-    added: Array.isArray(added)
-      ? added.map(parseOpenMutation).filter((entry) => entry !== undefined)
-      : undefined,
+    added: Array.isArray(added) ? parseOpenMutations(added) : undefined,
     gone: Array.isArray(gone) ? gone.filter((stamp) => typeof stamp === 'string') : undefined,
-    parcels: Array.isArray(parcels)
-      ? parcels.map(parseParcel).filter((parcel) => parcel !== undefined)
-      : undefined,
+    parcels: Array.isArray(parcels) ? parseParcels(parcels) : undefined,
     hint: parseHint(hint),
     left: isEpoch(left) ? left : undefined,
   }
