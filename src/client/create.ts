@@ -7,10 +7,11 @@ import { attachedFetch, createSilent } from '../mirror/sync/attached-fetch.ts'
 import type { Hint } from '../mirror/tabs/channel.ts'
 import { databaseStorage } from '../mirror/storage/database-storage.ts'
 import { knownBy } from '../mirror/sync/known-session.ts'
-import { createMirror } from '../mirror/tabs/tab-mirror.ts'
+import { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 import { createRefresh } from '../mirror/sync/refresh.ts'
 import { absolute } from '../mirror/wire/send.ts'
-import { type Contact, askForNews, createSync, sendOnly, wantsAfter } from '../mirror/sync/sync.ts'
+import type { Contact } from '../mirror/sync/pass.ts'
+import { askForNews, createSync, sendOnly, wantedAfter } from '../mirror/sync/sync.ts'
 import { createTransport } from '../mirror/wire/transport.ts'
 import { announce } from './announce.ts'
 import { checkBootKeys, createBootCopy, withMirror } from './boot.ts'
@@ -44,7 +45,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   const emitter = createEmitter()
   const fetch = options.fetch ?? ((request: Request) => globalThis.fetch(request))
   const storage = options.storage ?? databaseStorage(names.database)
-  const mirror = createMirror({ storage, channel: names.channel, now, journal: tabJournal(names.database) })
+  const mirror = new TabMirror({ storage, channel: names.channel, now, journal: tabJournal(names.database) })
   const boot = createBootCopy(names.database, checkBootKeys(schema, options.boot ?? []))
   let copy = boot.read()
   const view = createView({ schema, migrate: options.migrate }, withMirror(mirror.state, copy))
@@ -68,7 +69,7 @@ export function createSession<S extends SessionSchema>(options: SessionOptions<S
   const lifecycle = createLifecycle({ mirror, sync, now, onRestored: () => setContact('none') })
   const writes = createWrites({ schema, mirror, read: view.get, onWrite: lifecycle.soon })
   const pull = async (): Promise<void> => void (await sync.run(askForNews))
-  const take = (hint: Hint): Promise<Contact> => sync.run(() => wantsAfter(hint, mirror.document))
+  const take = (hint: Hint): Promise<Contact> => sync.run(() => wantedAfter(hint, mirror.document))
   const flush = (): Promise<Contact> => sync.run(sendOnly)
   const silent = createSilent()
   const attached = attachedFetch(

@@ -3,7 +3,8 @@ import { SessionError } from '../protocol/errors.ts'
 import { signOutHere } from '../mirror/steps/sign-out.ts'
 import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 import type { Transport } from '../mirror/wire/transport.ts'
-import { type Contact, type Sync, askForNews, sendOnly } from '../mirror/sync/sync.ts'
+import type { Contact } from '../mirror/sync/pass.ts'
+import { type Sync, askForNews, sendOnly } from '../mirror/sync/sync.ts'
 import type { SignOutOptions, SignedOut } from './session.ts'
 
 /** Milliseconds that a step of signing out may take: it must not hang on a dead network. */

@@ -1,6 +1,6 @@
 // What a session can say of itself, as one union, computed from the stored state and the last contact.
 import type { Ending, LocalState } from '../mirror/steps/local-state.ts'
-import type { Contact } from '../mirror/sync/sync.ts'
+import type { Contact } from '../mirror/sync/pass.ts'
 
 export type Status =
   /** Storage has not answered yet; `ready` has not resolved. */

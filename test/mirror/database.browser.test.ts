@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { Mutation } from '../../src/protocol/mutation.ts'
 import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
 import { type OpenMutation, pendingOf } from '../../src/mirror/steps/local-state.ts'
-import { createMirror } from '../../src/mirror/tabs/tab-mirror.ts'
+import { TabMirror } from '../../src/mirror/tabs/tab-mirror.ts'
 import { sealBatch } from '../../src/mirror/steps/outbox.ts'
 
 let count = 0
@@ -65,7 +65,7 @@ test('documents of a newer format are left alone: this tab works in memory inste
   const name = freshName()
   const storage = databaseStorage(name)
   await storage.transact((state) => ({ ...state, outbox: { ...state.outbox, format: 99 } }), 'relaxed')
-  const mirror = createMirror({ storage: databaseStorage(name), channel: name, now: Date.now })
+  const mirror = new TabMirror({ storage: databaseStorage(name), channel: name, now: Date.now })
   await mirror.reload()
   expect(mirror.durability).toBe('memory')
   expect(await mirror.write(increment())).toBe('memory')
@@ -84,7 +84,7 @@ test('a write of this tab is in the other tab’s state within a few millisecond
   const name = freshName()
   const [a, b] = await Promise.all(
     [1, 2].map(async () => {
-      const mirror = createMirror({ storage: databaseStorage(name), channel: name, now: Date.now })
+      const mirror = new TabMirror({ storage: databaseStorage(name), channel: name, now: Date.now })
       await mirror.reload()
       return mirror
     }),

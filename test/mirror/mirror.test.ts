@@ -7,7 +7,7 @@ import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
 import { memoryStorage } from '../../src/mirror/storage/memory-storage.ts'
 import { adoptAnswer, endAnswered } from '../../src/mirror/sync/handover.ts'
 import { type OpenMutation, emptyMirrorDocument, pendingOf } from '../../src/mirror/steps/local-state.ts'
-import { type TabMirror, createMirror } from '../../src/mirror/tabs/tab-mirror.ts'
+import { TabMirror } from '../../src/mirror/tabs/tab-mirror.ts'
 import { signOutHere } from '../../src/mirror/steps/sign-out.ts'
 import { sealBatch } from '../../src/mirror/steps/outbox.ts'
 import { toParcel } from '../../src/mirror/sync/parking.ts'
@@ -22,7 +22,7 @@ afterEach(() => {
 
 const freshName = (): string => `database-${++names}`
 async function tab(name: string, storage: Storage = databaseStorage(name)): Promise<TabMirror> {
-  const mirror = createMirror({ storage, channel: name, now: Date.now })
+  const mirror = new TabMirror({ storage, channel: name, now: Date.now })
   opened.push(mirror)
   await mirror.reload()
   return mirror
@@ -120,7 +120,7 @@ test('a read of storage that began before another tab’s write does not hide th
       return loaded
     },
   }
-  const reading = createMirror({ storage: slow, channel: name, now: Date.now })
+  const reading = new TabMirror({ storage: slow, channel: name, now: Date.now })
   opened.push(reading)
   const writing = await tab(name)
   const reloading = reading.reload()

@@ -16,7 +16,7 @@ import {
   pendingOf,
 } from '../../src/mirror/steps/local-state.ts'
 import { merge, newer } from '../../src/mirror/tabs/merge.ts'
-import { type TabMirror, createMirror } from '../../src/mirror/tabs/tab-mirror.ts'
+import { TabMirror } from '../../src/mirror/tabs/tab-mirror.ts'
 import { sealBatch, withOpen } from '../../src/mirror/steps/outbox.ts'
 import { toOpen } from '../../src/mirror/steps/stamp.ts'
 import type { Storage } from '../../src/mirror/storage/storage.ts'
@@ -30,7 +30,7 @@ afterEach(() => {
 
 let names = 0
 async function tab(name: string, storage: Storage = databaseStorage(name)): Promise<TabMirror> {
-  const mirror = createMirror({ storage, channel: name, now: Date.now })
+  const mirror = new TabMirror({ storage, channel: name, now: Date.now })
   opened.push(mirror)
   await mirror.reload()
   return mirror

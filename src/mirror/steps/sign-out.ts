@@ -87,8 +87,8 @@ export function signedOutBy(
 }
 
 /** What a server says of a session that is no more. */
-export const over: readonly SessionErrorCode[] = ['expired', 'ended', 'reuse', 'lost']
+export const goneCodes: readonly SessionErrorCode[] = ['expired', 'ended', 'reuse', 'lost']
 
 function isGone(code: SessionErrorCode): boolean {
-  return over.includes(code) || code === 'epoch-mismatch'
+  return goneCodes.includes(code) || code === 'epoch-mismatch'
 }

@@ -5,7 +5,7 @@ import type { SessionErrorCode } from '../../protocol/errors.ts'
 import { type Problem, parseProblem, parseRevisionHeader } from '../../protocol/messages.ts'
 import { headers, noSession } from '../../protocol/names.ts'
 import type { Hint } from '../tabs/channel.ts'
-import { over } from '../steps/sign-out.ts'
+import { goneCodes } from '../steps/sign-out.ts'
 import type { KnownSession } from './known-session.ts'
 import type { Refresh } from './refresh.ts'
 import type { Fetch } from '../wire/send.ts'
@@ -46,7 +46,8 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
   }
 
   async function listen(response: Response, problem: Problem | undefined): Promise<void> {
-    if (problem !== undefined && gone.includes(problem.code)) return void (await options.onOther(unknown))
+    if (problem !== undefined && otherSessionCodes.includes(problem.code))
+      return void (await options.onOther(unknown))
     const value = response.headers.get(headers.revision)
     if (value === null) return options.onSilent(response)
     const { epoch, revision } = known.document
@@ -80,7 +81,7 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
 }
 
 /** The session that this browser believes in is not the cookie's, or is no more: only a pull knows what is. */
-const gone: readonly SessionErrorCode[] = ['epoch-mismatch', ...over]
+const otherSessionCodes: readonly SessionErrorCode[] = ['epoch-mismatch', ...goneCodes]
 const unknown: Hint = { epoch: null, revision: 0 }
 
 /** An app that aborts its request need not wait for what is done before it. */

@@ -26,13 +26,17 @@ export interface SentRequest {
   readonly sealed: SealedBatch | null
 }
 
-export interface Answered {
-  readonly sent: SentRequest
+export interface HandoverOptions {
+  /** Milliseconds since 1970. */
   readonly now: () => number
   /** Which of the changes that come back with their owner go out. */
   readonly onParked?: ((changes: readonly Mutation[]) => readonly Mutation[]) | undefined
   /** Told of those that do not. */
   readonly onDiscarded?: ((discarded: Discarded) => void) | undefined
+}
+
+export interface AnsweredRequest extends HandoverOptions {
+  readonly sent: SentRequest
 }
 
 /**
@@ -51,7 +55,7 @@ export interface Discarded {
 export async function adoptAnswer(
   mirror: TabMirror,
   message: MirrorMessage,
-  answered: Answered,
+  answered: AnsweredRequest,
 ): Promise<'adopted' | 'gap' | 'outdated'> {
   const { sent, now } = answered
   for (;;) {
@@ -81,7 +85,7 @@ export async function adoptAnswer(
 }
 
 /** Ends the session that `asked` speaks of, unless this browser has moved on to another one. */
-export async function endAnswered(mirror: TabMirror, how: Ending, answered: Answered): Promise<void> {
+export async function endAnswered(mirror: TabMirror, how: Ending, answered: AnsweredRequest): Promise<void> {
   const { sent, now } = answered
   for (;;) {
     const before = mirror.state
@@ -113,7 +117,7 @@ function told(state: LocalState): LocalState {
 }
 
 /** Gives back what was parked for who is here now. */
-async function unpark(mirror: TabMirror, { now, onParked, onDiscarded }: Answered): Promise<void> {
+async function unpark(mirror: TabMirror, { now, onParked, onDiscarded }: HandoverOptions): Promise<void> {
   const parcel = parcelOf(mirror.state)
   if (parcel === undefined) return
   const parked = await openParcel(parcel, mirror.document.parking)
@@ -141,7 +145,10 @@ async function unpark(mirror: TabMirror, { now, onParked, onDiscarded }: Answere
 }
 
 /** All of them, should the app's choice fail: what is not wanted is said in so many words. */
-function chosen(open: readonly OpenMutation[], onParked: Answered['onParked']): readonly OpenMutation[] {
+function chosen(
+  open: readonly OpenMutation[],
+  onParked: HandoverOptions['onParked'],
+): readonly OpenMutation[] {
   if (onParked === undefined || open.length === 0) return open
   try {
     const wanted = new Set(onParked(open.map((entry) => entry.mutation)).map(({ id }) => id))

@@ -16,7 +16,7 @@ export function knownBy(mirror: TabMirror): KnownSession {
     get document() {
       return mirror.document
     },
-    reload: mirror.reload,
+    reload: () => mirror.reload(),
     change: (step) =>
       mirror.transact((state) => {
         const document = step(state.mirror)

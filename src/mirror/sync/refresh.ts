@@ -1,7 +1,7 @@
 // Refreshing the cookie: one at a time over all tabs and the worker. The lock makes it single; the stored
 // time of the last refresh tells a late one that there is nothing left to do.
 import type { SessionErrorCode } from '../../protocol/errors.ts'
-import { over } from '../steps/sign-out.ts'
+import { goneCodes } from '../steps/sign-out.ts'
 import { withLock } from '../tabs/lock.ts'
 import type { KnownSession } from './known-session.ts'
 import { noteRefresh } from '../steps/snapshot.ts'
@@ -31,12 +31,13 @@ export interface RefreshOptions {
   readonly now: () => number
 }
 
-/** A cookie is near its end when less than this is left of it: a minute, or a tenth of a short life. */
-const margin = { milliseconds: 60_000, share: 0.1 }
+/** A cookie is near its end when less than this is left of it, or less than a tenth of a short life. */
+const nearEndMilliseconds = 60_000
+const nearEndShare = 0.1
 /** After a failure requests go out with the cookie as it is; the next try comes after this long. */
-const coolDown = 5000
+const failurePauseMilliseconds = 5000
 /** A server that is slow with a refresh must not hold up requests that the present cookie still serves. */
-const holding = 1000
+const goodCookieWaitMilliseconds = 1000
 
 const fresh: Refreshed = { kind: 'fresh' }
 const failed: Refreshed = { kind: 'failed' }
@@ -63,7 +64,8 @@ export function createRefresh({ known, request, lock, now }: RefreshOptions): Re
       return fresh
     }
     if (answer.kind === 'message') return { kind: 'over', code: 'ended' }
-    if (answer.kind === 'problem' && over.includes(answer.code)) return { kind: 'over', code: answer.code }
+    if (answer.kind === 'problem' && goneCodes.includes(answer.code))
+      return { kind: 'over', code: answer.code }
     failedAt = now()
     return failed
   }
@@ -72,10 +74,12 @@ export function createRefresh({ known, request, lock, now }: RefreshOptions): Re
     async ahead() {
       const isFresh = (): boolean => !isNearEnd(known.document, now())
       if (isFresh()) return fresh
-      if (now() - failedAt < coolDown) return failed
+      if (now() - failedAt < failurePauseMilliseconds) return failed
       const refreshing = once(isFresh)
       // It goes on; should it rotate the id, the old one is good for a grace time.
-      return now() < known.document.freshUntil ? Promise.race([refreshing, later(holding)]) : refreshing
+      return now() < known.document.freshUntil
+        ? Promise.race([refreshing, failedAfter(goodCookieWaitMilliseconds)])
+        : refreshing
     },
     async after(sentAt) {
       // One that is under way may be for another reason, and find nothing to do.
@@ -85,7 +89,7 @@ export function createRefresh({ known, request, lock, now }: RefreshOptions): Re
   }
 }
 
-function later(milliseconds: number): Promise<Refreshed> {
+function failedAfter(milliseconds: number): Promise<Refreshed> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds, failed))
 }
 
@@ -98,6 +102,6 @@ interface Times {
 /** Without a session there is nothing to refresh. A clock that was set back makes the cookie look near its end. */
 export function isNearEnd({ epoch, notedAt, freshUntil }: Times, now: number): boolean {
   if (epoch === null) return false
-  const wanted = Math.min(margin.milliseconds, (freshUntil - notedAt) * margin.share)
+  const wanted = Math.min(nearEndMilliseconds, (freshUntil - notedAt) * nearEndShare)
   return now > freshUntil - wanted || now < notedAt
 }

@@ -2,7 +2,7 @@
 // depends on it, so that a browser without it, or a holder that hangs, cannot hang the app.
 
 /** Longer than any honest holder needs; then the waiting one goes on without the lock. */
-const patience = 5000
+const lockTimeoutMilliseconds = 5000
 
 /** Runs `work` under the lock `name`, or without it when the lock cannot be had in five seconds. */
 export async function withLock<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -10,7 +10,7 @@ export async function withLock<T>(name: string, work: () => Promise<T>): Promise
   if (locks === undefined) return work()
   let started = false
   try {
-    return await locks.request(name, { signal: AbortSignal.timeout(patience) }, () => {
+    return await locks.request(name, { signal: AbortSignal.timeout(lockTimeoutMilliseconds) }, () => {
       started = true
       return work()
     })

@@ -18,13 +18,13 @@ export function merge(state: LocalState, notice: Notice): LocalState {
   // Parcels have no version: they come and go with the outbox.
   if (parcels !== undefined && next.outbox === outbox) next.parcels = parcels
   let open: readonly OpenMutation[] = next.open.filter(
-    (entry) => !gone.includes(entry.stamp) && !isKnown({ ...next, open: [] }, entry.mutation.id),
+    (entry) => !gone.includes(entry.stamp) && !holdsMutation({ ...next, open: [] }, entry.mutation.id),
   )
   for (const entry of added) {
     // One that we have may be on a new base by now.
     if (open.some(({ stamp }) => stamp === entry.stamp))
       open = open.map((other) => (other.stamp === entry.stamp ? entry : other))
-    else if (!isKnown(next, entry.mutation.id)) open = withOpen(open, entry)
+    else if (!holdsMutation(next, entry.mutation.id)) open = withOpen(open, entry)
   }
   return { ...next, open }
 }
@@ -55,7 +55,7 @@ export function noticeOf(before: LocalState, after: LocalState): Notice {
 }
 
 /** Whether a mutation is in there, or has been settled lately. */
-export function isKnown(state: LocalState, id: string): boolean {
+export function holdsMutation(state: LocalState, id: string): boolean {
   const { outbox, open } = state
   if (Object.hasOwn(outbox.settled, id)) return true
   return [...(outbox.sealed?.mutations ?? []), ...open.map((entry) => entry.mutation)].some(

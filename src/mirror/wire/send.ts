@@ -20,7 +20,7 @@ export type ServerAnswer<M> =
 export type Fetch = (request: Request) => Promise<Response>
 
 /** An answer later than this counts as none; the batch is sent again, and applied once all the same. */
-const patience = 10_000
+const answerTimeoutMilliseconds = 10_000
 
 /** One request to a session route, for whoever watches. */
 export interface Exchange {
@@ -49,7 +49,7 @@ export async function send<M extends WithRevision>(
     credentials: 'include',
     cache: 'no-store',
     redirect: 'error',
-    signal: AbortSignal.timeout(patience),
+    signal: AbortSignal.timeout(answerTimeoutMilliseconds),
     ...init,
     headers: { ...init.headers, [headers.request]: '1' },
   })
