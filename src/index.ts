@@ -19,7 +19,7 @@ export type {
 } from './mirror/steps/local-state.ts'
 export type { Exchange } from './mirror/wire/send.ts'
 export type { Durability, Storage as MirrorStorage, StorageStep } from './mirror/storage/storage.ts'
-export type { Contact } from './mirror/sync/sync.ts'
+export type { Contact } from './mirror/sync/pass.ts'
 export type {
   Base as MutationBase,
   IncrementMutation,
