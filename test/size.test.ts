@@ -6,11 +6,11 @@ import { bundle, workerScript } from '../scripts/build.ts'
 
 const gzipped = (code: string): number => gzipSync(code).length
 
-test('the page’s core stays below 17.8 kB', async () => {
+test('the page’s core stays below 18 kB', async () => {
   const page = join(import.meta.dirname, '../src/index.ts')
   // Loaded later: what registers the worker, what holds the event stream, what looks for mistakes.
   const external = ['./register.ts', './live.ts', './doctor/diagnose.ts']
-  expect(gzipped(await bundle(page, { minify: true, external }))).toBeLessThan(17_800)
+  expect(gzipped(await bundle(page, { minify: true, external }))).toBeLessThan(18_000)
 })
 
 test('what listens for live events stays below 1.5 kB', async () => {
