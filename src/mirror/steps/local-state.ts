@@ -5,7 +5,7 @@ import { format } from '../../protocol/names.ts'
 import { type Epoch, type MirrorState, emptyMirror } from '../../protocol/state.ts'
 import { randomToken } from './random-token.ts'
 
-/** How the session ended, kept with the mirror so that every tab and the next start can say it. */
+/** How the session ended. It is kept with the mirror, so that every tab and the next start can say it. */
 export type Ending =
   | { readonly state: 'signed-out'; readonly reason: 'signed-out' | 'expired' | 'ended' | 'reuse' }
   | { readonly state: 'lost'; readonly keys: readonly string[] }
@@ -48,46 +48,55 @@ export interface MirrorDocument extends MirrorState {
   readonly persistent?: boolean
 }
 
-/** Mutations on their way: `text` is what is sent, byte for byte, until the server has answered. */
+/** Mutations that are on their way to the server. */
 export interface SealedBatch {
+  /** Counts the batches of one client id, from 1. */
   readonly number: number
+  /** What is sent, byte for byte, until the server has answered. */
   readonly text: string
   readonly mutations: readonly Mutation[]
 }
 
+/** What is on its way, and what became of the latest mutations. `version` grows with every change. */
 export interface OutboxDocument {
   readonly format: number
   readonly version: number
+  /** The name under which the server remembers this browser's last batch. */
   readonly client: string
   /** Number of the last batch that was sealed. */
   readonly number: number
   readonly sealed: SealedBatch | null
-  /** The latest outcomes by mutation id: how other tabs learn what became of theirs. */
+  /** The latest outcomes by mutation id. Other tabs learn from them what became of their writes. */
   readonly settled: Readonly<Record<string, Outcome>>
 }
 
-/** An open mutation; `stamp` orders the writes of all tabs and is its key in IndexedDB. */
+/** A mutation that was not sealed yet. */
 export interface OpenMutation {
+  /** Orders the writes of all tabs; the key in IndexedDB. Ends with the name of the tab. */
   readonly stamp: string
   readonly mutation: Mutation
-  /** Whose change it is: who the writer's page believed was here. Undefined: it had not been told yet. */
+  /** Whose change it is: the owner that its page believed in; undefined when that page had not been told yet. */
   readonly owner: string | null | undefined
-  /** Ids of the pending mutations of this key that the writer saw, and wrote on top of. */
+  /** Ids of the pending mutations of this key that the writer saw and wrote on top of. */
   readonly saw: readonly string[]
 }
 
-/** The unsent outbox of an owner who is not signed in now. `iv` is there when `data` is encrypted. */
+/** The parked outbox of an owner who is not signed in now. */
 export interface Parcel {
+  /** The parcel's own random name, and its key in IndexedDB. */
   readonly key: string
   /** Whose it is, in words that only the server can connect with a person. */
   readonly id: string
+  /** Local milliseconds when it was parked. */
   readonly at: number
-  /** Of the mutations in it: random names, by which each tab knows which of its writes were parked. */
+  /** Ids of the mutations in it: random names, by which each tab knows which of its writes were parked. */
   readonly ids?: readonly string[]
+  /** Null when `data` is not encrypted: then it is text. */
   readonly iv: Uint8Array<ArrayBuffer> | null
   readonly data: ArrayBuffer | string
 }
 
+/** All that a browser keeps of its session. */
 export interface LocalState {
   readonly mirror: MirrorDocument
   readonly outbox: OutboxDocument
@@ -102,6 +111,7 @@ export function emptyMirrorDocument(): MirrorDocument {
   return { format, version: 0, ...emptyMirror, ...life, ...times, parking: null }
 }
 
+/** The state of a browser that has not been told anything yet, under a new client id. */
 export function emptyLocalState(): LocalState {
   const outbox = {
     format,
@@ -129,8 +139,8 @@ export function pendingOf(state: LocalState): readonly Mutation[] {
 }
 
 /**
- * Whether an open mutation is of who is here now. One that is not came too late to be parked with the others:
- * it is never sent and never shown. One whose writer had not been told yet joins whoever it turns out to be.
+ * Whether an open mutation belongs to who is here now. One that does not came too late to be parked with the others:
+ * it is never sent and never shown. One whose writer had not been told yet belongs to whoever turns out to be here.
  */
 export function belongs(entry: OpenMutation, { mirror }: LocalState): boolean {
   if (entry.owner === undefined) return true

@@ -17,7 +17,7 @@ import { randomToken } from './random-token.ts'
 /** Outcomes that are remembered for tabs that slept while their writes were settled. */
 const rememberedOutcomes = 400
 
-/** Adds a write, in the order of stamps. What it takes the place of goes; it may itself have been replaced already. */
+/** Adds a write in the order of stamps, and drops the writes that it replaces. Adds nothing when a later write replaces it. */
 export function withOpen(open: readonly OpenMutation[], added: OpenMutation): readonly OpenMutation[] {
   if (open.some((entry) => replaces(entry, added))) return open
   const others = open.filter((entry) => entry.stamp !== added.stamp && !replaces(added, entry))
@@ -25,9 +25,9 @@ export function withOpen(open: readonly OpenMutation[], added: OpenMutation): re
 }
 
 /**
- * Whether a later `set` or `remove` makes an earlier mutation of its key pointless. One that was computed from
- * what its writer saw (it has a base) replaces only that: anything else it has to meet on the server. And only of
- * its own tab, which does both again should the server refuse: nobody could do another tab's.
+ * Whether a later `set` or `remove` makes an earlier mutation of its key pointless. A write that was computed from
+ * what its writer saw (it has a base) replaces only what that writer saw; it has to meet any other on the server. And
+ * only writes of its own tab, which makes both again should the server refuse: nobody could make another tab's again.
  */
 export function replaces(later: OpenMutation, earlier: OpenMutation): boolean {
   const { mutation } = later
@@ -42,7 +42,7 @@ function isOfOneTab(a: OpenMutation, b: OpenMutation): boolean {
   return a.stamp.split('.')[1] === b.stamp.split('.')[1]
 }
 
-/** Two tabs that write in the same moment both get to the disk. */
+/** Without the writes that a later one replaces. Two tabs that write in the same moment both get to the disk. */
 export function withoutReplaced(open: readonly OpenMutation[]): readonly OpenMutation[] {
   return open.filter((entry, index) => !open.slice(index + 1).some((later) => replaces(later, entry)))
 }
@@ -106,6 +106,7 @@ export function fork(state: LocalState, sealed: SealedBatch): LocalState {
   return { ...state, outbox: changed(state.outbox, change) }
 }
 
+/** The document with a change, and with the next version. */
 export function changed(outbox: OutboxDocument, change: Partial<OutboxDocument>): OutboxDocument {
   return { ...outbox, ...change, version: nextVersion(outbox.version) }
 }

@@ -16,7 +16,7 @@ export function adoptMessage(state: LocalState, message: MirrorMessage, now: num
   return { ...state, mirror: changedMirror(state.mirror, { ...adopted, ending, ...timesOf(message, now) }) }
 }
 
-/** Only the times of an answer: what the worker keeps of a refresh. */
+/** Takes over the times of an answer to a refresh, and nothing else of it. */
 export function noteRefresh(document: MirrorDocument, message: SessionTimes, now: number): MirrorDocument {
   if (message.epoch !== document.epoch) return document
   return changedMirror(document, { ...timesOf(message, now), refreshedAt: now })
@@ -32,18 +32,19 @@ export function wipeMirror(state: LocalState, ending: Ending): LocalState {
   }
 }
 
-/** Empties the outbox; with a parcel, keeps it for its owner. What has no known owner yet stays. */
+/** Empties the outbox, and adds the parcel that holds it, if any. Writes whose owner is not known yet stay. */
 export function clearOutbox(state: LocalState, parcel?: Parcel): LocalState {
   const parcels = parcel === undefined ? state.parcels : [...state.parcels, parcel]
   const open = state.open.filter((entry) => entry.owner === undefined)
   return { ...state, outbox: changed(state.outbox, { sealed: null, settled: {} }), open, parcels }
 }
 
-/** There was a session, and the server knows of none: it ended, unless something said so before. */
+/** How a session ended of which the server says only that there is none; what was said before stays. */
 function endingOf({ epoch, ending }: MirrorDocument): Ending | null {
   return epoch === null ? ending : { state: 'signed-out', reason: 'ended' }
 }
 
+/** The document with a change, and with the next version. */
 export function changedMirror(document: MirrorDocument, change: Partial<MirrorDocument>): MirrorDocument {
   return { ...document, ...change, version: nextVersion(document.version) }
 }

@@ -4,7 +4,7 @@ import { revisionOf } from '../../protocol/state.ts'
 import { type LocalState, type OpenMutation, isBlank, pendingOf } from './local-state.ts'
 import { randomToken } from './random-token.ts'
 
-/** The write as what its page believed when it was made: whose session this is, and what the key's value was. */
+/** The mutation with what its page believed: whose session this is, and which pending writes the shown value came from. */
 export function toOpen(state: LocalState, mutation: Mutation, stamp: string): OpenMutation {
   const { mirror } = state
   return {
@@ -16,8 +16,8 @@ export function toOpen(state: LocalState, mutation: Mutation, stamp: string): Op
 }
 
 /**
- * What is below the value that a page shows: the last write, and what that one was made on. One that had not seen an
- * earlier one only hides it, and one on another base is not shown: whoever writes now has not seen these either.
+ * Ids of the pending writes that the shown value came from: the last one, and those that it was made on. An earlier write
+ * that the last one had not seen is only hidden by it, and a write on another base is not shown: the writer saw neither.
  */
 function below(state: LocalState, key: string): readonly string[] {
   const { epoch, keys } = state.mirror

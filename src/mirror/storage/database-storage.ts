@@ -1,5 +1,5 @@
-// The page's storage in IndexedDB. Promises that a transaction awaits nothing but IndexedDB, and that what it
-// keeps is kept whole or not at all.
+// The storage in IndexedDB. Promises that a transaction awaits nothing but IndexedDB, and that its changes are kept
+// all or not at all.
 import { NewerFormatError, completionOf, connectDatabase, resultOf } from './database-connection.ts'
 import { type LocalState, type OpenMutation, type Parcel, emptyLocalState } from '../steps/local-state.ts'
 import {
@@ -20,8 +20,8 @@ const parkedPrefix = 'parked:'
 const after = '\uffff'
 
 /**
- * The storage named `name`.
- * @throws what IndexedDB throws, once reopening did not help; then the caller goes on in memory.
+ * The storage in the database `name`, which is opened when it is first used. Its methods reject with what IndexedDB throws,
+ * once reopening did not help; then the caller goes on in memory.
  */
 export function databaseStorage(name: string): Storage {
   const { use, close } = connectDatabase(name)
@@ -75,7 +75,7 @@ function keep(transaction: IDBTransaction, before: LocalState, next: LocalState)
   }
 }
 
-/** Puts and deletes (undefined) that turn the open mutations and parcels of `before` into those of `next`. */
+/** The puts, and deletes (undefined), that turn the open mutations and parcels of `before` into those of `next`. */
 function difference(before: LocalState, next: LocalState): Map<string, OpenMutation | Parcel | undefined> {
   const result = new Map<string, OpenMutation | Parcel | undefined>()
   const old = keyed(before)

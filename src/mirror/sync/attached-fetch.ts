@@ -20,12 +20,13 @@ export interface AttachOptions {
   readonly onOther: (hint: Hint) => Promise<unknown>
   /** Called when an answer tells of a newer revision of the same session. */
   readonly onNewer: (hint: Hint) => void
+  /** Called when a request is sent again after a refresh. */
   readonly onRetry?: () => void
   /** Called when an answer says nothing of the session: the server has none there, or another origin does not expose it. */
   readonly onSilent: (response: Response) => void
 }
 
-/** `fetch` for a request of this origin's own page. Throws only what `upstream` throws, or the request's abort. */
+/** `fetch` for the requests of this origin's own pages. Throws only what `upstream` throws, or the request's abort. */
 export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
   const { known, refresh, now } = options
 
@@ -80,7 +81,7 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
   }
 }
 
-/** The session that this browser believes in is not the cookie's, or is no more: only a pull knows what is. */
+/** The session that this browser believes in is not the cookie's, or has ended: only a pull says which one there is. */
 const otherSessionCodes: readonly SessionErrorCode[] = ['epoch-mismatch', ...goneCodes]
 const unknown: Hint = { epoch: null, revision: 0 }
 

@@ -84,7 +84,7 @@ export async function adoptAnswer(
   }
 }
 
-/** Ends the session that `asked` speaks of, unless this browser has moved on to another one. */
+/** Ends the session that the request spoke of, unless this browser has moved on to another one. */
 export async function endAnswered(mirror: TabMirror, how: Ending, answered: AnsweredRequest): Promise<void> {
   const { sent, now } = answered
   for (;;) {
@@ -111,18 +111,18 @@ export async function endAnswered(mirror: TabMirror, how: Ending, answered: Answ
   await unpark(mirror, answered)
 }
 
-/** Who had no mirror knows now that there is no session: asking again would find the same dead cookie for ever. */
+/** Notes that there is no session, in a browser that had no mirror: it would find the same dead cookie again and again. */
 function told(state: LocalState): LocalState {
   return !isBlank(state.mirror) ? state : { ...state, mirror: changedMirror(state.mirror, {}) }
 }
 
-/** Gives back what was parked for who is here now. */
+/** Puts back into the outbox what was parked for who is here now. */
 async function unpark(mirror: TabMirror, { now, onParked, onDiscarded }: HandoverOptions): Promise<void> {
   const parcel = parcelOf(mirror.state)
   if (parcel === undefined) return
   const parked = await openParcel(parcel, mirror.document.parking)
   const isLate = isOverdue(parcel, now())
-  // Before the transaction: an app's own code must not be able to break it.
+  // Asked before the transaction, because a throw of the app's code in there would look like broken storage.
   const open = parked === undefined || isLate ? [] : chosen(parked.open, onParked)
   let isTaken = false
   await mirror.transact((state) => {
@@ -144,7 +144,7 @@ async function unpark(mirror: TabMirror, { now, onParked, onDiscarded }: Handove
   if (discarded !== undefined) onDiscarded?.(discarded)
 }
 
-/** All of them, should the app's choice fail: what is not wanted is said in so many words. */
+/** The changes that the app wants to go out. All of them should `onParked` throw: only a clear answer gives changes up. */
 function chosen(
   open: readonly OpenMutation[],
   onParked: HandoverOptions['onParked'],
@@ -201,7 +201,7 @@ function isSameOutbox(stored: LocalState, encrypted: LocalState): boolean {
   return pendingOf(stored).every((mutation) => ids.has(mutation.id))
 }
 
-/** That of who is here stays for now: they are told. */
+/** Without other owners' overdue parcels. The parcel of who is here stays: they are told what was in it. */
 function withoutOverdue(state: LocalState, now: number): LocalState {
   const own = parcelOf(state)
   const parcels = state.parcels.filter((parcel) => parcel === own || !isOverdue(parcel, now))

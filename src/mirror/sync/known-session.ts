@@ -1,9 +1,10 @@
-// What attaching and refreshing need to know of the session. A page's mirror knows it among much else; the
-// worker keeps nothing but this.
+// What attaching and refreshing need to know of the session. A page answers it from its mirror; the worker keeps
+// nothing else.
 import type { MirrorDocument } from '../steps/local-state.ts'
 import type { TabMirror } from '../tabs/tab-mirror.ts'
 
 export interface KnownSession {
+  /** The document as it was read last. */
   readonly document: MirrorDocument
   /** Reads storage again: another tab, or the worker, may know better. Never rejects. */
   reload(): Promise<unknown>
@@ -11,6 +12,7 @@ export interface KnownSession {
   change(step: (document: MirrorDocument) => MirrorDocument): Promise<unknown>
 }
 
+/** The session that a page's mirror knows. */
 export function knownBy(mirror: TabMirror): KnownSession {
   return {
     get document() {

@@ -19,7 +19,7 @@ export interface Parked {
   readonly open: readonly OpenMutation[]
 }
 
-/** Nobody's outbox needs no key: whoever is anonymous here may see it. */
+/** Whose an anonymous visitor's parcel is. It is not encrypted: whoever is anonymous here may see it. */
 const anonymous = 'anonymous'
 
 /**
@@ -72,6 +72,7 @@ export function isParked(after: LocalState, before: LocalState): boolean {
   return after.parcels.some((parcel) => !known.has(parcel.key))
 }
 
+/** Whether a parcel was kept for longer than `parkedSeconds`. */
 export function isOverdue(parcel: Parcel, now: number): boolean {
   return now - parcel.at > limits.parkedSeconds * 1000
 }

@@ -34,9 +34,9 @@ export interface RefreshOptions {
 /** A cookie is near its end when less than this is left of it, or less than a tenth of a short life. */
 const nearEndMilliseconds = 60_000
 const nearEndShare = 0.1
-/** After a failure requests go out with the cookie as it is; the next try comes after this long. */
+/** The pause after a failed refresh. Until it is over requests go out with the cookie as it is. */
 const failurePauseMilliseconds = 5000
-/** A server that is slow with a refresh must not hold up requests that the present cookie still serves. */
+/** The longest wait for a refresh while the present cookie is still good: a slow server must not hold up requests. */
 const goodCookieWaitMilliseconds = 1000
 
 const fresh: Refreshed = { kind: 'fresh' }

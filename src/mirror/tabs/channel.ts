@@ -1,5 +1,5 @@
 // What tabs and worker tell each other by BroadcastChannel: changed documents with their values, and hints
-// that the server has something newer. Every message is checked before anything believes it.
+// that the server has something newer. Every message is checked, because any page of the origin can send one.
 import { isObject } from '../../protocol/json.ts'
 import { format } from '../../protocol/names.ts'
 import { type Epoch, isEpoch } from '../../protocol/state.ts'
@@ -12,19 +12,20 @@ import {
 } from '../storage/stored-form.ts'
 import type { MirrorDocument, OpenMutation, OutboxDocument, Parcel } from '../steps/local-state.ts'
 
-/** What an answer of the server's said about its session: `epoch` null when it said that there is none. */
+/** What an answer of the server said about its session. `epoch` is null when it said that there is none. */
 export interface Hint {
   readonly epoch: Epoch | null
   readonly revision: number
 }
 
-/** Every part is optional; `gone` are stamps that were sealed, replaced or given up. */
+/** What has changed in one tab. Every part is optional. */
 export interface Notice {
   readonly mirror?: MirrorDocument | undefined
   readonly outbox?: OutboxDocument | undefined
   readonly added?: readonly OpenMutation[] | undefined
+  /** Stamps of open mutations that were sealed, replaced or given up. */
   readonly gone?: readonly string[] | undefined
-  /** Encrypted, as they are kept: a tab whose write was parked has to know that. */
+  /** Parcels as they are kept, encrypted. A tab has to know when its own write was parked. */
   readonly parcels?: readonly Parcel[] | undefined
   readonly hint?: Hint | undefined
   /** The session that a tab in memory mode has signed out of. */
@@ -32,6 +33,7 @@ export interface Notice {
 }
 
 export interface Channel {
+  /** Tells all other tabs and the worker. Does nothing after `close`. */
   post(notice: Notice): void
   close(): void
 }
@@ -49,7 +51,7 @@ export function openChannel(name: string, listener: (notice: Notice) => void): C
   let isOpen = true
   return {
     post({ mirror, ...notice }) {
-      // Something that was under way when the session was closed may still have news; nobody is told then.
+      // Work that was under way when the session was closed may still end with news.
       if (isOpen) channel.postMessage({ ...notice, mirror: mirror && toStoredMirror(mirror), format })
     },
     close() {

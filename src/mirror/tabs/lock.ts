@@ -1,7 +1,7 @@
 // One at a time over all tabs and workers, by Web Locks. A lock here saves traffic; correctness never
 // depends on it, so that a browser without it, or a holder that hangs, cannot hang the app.
 
-/** Longer than any honest holder needs; then the waiting one goes on without the lock. */
+/** Longer than any holder needs that still works. After it the waiting one goes on without the lock. */
 const lockTimeoutMilliseconds = 5000
 
 /** Runs `work` under the lock `name`, or without it when the lock cannot be had in five seconds. */

@@ -1,19 +1,19 @@
-// What a tab makes of what others did: notices on top of what it knows, and what it tells them in turn. Pure.
+// How tabs keep in step: a notice of another tab on top of this tab's state, and the notice of this tab's own change. Pure.
 import type { Notice } from './channel.ts'
 import { type LocalState, type OpenMutation, isBlank } from '../steps/local-state.ts'
 import { withOpen } from '../steps/outbox.ts'
 
-/** A notice from another tab on top of what this one knows; older documents are passed over. */
+/** A notice from another tab on top of this tab's state. Documents older than this tab's are ignored. */
 export function merge(state: LocalState, notice: Notice): LocalState {
   const { mirror, outbox, added = [], gone = [], parcels } = notice
   const newest = mirror !== undefined && mirror.version > state.mirror.version ? mirror : state.mirror
   // A batch of who was here before must not stay on screen, even if we have missed that it was parked.
   const isOther = newest.owner !== state.mirror.owner
-  const known = isOther ? { ...state.outbox, sealed: null, settled: {} } : state.outbox
+  const kept = isOther ? { ...state.outbox, sealed: null, settled: {} } : state.outbox
   const next = {
     ...state,
     mirror: newest,
-    outbox: outbox !== undefined && outbox.version > known.version ? outbox : known,
+    outbox: outbox !== undefined && outbox.version > kept.version ? outbox : kept,
   }
   // Parcels have no version: they come and go with the outbox.
   if (parcels !== undefined && next.outbox === outbox) next.parcels = parcels
@@ -21,7 +21,7 @@ export function merge(state: LocalState, notice: Notice): LocalState {
     (entry) => !gone.includes(entry.stamp) && !holdsMutation({ ...next, open: [] }, entry.mutation.id),
   )
   for (const entry of added) {
-    // One that we have may be on a new base by now.
+    // A write that this tab has already may have got a new base.
     if (open.some(({ stamp }) => stamp === entry.stamp))
       open = open.map((other) => (other.stamp === entry.stamp ? entry : other))
     else if (!holdsMutation(next, entry.mutation.id)) open = withOpen(open, entry)
@@ -33,19 +33,20 @@ export function merge(state: LocalState, notice: Notice): LocalState {
  * A read that was under way while another tab's newer documents arrived must not put the older ones back. A
  * blank one is newer all the same: the user has cleared the database.
  */
-export function newer(loaded: LocalState, known: LocalState): LocalState {
-  const isOldMirror = loaded.mirror.version < known.mirror.version && !isBlank(loaded.mirror)
-  const isOther = isOldMirror && loaded.mirror.owner !== known.mirror.owner
-  const isOld = isOther || (loaded.outbox.version < known.outbox.version && !isBlank(loaded.outbox))
-  const outboxAndOpen = isOld ? { outbox: known.outbox, open: known.open } : {}
-  return { ...loaded, ...outboxAndOpen, mirror: isOldMirror ? known.mirror : loaded.mirror }
+export function newer(loaded: LocalState, current: LocalState): LocalState {
+  const isOldMirror = loaded.mirror.version < current.mirror.version && !isBlank(loaded.mirror)
+  const isOther = isOldMirror && loaded.mirror.owner !== current.mirror.owner
+  const isOld = isOther || (loaded.outbox.version < current.outbox.version && !isBlank(loaded.outbox))
+  const outboxAndOpen = isOld ? { outbox: current.outbox, open: current.open } : {}
+  return { ...loaded, ...outboxAndOpen, mirror: isOldMirror ? current.mirror : loaded.mirror }
 }
 
+/** What the other tabs have to be told of the change from `before` to `after`. */
 export function noticeOf(before: LocalState, after: LocalState): Notice {
   const gone = before.open.filter((entry) => !after.open.includes(entry)).map((entry) => entry.stamp)
   const added = after.open.filter((entry) => !before.open.includes(entry))
   return {
-    // With the outbox goes whose it is: who has made the mirror theirs may have died before telling.
+    // An outbox is told together with its owner: the tab that changed the owner may have died before it told anybody.
     mirror: after.mirror === before.mirror && after.outbox === before.outbox ? undefined : after.mirror,
     outbox: after.outbox === before.outbox ? undefined : after.outbox,
     parcels: after.parcels === before.parcels ? undefined : after.parcels,
@@ -54,11 +55,11 @@ export function noticeOf(before: LocalState, after: LocalState): Notice {
   }
 }
 
-/** Whether a mutation is in there, or has been settled lately. */
+/** Whether the mutation is open, sealed, or was settled lately. */
 export function holdsMutation(state: LocalState, id: string): boolean {
   const { outbox, open } = state
   if (Object.hasOwn(outbox.settled, id)) return true
   return [...(outbox.sealed?.mutations ?? []), ...open.map((entry) => entry.mutation)].some(
-    (known) => known.id === id,
+    (mutation) => mutation.id === id,
   )
 }

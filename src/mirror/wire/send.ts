@@ -6,7 +6,7 @@ import { parseProblem } from '../../protocol/messages.ts'
 import { headers } from '../../protocol/names.ts'
 import type { MirrorState } from '../../protocol/state.ts'
 
-/** `M` is what the route's answers hold. */
+/** What became of one request to a session route. `M` is what the route's answers hold. */
 export type ServerAnswer<M> =
   | { readonly kind: 'message'; readonly message: M }
   | { readonly kind: 'problem'; readonly code: SessionErrorCode; readonly retryAfterSeconds: number }
@@ -19,13 +19,16 @@ export type ServerAnswer<M> =
 
 export type Fetch = (request: Request) => Promise<Response>
 
-/** An answer later than this counts as none; the batch is sent again, and applied once all the same. */
+/** A later answer counts as none. The batch is sent again, and is applied only once all the same. */
 const answerTimeoutMilliseconds = 10_000
 
-/** One request to a session route, for whoever watches. */
+/** One request to a session route, for an app that watches the traffic. */
 export interface Exchange {
+  /** Method and path, as in `POST /session/sync`. */
   readonly route: string
+  /** The revision that came, the code of the error, or `offline` or `unavailable`. */
   readonly outcome: string
+  /** How long the answer took. */
   readonly milliseconds: number
 }
 
@@ -40,6 +43,7 @@ export interface SendOptions<M extends WithRevision> {
   readonly onExchange?: ((exchange: Exchange) => void) | undefined
 }
 
+/** Sends one request. Never rejects: no answer is an answer, too. */
 export async function send<M extends WithRevision>(
   url: string,
   init: RequestInit,
@@ -60,7 +64,7 @@ export async function send<M extends WithRevision>(
   return answer
 }
 
-/** Says which session is meant and what is known of it; with a batch, sends that along. */
+/** Posts what this browser knows of the session, and a batch if there is one. */
 export function post<M extends WithRevision>(
   url: string,
   { mirror, batch }: { readonly mirror: MirrorState; readonly batch?: string },
@@ -84,7 +88,7 @@ export function absolute(base: string): string {
   return typeof location === 'undefined' ? base : new URL(base, location.href).href
 }
 
-/** TypeError (no network) and AbortError (too late) are all the same to the session. */
+/** TypeError (no network) and AbortError (too late) mean the same to the session. */
 function toUnreachable(): ServerAnswer<never> {
   return { kind: 'unreachable', reason: 'offline', retryAfterSeconds: 0 }
 }

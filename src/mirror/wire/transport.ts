@@ -12,7 +12,9 @@ import { type ServerAnswer, type SendOptions, absolute, post, send } from './sen
 export interface Transport {
   /** The mirror since our revision; `whole` asks for all of it. */
   pull(mirror: MirrorState, whole: boolean): Promise<ServerAnswer<MirrorMessage>>
+  /** Sends a sealed batch, and brings what is new. */
   sync(mirror: MirrorState, batch: string): Promise<ServerAnswer<MirrorMessage>>
+  /** Asks for a new cookie. */
   refresh(mirror: MirrorState): Promise<ServerAnswer<SessionTimes>>
   /**
    * Ends the session of this epoch, and only that one: a newer sign-in in the same browser stays. Null ends whichever
