@@ -1,85 +1,35 @@
-import 'fake-indexeddb/auto'
-import { afterEach, expect, test } from 'vitest'
-import type { Mutation } from '../../src/protocol/mutation.ts'
-import type { MirrorMessage } from '../../src/protocol/messages.ts'
+// One browser's tabs: what they write, hear from each other, adopt, park and give up.
+import { expect, onTestFinished } from 'vitest'
 import { type Epoch, emptyMirror } from '../../src/protocol/state.ts'
+import { type OpenMutation, emptyMirrorDocument, pendingOf } from '../../src/mirror/steps/local-state.ts'
+import { sealBatch } from '../../src/mirror/steps/outbox.ts'
+import { signOutHere } from '../../src/mirror/steps/sign-out.ts'
 import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
 import { memoryStorage } from '../../src/mirror/storage/memory-storage.ts'
-import { adoptAnswer, endAnswered } from '../../src/mirror/sync/handover.ts'
-import { type OpenMutation, emptyMirrorDocument, pendingOf } from '../../src/mirror/steps/local-state.ts'
-import { TabMirror } from '../../src/mirror/tabs/tab-mirror.ts'
-import { signOutHere } from '../../src/mirror/steps/sign-out.ts'
-import { sealBatch } from '../../src/mirror/steps/outbox.ts'
-import { toParcel } from '../../src/mirror/sync/parking.ts'
 import type { Storage } from '../../src/mirror/storage/storage.ts'
+import { adoptAnswer, endAnswered } from '../../src/mirror/sync/handover.ts'
+import { toParcel } from '../../src/mirror/sync/parking.ts'
+import { TabMirror } from '../../src/mirror/tabs/tab-mirror.ts'
+import { answerOf, increment, sessionOf, setTo, take, test } from './fixtures.ts'
 
-let opened: TabMirror[] = []
-let names = 0
-afterEach(() => {
-  for (const mirror of opened) mirror.close()
-  opened = []
-})
-
-const freshName = (): string => `database-${++names}`
-async function tab(name: string, storage: Storage = databaseStorage(name)): Promise<TabMirror> {
-  const mirror = new TabMirror({ storage, channel: name, now: Date.now })
-  opened.push(mirror)
-  await mirror.reload()
-  return mirror
-}
-
-let ids = 0
-const set = (key: string, value: string): Mutation => ({ id: `mutation-${++ids}`, kind: 'set', key, value })
-const increment = (key: string): Mutation => ({ id: `mutation-${++ids}`, kind: 'increment', key, by: 1 })
+/** Long enough for a broadcast to arrive. */
 const heard = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30))
-const parking = `parkingid123.${'k'.repeat(43)}`
-const answer = (change: Partial<MirrorMessage>): MirrorMessage => ({
-  epoch: null,
-  owner: null,
-  revision: 0,
-  since: null,
-  keys: {},
-  removed: {},
-  freshIn: 900,
-  expiresIn: 9000,
-  parking: null,
-  ...change,
-})
-const ada = answer({
-  epoch: 'epoch-ada' as Epoch,
-  owner: 'ada',
-  revision: 3,
-  keys: { note: [3, 'of ada'] },
-  parking,
-})
-const grace = answer({
-  epoch: 'epoch-grace' as Epoch,
-  owner: 'grace',
-  revision: 1,
-  keys: {},
-  parking: `other0123456.${'g'.repeat(43)}`,
-})
-const take = (mirror: TabMirror, message: MirrorMessage): Promise<unknown> =>
-  adoptAnswer(mirror, message, {
-    sent: { document: mirror.document, sealed: mirror.state.outbox.sealed },
-    now: Date.now,
-  })
+const ada = sessionOf('ada', { revision: 3, keys: { note: [3, 'of ada'] } })
+const grace = sessionOf('grace')
 
-test('a write is visible at once, and there after a restart', async () => {
-  const name = freshName()
-  const first = await tab(name)
-  const stored = first.write(set('theme', 'dark'))
+test('a write is visible at once, and is still there after a restart', async ({ openTab }) => {
+  const first = await openTab()
+  const stored = first.write(setTo('theme', 'dark'))
   expect(pendingOf(first.state)).toHaveLength(1)
   expect(await stored).toBe('disk')
   first.close()
-  const second = await tab(name)
+  const second = await openTab()
   expect(pendingOf(second.state)).toMatchObject([{ key: 'theme', value: 'dark' }])
 })
 
-test('another tab hears of a write with its value, and of its sealing', async () => {
-  const name = freshName()
-  const [a, b] = [await tab(name), await tab(name)]
-  await a.write(set('theme', 'dark'))
+test('another tab hears of a write with its value, and of its sealing', async ({ openTab }) => {
+  const [a, b] = [await openTab(), await openTab()]
+  await a.write(setTo('theme', 'dark'))
   await heard()
   expect(pendingOf(b.state)).toMatchObject([{ key: 'theme', value: 'dark' }])
   await b.transact(sealBatch, 'strict')
@@ -88,27 +38,28 @@ test('another tab hears of a write with its value, and of its sealing', async ()
   expect(a.state.outbox.sealed?.text).toBe(b.state.outbox.sealed?.text)
 })
 
-test('two tabs that seal at the same time seal each mutation once', async () => {
-  const name = freshName()
-  const [a, b] = [await tab(name), await tab(name)]
+test('two tabs that seal at the same time seal each mutation once', async ({ openTab }) => {
+  const [a, b] = [await openTab(), await openTab()]
   await Promise.all([a.write(increment('n')), b.write(increment('n')), a.write(increment('n'))])
   await Promise.all([a.transact(sealBatch, 'strict'), b.transact(sealBatch, 'strict')])
-  const state = await (await tab(name)).reload()
+  const state = await (await openTab()).reload()
   expect(state.outbox.sealed?.mutations).toHaveLength(3)
   expect(state.open).toHaveLength(0)
 })
 
-test('writes made while storage is read again stay visible', async () => {
-  const mirror = await tab(freshName())
+test('writes made while storage is read again stay visible', async ({ openTab }) => {
+  const mirror = await openTab()
   const reloading = mirror.reload()
-  void mirror.write(set('a', '1'))
+  void mirror.write(setTo('a', '1'))
   await reloading
   expect(pendingOf(mirror.state)).toHaveLength(1)
 })
 
-test('a read of storage that began before another tab’s write does not hide that write again', async () => {
-  const name = freshName()
-  const storage = databaseStorage(name)
+test('a read of storage that began before another tab’s write does not hide that write again', async ({
+  databaseName,
+  openTab,
+}) => {
+  const storage = databaseStorage(databaseName)
   let release = (): void => undefined
   const slow: Storage = {
     ...storage,
@@ -120,9 +71,9 @@ test('a read of storage that began before another tab’s write does not hide th
       return loaded
     },
   }
-  const reading = new TabMirror({ storage: slow, channel: name, now: Date.now })
-  opened.push(reading)
-  const writing = await tab(name)
+  const reading = new TabMirror({ storage: slow, channel: databaseName, now: Date.now })
+  onTestFinished(() => reading.close())
+  const writing = await openTab()
   const reloading = reading.reload()
   await heard()
   await writing.write(increment('n'))
@@ -133,30 +84,32 @@ test('a read of storage that began before another tab’s write does not hide th
   expect(pendingOf(reading.state)).toHaveLength(1)
 })
 
-test('when storage fails, the session goes on in memory, says so, and keeps the write', async () => {
+test('a tab whose storage fails goes on in memory, says so, and keeps the write', async ({ openTab }) => {
   const broken: Storage = {
     ...memoryStorage(),
     durability: 'disk',
     write: () => Promise.reject(new DOMException('full', 'QuotaExceededError')),
   }
-  const mirror = await tab(freshName(), broken)
+  const mirror = await openTab(broken)
   const told: string[] = []
   mirror.onDurability(({ durability }) => told.push(durability))
-  expect(await mirror.write(set('a', '1'))).toBe('memory')
+  expect(await mirror.write(setTo('a', '1'))).toBe('memory')
   expect(told).toEqual(['memory'])
   expect(mirror.durability).toBe('memory')
   expect(pendingOf(mirror.state)).toMatchObject([{ key: 'a' }])
 })
 
-test('another user’s sign-in leaves nothing readable of the first, here or on disk, and parks the unsent write', async () => {
-  const name = freshName()
-  const mirror = await tab(name)
+test('another user’s sign-in leaves nothing readable of the first, here or on disk, and parks the unsent write', async ({
+  databaseName,
+  openTab,
+}) => {
+  const mirror = await openTab()
   await take(mirror, ada)
-  await mirror.write(set('note', 'secret of ada'))
+  await mirror.write(setTo('note', 'secret of ada'))
   await take(mirror, grace)
   expect(mirror.owner).toBe('grace')
   expect(pendingOf(mirror.state)).toEqual([])
-  const onDisk = JSON.stringify(await databaseStorage(name).load(), (_key, value: unknown) =>
+  const onDisk = JSON.stringify(await databaseStorage(databaseName).load(), (_key, value: unknown) =>
     value instanceof ArrayBuffer ? String.fromCharCode(...new Uint8Array(value)) : value,
   )
   expect(onDisk).not.toContain('of ada')
@@ -164,22 +117,24 @@ test('another user’s sign-in leaves nothing readable of the first, here or on 
   expect(mirror.state.parcels).toHaveLength(1)
 })
 
-test('a parked write comes back to its owner, and only to that one', async () => {
-  const mirror = await tab(freshName())
+test('a parked write comes back to its owner, and only to that one', async ({ openTab }) => {
+  const mirror = await openTab()
   await take(mirror, ada)
-  await mirror.write(set('note', 'secret of ada'))
+  await mirror.write(setTo('note', 'secret of ada'))
   await take(mirror, grace)
   await take(mirror, { ...ada, epoch: 'epoch-ada-2' as Epoch })
   expect(pendingOf(mirror.state)).toMatchObject([{ key: 'note', value: 'secret of ada' }])
   expect(mirror.state.parcels).toEqual([])
 })
 
-test('a parcel names what it holds: of two tabs’ writes of one key in the same moment only the later', async () => {
-  const mirror = await tab(freshName())
+test('a parcel names what it holds: of two tabs’ writes of one key in the same moment only the later', async ({
+  openTab,
+}) => {
+  const mirror = await openTab()
   await take(mirror, ada)
   const entry = (of: string): OpenMutation => ({
     stamp: `000000001.${of}`,
-    mutation: set('note', of),
+    mutation: setTo('note', of),
     owner: 'ada',
     saw: [],
   })
@@ -188,15 +143,21 @@ test('a parcel names what it holds: of two tabs’ writes of one key in the same
   expect(parcel?.ids).toEqual([later.mutation.id])
 })
 
-test('what cannot be read any more when its owner is back is given up, and told', async () => {
-  const mirror = await tab(freshName())
+test('a parcel that cannot be read any more when its owner is back is given up, and the app is told', async ({
+  openTab,
+}) => {
+  const mirror = await openTab()
   await take(mirror, ada)
-  await mirror.write(set('note', 'of ada'))
+  await mirror.write(setTo('note', 'of ada'))
   await take(mirror, grace)
   const discarded: unknown[] = []
   const { document } = mirror
   // The server's secret was changed: the same owner, another key.
-  const otherKey = { ...ada, epoch: 'epoch-ada-2' as Epoch, parking: `parkingid123.${'z'.repeat(43)}` }
+  const otherKey = {
+    ...ada,
+    epoch: 'epoch-ada-2' as Epoch,
+    parking: `parking-${btoa('ada')}.${'z'.repeat(43)}`,
+  }
   await adoptAnswer(mirror, otherKey, {
     sent: { document, sealed: null },
     now: Date.now,
@@ -207,8 +168,8 @@ test('what cannot be read any more when its owner is back is given up, and told'
   expect(discarded).toEqual([{ reason: 'unreadable', changes: [] }])
 })
 
-test('a sealed batch comes back from parking byte for byte', async () => {
-  const mirror = await tab(freshName())
+test('a sealed batch comes back from parking byte for byte', async ({ openTab }) => {
+  const mirror = await openTab()
   await take(mirror, ada)
   await mirror.write(increment('n'))
   const text = (await mirror.transact(sealBatch, 'strict')).outbox.sealed?.text
@@ -219,8 +180,8 @@ test('a sealed batch comes back from parking byte for byte', async () => {
   expect(mirror.state.outbox.sealed?.text).toBe(text)
 })
 
-test('an answer to a question about a session that is gone here is outdated', async () => {
-  const mirror = await tab(freshName())
+test('an answer to a question about a session that is gone here is outdated', async ({ openTab }) => {
+  const mirror = await openTab()
   await take(mirror, ada)
   const { document } = mirror
   await mirror.transact((state) => signOutHere(state))
@@ -233,8 +194,8 @@ test('an answer to a question about a session that is gone here is outdated', as
   expect(mirror.epoch).toBeNull()
 })
 
-test('a first pull that was under way does not undo a sign-out', async () => {
-  const mirror = await tab(freshName())
+test('a first pull that was under way does not undo a sign-out', async ({ openTab }) => {
+  const mirror = await openTab()
   const document = emptyMirrorDocument()
   await take(mirror, ada)
   await mirror.transact((state) => signOutHere(state))
@@ -242,9 +203,11 @@ test('a first pull that was under way does not undo a sign-out', async () => {
   expect(mirror.epoch).toBeNull()
 })
 
-test('a loss keeps the anonymous outbox for the next session, and asks to be acknowledged', async () => {
-  const mirror = await tab(freshName())
-  await take(mirror, answer({ epoch: 'epoch-anon' as Epoch, revision: 2, keys: { theme: [2, 'dark'] } }))
+test('a loss keeps the anonymous outbox for the next session, and asks to be acknowledged', async ({
+  openTab,
+}) => {
+  const mirror = await openTab()
+  await take(mirror, answerOf({ epoch: 'epoch-anon' as Epoch, revision: 2, keys: { theme: [2, 'dark'] } }))
   await mirror.write(increment('visits'))
   const sent = { document: mirror.document, sealed: null }
   await endAnswered(mirror, { state: 'lost', keys: ['theme'] }, { sent, now: Date.now })

@@ -1,3 +1,4 @@
+// The outbox as pure steps: what is sealed, in which order, and what settling makes of the rest.
 import { describe, expect, test } from 'vitest'
 import * as limits from '../../src/protocol/limits.ts'
 import { parseBatch } from '../../src/protocol/messages.ts'
@@ -9,24 +10,27 @@ import {
   emptyLocalState,
   pendingOf,
 } from '../../src/mirror/steps/local-state.ts'
+import { randomToken } from '../../src/mirror/steps/random-token.ts'
 import { fork, sealBatch, settle, withOpen } from '../../src/mirror/steps/outbox.ts'
 
-let count = 0
 const open = (mutation: Mutation, saw: readonly string[] = []): OpenMutation => ({
-  stamp: stamp(),
+  stamp: stamps.next().value,
   mutation,
   owner: null,
   saw,
 })
-const stamp = (): string => String(++count).padStart(9, '0')
+/** Stamps in the order in which they are asked for. */
+const stamps = (function* count(): Generator<string, never> {
+  for (let number = 1; ; number++) yield String(number).padStart(9, '0')
+})()
 const set = (key: string, value: string, base?: number): Mutation => ({
-  id: `mutation-${++count}`,
+  id: randomToken(),
   kind: 'set',
   key,
   value,
   ...(base === undefined ? {} : { base: { epoch: 'epoch-one' as Epoch, revision: base } }),
 })
-const increment = (key: string): Mutation => ({ id: `mutation-${++count}`, kind: 'increment', key, by: 1 })
+const increment = (key: string): Mutation => ({ id: randomToken(), kind: 'increment', key, by: 1 })
 
 /** The state of a browser that knows that nobody is here. */
 function told(): LocalState {
@@ -65,7 +69,7 @@ test('while a batch is on its way nothing else is sealed, and its text never cha
   expect(pendingOf(later).map((m) => m.kind === 'set' && m.value)).toEqual(['1', '2'])
 })
 
-test('settling takes the outcomes by mutation, and the next batch gets the next number', () => {
+test('settling keeps the outcome of each mutation, and the next batch gets the next number', () => {
   const sealed = sealBatch(withWrites(set('a', '1')))
   const batch = sealed.outbox.sealed
   if (batch === null) throw new Error('nothing sealed')
@@ -97,11 +101,11 @@ describe('a write made on top of our own earlier one', () => {
     })
   }
 
-  test('is compared with what the server made of that one', () => {
+  test('a second write is compared with what the server made of the first', () => {
     expect(settledWith('mine').open[0]?.mutation).toMatchObject({ base: { revision: 4, value: 'mine' } })
   })
 
-  test('is merged again where the server merged that one: what others added must not be lost', () => {
+  test('a second write is merged again where the server merged the first, so that what others added is not lost', () => {
     expect(settledWith('mine and theirs').open[0]?.mutation).toMatchObject({
       base: { revision: 3, value: 'mine' },
     })
@@ -109,7 +113,7 @@ describe('a write made on top of our own earlier one', () => {
 })
 
 describe('two tabs that compute from one value', () => {
-  test('replace only what they saw; the other one meets it on the server, in a batch of its own', () => {
+  test('each tab’s update replaces only what that tab saw; the second meets the first on the server, in a batch of its own', () => {
     const state = withWrites(set('list', 'a', 3), set('list', 'b', 3))
     const sealed = sealBatch(state)
     expect(sealed.outbox.sealed?.mutations).toMatchObject([{ value: 'a' }])

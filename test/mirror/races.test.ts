@@ -1,13 +1,7 @@
 // Races that the simulation has found (test/simulation): each is a story of two tabs, told in the smallest words.
-import 'fake-indexeddb/auto'
-import { afterEach, describe, expect, test } from 'vitest'
-import type { MirrorMessage } from '../../src/protocol/messages.ts'
+import { describe, expect, onTestFinished } from 'vitest'
 import type { Base, Mutation } from '../../src/protocol/mutation.ts'
-import { type Epoch, emptyMirror } from '../../src/protocol/state.ts'
-import { openChannel } from '../../src/mirror/tabs/channel.ts'
-import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
-import { memoryStorage } from '../../src/mirror/storage/memory-storage.ts'
-import { adoptAnswer, endAnswered } from '../../src/mirror/sync/handover.ts'
+import type { Epoch } from '../../src/protocol/state.ts'
 import {
   type LocalState,
   type OpenMutation,
@@ -15,63 +9,35 @@ import {
   emptyMirrorDocument,
   pendingOf,
 } from '../../src/mirror/steps/local-state.ts'
-import { merge, newer } from '../../src/mirror/tabs/merge.ts'
-import { TabMirror } from '../../src/mirror/tabs/tab-mirror.ts'
 import { sealBatch, withOpen } from '../../src/mirror/steps/outbox.ts'
 import { toOpen } from '../../src/mirror/steps/stamp.ts'
+import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
+import { memoryStorage } from '../../src/mirror/storage/memory-storage.ts'
 import type { Storage } from '../../src/mirror/storage/storage.ts'
+import { endAnswered } from '../../src/mirror/sync/handover.ts'
+import { type Channel, openChannel } from '../../src/mirror/tabs/channel.ts'
+import { merge, newer } from '../../src/mirror/tabs/merge.ts'
 import { sleep } from '../support/waiting.ts'
-
-let opened: { close(): void }[] = []
-afterEach(() => {
-  for (const one of opened) one.close()
-  opened = []
-})
-
-let names = 0
-async function tab(name: string, storage: Storage = databaseStorage(name)): Promise<TabMirror> {
-  const mirror = new TabMirror({ storage, channel: name, now: Date.now })
-  opened.push(mirror)
-  await mirror.reload()
-  return mirror
-}
+import { answerOf, sessionOf, setTo, take, test } from './fixtures.ts'
 
 const epoch = 'epoch-one' as Epoch
 const base = (revision: number): Base => ({ epoch, revision })
-let ids = 0
-const set = (key: string, value: string, from?: Base): Mutation => ({
-  id: `mutation-${++ids}`,
-  kind: 'set',
-  key,
-  value,
-  ...(from === undefined ? {} : { base: from }),
-})
+/** Stamps in the order in which they are asked for. */
+const stamps = (function* count(): Generator<string, never> {
+  for (let number = 1; ; number++) yield `${String(number).padStart(9, '0')}.tab`
+})()
 const open = (mutation: Mutation, rest: Partial<OpenMutation> = {}): OpenMutation => ({
-  stamp: `${String(++ids).padStart(9, '0')}.tab`,
+  stamp: stamps.next().value,
   mutation,
   owner: null,
   saw: [],
   ...rest,
 })
-const answer = (change: Partial<MirrorMessage>): MirrorMessage => ({
-  ...emptyMirror,
-  since: null,
-  removed: {},
-  freshIn: 900,
-  expiresIn: 9000,
-  parking: null,
-  ...change,
-})
-const of = (owner: string, revision = 1): MirrorMessage =>
-  answer({
-    epoch: `epoch-${owner}` as Epoch,
-    owner,
-    revision,
-    parking: `parkingof${owner}.${'k'.repeat(43)}`,
-  })
-const take = (mirror: TabMirror, message: MirrorMessage): Promise<unknown> => {
-  const sent = { document: mirror.document, sealed: mirror.state.outbox.sealed }
-  return adoptAnswer(mirror, message, { sent, now: Date.now })
+/** Another tab of the browser, of which only its messages are seen. */
+function otherTab(name: string): Channel {
+  const channel = openChannel(name, () => undefined)
+  onTestFinished(() => channel.close())
+  return channel
 }
 /** Who is anonymous, and was told so. */
 function told(change: Partial<LocalState> = {}): LocalState {
@@ -79,95 +45,101 @@ function told(change: Partial<LocalState> = {}): LocalState {
   return { ...state, mirror: { ...state.mirror, version: 1, epoch }, ...change }
 }
 
-describe('what a write is made on', () => {
-  test('is what its page showed: not a write that a later one hides, which had not seen it', () => {
-    const hidden = open(set('list', 'theirs', base(0)))
-    const shown = open(set('list', 'mine', base(0)))
-    const written = toOpen(told({ open: [hidden, shown] }), set('list', 'mine, too', base(0)), 'z.tab')
+describe('the writes that a new write was made on', () => {
+  test('a write is made on what its page showed, not on a write that a later one hides without having seen it', () => {
+    const hidden = open(setTo('list', 'theirs', base(0)))
+    const shown = open(setTo('list', 'mine', base(0)))
+    const written = toOpen(told({ open: [hidden, shown] }), setTo('list', 'mine, too', base(0)), 'z.tab')
     expect(written.saw).toEqual([shown.mutation.id])
   })
 
-  test('is not a write on another base, which its page did not show', () => {
-    const unshown = open(set('list', 'on something newer', base(7)))
-    expect(toOpen(told({ open: [unshown] }), set('list', 'mine', base(0)), 'z.tab').saw).toEqual([])
+  test('a write on another base, which the page did not show, is not what a new one was made on', () => {
+    const unshown = open(setTo('list', 'on something newer', base(7)))
+    expect(toOpen(told({ open: [unshown] }), setTo('list', 'mine', base(0)), 'z.tab').saw).toEqual([])
   })
 
-  test('is replaced only if it is of the same tab: nobody can do another tab’s update again', () => {
-    const first = open(set('list', 'a', base(0)))
-    const change = set('list', 'a, b', base(0))
+  test('an update replaces only its own tab’s update, because nobody can make another tab’s again', () => {
+    const first = open(setTo('list', 'a', base(0)))
+    const change = setTo('list', 'a, b', base(0))
     const later = (stamp: string): OpenMutation => open(change, { stamp, saw: [first.mutation.id] })
     expect(withOpen([first], later('999999999.tab'))).toHaveLength(1)
     expect(withOpen([first], later('999999999.other'))).toHaveLength(2)
   })
 })
 
-describe('what another tab tells', () => {
-  test('of a write on a new base is believed', () => {
-    const before = open(set('list', 'a', base(1)))
+describe('notices of another tab', () => {
+  test('a notice of a write on a new base is believed', () => {
+    const before = open(setTo('list', 'a', base(1)))
     const after = { ...before, mutation: { ...before.mutation, base: base(2) } as Mutation }
     expect(merge(told({ open: [before] }), { added: [after] }).open).toEqual([after])
   })
 
-  test('of another owner takes the batch of the one before from the screen', () => {
-    const state = sealBatch(told({ open: [open(set('note', 'of nobody'))] }))
+  test('a notice of another owner takes the batch of the one before from the screen', () => {
+    const state = sealBatch(told({ open: [open(setTo('note', 'of nobody'))] }))
     const { mirror } = state
     const theirs = { ...mirror, version: Date.now() + 9999, owner: 'ada' }
     expect(pendingOf(merge(state, { mirror: theirs }))).toEqual([])
   })
 
-  test('is not undone by a read of storage that began before', () => {
-    const before = sealBatch(told({ open: [open(set('note', 'of nobody'))] }))
+  test('a notice is not undone by a read of storage that began before it', () => {
+    const before = sealBatch(told({ open: [open(setTo('note', 'of nobody'))] }))
     const { mirror } = before
     const theirs = { ...mirror, version: Date.now() + 9999, owner: 'ada' }
     expect(pendingOf(newer(before, merge(before, { mirror: theirs })))).toEqual([])
   })
 
-  test('too late, of a write that is gone, does not bring it back', async () => {
-    const name = `late-${++names}`
-    const mirror = await tab(name)
-    await take(mirror, answer({ epoch, revision: 1 }))
-    const other = openChannel(name, () => undefined)
-    opened.push(other)
-    const gone = open(set('note', 'replaced'))
+  test('a late notice of a write that is gone does not bring it back', async ({ databaseName, openTab }) => {
+    const mirror = await openTab()
+    await take(mirror, answerOf({ epoch, revision: 1 }))
+    const other = otherTab(databaseName)
+    const gone = open(setTo('note', 'replaced'))
     other.post({ gone: [gone.stamp] })
     other.post({ added: [gone] })
     await sleep(50)
     expect(pendingOf(mirror.state)).toEqual([])
   })
 
-  test('of a write that never reaches the disk is not shown for ever', async () => {
-    const name = `never-${++names}`
-    const mirror = await tab(name)
-    await take(mirror, answer({ epoch, revision: 1 }))
-    const other = openChannel(name, () => undefined)
-    opened.push(other)
-    other.post({ added: [open(set('note', 'of a tab that died'))] })
+  test('a write of another tab that never reaches the disk is taken from the screen again', async ({
+    databaseName,
+    openTab,
+  }) => {
+    const mirror = await openTab()
+    await take(mirror, answerOf({ epoch, revision: 1 }))
+    const other = otherTab(databaseName)
+    other.post({ added: [open(setTo('note', 'of a tab that died'))] })
     await sleep(50)
     expect(pendingOf(mirror.state)).toHaveLength(1)
     await sleep(2500)
     expect(pendingOf(mirror.state)).toEqual([])
   })
 
-  test('is not shown by a page that has not been told who is here', () => {
-    const state = { ...emptyLocalState(), open: [open(set('note', 'of nobody'), { owner: null })] }
+  test('a page that has not been told who is here shows nobody’s writes', () => {
+    const state = { ...emptyLocalState(), open: [open(setTo('note', 'of nobody'), { owner: null })] }
     expect(pendingOf(state)).toEqual([])
   })
 })
 
-describe('another owner', () => {
-  test('finds no outcome of the one before on disk, and no value in it', async () => {
-    const name = `outcomes-${++names}`
-    const mirror = await tab(name)
-    await take(mirror, of('ada'))
-    await mirror.write(set('strict', 'mine', base(0)))
+describe('a change of owner', () => {
+  test('the next owner finds no outcome of the one before on disk, and no value in it', async ({
+    databaseName,
+    openTab,
+  }) => {
+    const mirror = await openTab()
+    await take(mirror, sessionOf('ada'))
+    await mirror.write(setTo('strict', 'mine', base(0)))
     await mirror.transact(sealBatch)
-    await take(mirror, { ...of('ada', 2), outcomes: [{ code: 'conflict', revision: 2, value: 'of ada' }] })
-    expect(JSON.stringify((await databaseStorage(name).load()).outbox.settled)).toContain('of ada')
-    await take(mirror, of('grace'))
-    expect(JSON.stringify(await databaseStorage(name).load())).not.toContain('of ada')
+    await take(mirror, {
+      ...sessionOf('ada', { revision: 2 }),
+      outcomes: [{ code: 'conflict', revision: 2, value: 'of ada' }],
+    })
+    expect(JSON.stringify((await databaseStorage(databaseName).load()).outbox.settled)).toContain('of ada')
+    await take(mirror, sessionOf('grace'))
+    expect(JSON.stringify(await databaseStorage(databaseName).load())).not.toContain('of ada')
   })
 
-  test('who leaves gives a parked batch back in a strict transaction: it must not come out of its parcel twice', async () => {
+  test('a parked batch comes back in a strict transaction, so that it cannot come out of its parcel twice', async ({
+    openTab,
+  }) => {
     const inner = memoryStorage()
     const strict: boolean[] = []
     const storage: Storage = {
@@ -179,18 +151,20 @@ describe('another owner', () => {
           return next
         }, durability),
     }
-    const mirror = await tab(`strict-${++names}`, storage)
-    await take(mirror, of('ada'))
-    await mirror.write(set('note', 'of ada'))
+    const mirror = await openTab(storage)
+    await take(mirror, sessionOf('ada'))
+    await mirror.write(setTo('note', 'of ada'))
     await mirror.transact(sealBatch)
-    await take(mirror, of('grace'))
-    await take(mirror, of('ada', 5))
+    await take(mirror, sessionOf('grace'))
+    await take(mirror, sessionOf('ada', { revision: 5 }))
     expect(strict).toEqual([true])
   })
 })
 
-test('a browser without a mirror that has a dead cookie is told so once, and goes on', async () => {
-  const mirror = await tab(`dead-${++names}`)
+test('a browser without a mirror that has a dead cookie is told so once, and goes on', async ({
+  openTab,
+}) => {
+  const mirror = await openTab()
   const sent = { document: emptyMirrorDocument(), sealed: null }
   await endAnswered(mirror, { state: 'signed-out', reason: 'expired' }, { sent, now: Date.now })
   expect(mirror.document.version).toBeGreaterThan(0)

@@ -62,12 +62,15 @@ export function resultOf<T>(request: IDBRequest<T>): Promise<T> {
 
 /** Resolves when all of the transaction is kept; rejects with the reason when nothing of it is. */
 export function completionOf(transaction: IDBTransaction): Promise<void> {
-  return new Promise((resolve, reject) => {
+  const completion = new Promise<void>((resolve, reject) => {
     transaction.addEventListener('complete', () => resolve())
     transaction.addEventListener('abort', () =>
       reject(transaction.error ?? new DOMException('', 'AbortError')),
     )
   })
+  // A caller that has failed before does not wait for it any more: that must be no unhandled rejection.
+  completion.catch(() => undefined)
+  return completion
 }
 
 async function openInTime(name: string, onLost: () => void): Promise<IDBDatabase> {
