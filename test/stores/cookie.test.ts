@@ -12,7 +12,7 @@ const nothing = (): undefined => undefined
 describe('the cookie store', () => {
   carriedStoreContract({ test: run }, () => cookieStore(), { maxBytes: 2800 })
 
-  test('refuses what no browser would keep, and has what it had', async () => {
+  test('a value that no browser would keep is refused, and the session stays as it was', async () => {
     const opened = cookieStore({ maxBytes: 100 }).open(nothing)
     await opened.create('a', bytes(100), 60)
     const { token } = await hit(opened, 'a')
@@ -21,7 +21,7 @@ describe('the cookie store', () => {
     expect((await hit(opened, 'a')).value).toHaveLength(100)
   })
 
-  test('takes no limit that a browser would not', () => {
+  test('a limit that no browser would take is refused at the start', () => {
     for (const maxBytes of [0, 2801, 1.5, Number.NaN])
       expect(() => cookieStore({ maxBytes })).toThrow(/maxBytes/)
   })
@@ -31,7 +31,8 @@ describe('sessions in the cookie that spill over', () => {
   const spill = (tombstones: boolean) => spillStore(cookieStore(), memoryStore(), { tombstones })
   describe('with tombstones', () =>
     carriedStoreContract({ test: run }, () => spill(true), { maxBytes: 999_993 }))
-  describe('without', () => carriedStoreContract({ test: run }, () => spill(false), { maxBytes: 999_993 }))
+  describe('without tombstones', () =>
+    carriedStoreContract({ test: run }, () => spill(false), { maxBytes: 999_993 }))
   describe('within one request, where nothing fits in the cookie', () =>
     storeContract({ test: run }, openTiny, { maxBytes: 999_993 }))
 
@@ -43,7 +44,7 @@ describe('sessions in the cookie that spill over', () => {
         return { large, open: (carried) => store.open(() => carried) }
       }
 
-      test('what grows leaves the cookie, and comes back when it is small again', async () => {
+      test('a session that grows leaves the cookie, and comes back when it is small again', async () => {
         const { open, large } = world()
         const one = open()
         await one.create('a', bytes(50), 60)
@@ -78,7 +79,7 @@ describe('sessions in the cookie that spill over', () => {
         expect((await hit(open(), 'a')).value).toHaveLength(600)
       })
 
-      test('what it left there when it came back is overwritten when it leaves again', async () => {
+      test('the copy that a session left in the large store is overwritten when it leaves the cookie again', async () => {
         const { open } = world()
         const one = open()
         await one.create('a', bytes(500), 60)
@@ -91,7 +92,7 @@ describe('sessions in the cookie that spill over', () => {
         expect((await hit(open(), 'a')).value).toHaveLength(700)
       })
 
-      test('where the large store is away nothing is lost, and nothing stored by half', async () => {
+      test('nothing is lost and nothing stored by half while the large store is away', async () => {
         const { open, large } = world()
         const one = open()
         await one.create('a', bytes(50), 60)

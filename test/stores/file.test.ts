@@ -26,10 +26,10 @@ import { sharingTests } from '../support/store-sharing.ts'
 import { sleep } from '../support/waiting.ts'
 
 const stores: Store[] = []
-const owners: Holder[] = []
+const holders: Holder[] = []
 afterEach(async () => {
   await Promise.all(stores.splice(0).map((store) => store.close()))
-  await Promise.all(owners.splice(0).map((owner) => owner.leave()))
+  await Promise.all(holders.splice(0).map((holder) => holder.leave()))
 })
 
 function open(directory: string, options: Omit<FileStoreOptions, 'directory'> = {}): Store {
@@ -46,8 +46,8 @@ async function textAt(store: Store, key: string): Promise<string> {
   return read.kind === 'hit' ? new TextDecoder().decode(read.value) : read.kind
 }
 
-describe('the contract', () => {
-  storeContract({ test: (name, run) => test(name, run, 10_000) }, () =>
+describe.concurrent('the contract', () => {
+  storeContract({ test: (name, run) => test(name, run, 60_000) }, () =>
     fileStore({ directory: newDirectory() }),
   )
 })
@@ -79,10 +79,10 @@ describe('several processes', () => {
 })
 
 describe('locks', () => {
-  function newOwner(directory: string): Holder {
-    const owner = createHolder(directory)
-    owners.push(owner)
-    return owner
+  function newHolder(directory: string): Holder {
+    const holder = createHolder(directory)
+    holders.push(holder)
+    return holder
   }
   const dead = (number: number): string =>
     `${String(number).padStart(16, '0')}.${String(number).padStart(12, '0')}`
@@ -95,7 +95,7 @@ describe('locks', () => {
       symlinkSync(dead(1), path)
       if (round % 2 === 1) symlinkSync(dead(2), `${path}.${dead(1).slice(17)}`)
       if (round % 4 === 3) symlinkSync(dead(3), `${path}.${dead(1).slice(17)}.${dead(2).slice(17)}`)
-      const takers = Array.from({ length: 12 }, () => createLocks(newOwner(directory), 5000))
+      const takers = Array.from({ length: 12 }, () => createLocks(newHolder(directory), 5000))
       await Promise.all(
         takers.map((locks) =>
           locks.hold(path, async () => {
@@ -106,7 +106,7 @@ describe('locks', () => {
           }),
         ),
       )
-      await Promise.all(owners.splice(0).map((owner) => owner.leave()))
+      await Promise.all(holders.splice(0).map((holder) => holder.leave()))
       expect(readdirSync(directory)).toEqual([])
     }
     expect([most, runs]).toEqual([1, 240])
@@ -115,7 +115,7 @@ describe('locks', () => {
   test('a holder that lives keeps its lock, however long it takes', async () => {
     const directory = newDirectory()
     const path = join(directory, 'lock')
-    const [first, second] = [newOwner(directory), newOwner(directory)]
+    const [first, second] = [newHolder(directory), newHolder(directory)]
     let wasHeld = false
     const holding = createLocks(first, 100).hold(path, async () => {
       await expect(createLocks(second, 300).hold(path, async () => undefined)).rejects.toThrow('is held by')
@@ -126,9 +126,9 @@ describe('locks', () => {
     await createLocks(second, 300).hold(path, async () => undefined)
   })
 
-  test('what a holder throws frees the lock', async () => {
+  test('a holder that throws frees its lock', async () => {
     const directory = newDirectory()
-    const locks = createLocks(newOwner(directory), 100)
+    const locks = createLocks(newHolder(directory), 100)
     await expect(
       locks.hold(join(directory, 'lock'), () => Promise.reject(new Error('mine'))),
     ).rejects.toThrow('mine')
@@ -167,24 +167,24 @@ describe('locks', () => {
     expect([...readdirSync(join(directory, 'locks')), ...readdirSync(join(directory, 'owners'))]).toEqual([])
   })
 
-  test('a socket that lives on in its file alone is dead', async () => {
+  test('a holder whose process is gone counts as gone, although the file of its socket is there', async () => {
     const directory = newDirectory()
     const child = startChild(['file', directory, 'race', 'none'])
     await expect.poll(() => child.said(), { timeout: 10_000 }).not.toBe('')
     const [id = ''] = readdirSync(join(directory, 'owners'))
-    const owner = newOwner(join(directory, 'owners'))
-    expect(await owner.isAlive(id)).toBe(true)
+    const holder = newHolder(join(directory, 'owners'))
+    expect(await holder.isAlive(id)).toBe(true)
     child.child.kill('SIGSTOP')
-    expect(await owner.isAlive(id)).toBe(true)
+    expect(await holder.isAlive(id)).toBe(true)
     child.child.kill('SIGKILL')
     await child.ended
     expect(readdirSync(join(directory, 'owners'))).toContain(id)
-    expect(await owner.isAlive(id)).toBe(false)
+    expect(await holder.isAlive(id)).toBe(false)
   })
 })
 
 describe('sweeping', () => {
-  test('what has expired, and what dead processes left, goes; what lives and what is not ours stays', async () => {
+  test('expired files, and what dead processes left, are removed; sessions that live and files that are not ours stay', async () => {
     const directory = newDirectory()
     const store = open(directory)
     await store.create('lives', bytes('x'), 600)
@@ -229,7 +229,7 @@ describe('sweeping', () => {
     mkdirSync(locksIn)
     mkdirSync(ownersIn)
     const [living, own] = [createHolder(ownersIn), createHolder(ownersIn)]
-    owners.push(living, own)
+    holders.push(living, own)
     await own.assertPresent()
     const child = startChild(['file', directory, 'race', 'none'])
     await expect.poll(() => child.said(), { timeout: 10_000 }).not.toBe('')
@@ -264,7 +264,7 @@ describe('sweeping', () => {
 })
 
 describe('files', () => {
-  test('are named by the hash of the key, readable by their owner alone, as are their folders', async () => {
+  test('files are named by the hash of the key, and only their user can read them and their folders', async () => {
     const directory = join(newDirectory(), 'new')
     const store = open(directory)
     for (const key of ['..', '.', 'a:b', 'CON', '.hidden']) await store.create(key, bytes(key), 60)
@@ -277,7 +277,7 @@ describe('files', () => {
     }
   })
 
-  test('end by the clock, and an expired one is none', async () => {
+  test('lifetimes end by the clock, and an expired file counts as none', async () => {
     let now = Date.now()
     const store = open(newDirectory(), { clock: () => now })
     await store.create('a', bytes('x'), 10)
@@ -292,7 +292,7 @@ describe('files', () => {
     expect((await store.replace('a', bytes('y'), { token, ttlSeconds: 10 })).kind).toBe('conflict')
   })
 
-  test('keep what they were given when the caller changes the bytes later', async () => {
+  test('a stored value stays when the caller changes the bytes later', async () => {
     const store = open(newDirectory())
     const value = bytes('mine')
     const created = store.create('a', value, 60)
@@ -301,20 +301,23 @@ describe('files', () => {
     expect(await textAt(store, 'a')).toBe('mine')
   })
 
-  test.each([0, 10, 53])('cut to %i bytes are unavailable until they are overwritten', async (size) => {
-    const directory = newDirectory()
-    const store = open(directory)
-    await store.create('a', bytes('x'), 600)
-    const { mtime } = statSync(pathOf(directory, 'a'))
-    truncateSync(pathOf(directory, 'a'), size)
-    utimesSync(pathOf(directory, 'a'), mtime, mtime)
-    expect(await textAt(store, 'a')).toBe('unavailable')
-    expect((await store.create('a', bytes('y'), 60)).kind).toBe('unavailable')
-    expect((await store.end('a', bytes('z'), 60)).kind).toBe('stored')
-    expect(await textAt(store, 'a')).toBe('z')
-  })
+  test.each([0, 10, 53])(
+    'a file that was cut to %i bytes is unavailable until it is overwritten',
+    async (size) => {
+      const directory = newDirectory()
+      const store = open(directory)
+      await store.create('a', bytes('x'), 600)
+      const { mtime } = statSync(pathOf(directory, 'a'))
+      truncateSync(pathOf(directory, 'a'), size)
+      utimesSync(pathOf(directory, 'a'), mtime, mtime)
+      expect(await textAt(store, 'a')).toBe('unavailable')
+      expect((await store.create('a', bytes('y'), 60)).kind).toBe('unavailable')
+      expect((await store.end('a', bytes('z'), 60)).kind).toBe('stored')
+      expect(await textAt(store, 'a')).toBe('z')
+    },
+  )
 
-  test('that are links to elsewhere are not followed', async () => {
+  test('a link to elsewhere is not followed', async () => {
     const directory = newDirectory()
     const store = open(directory)
     await store.create('a', bytes('x'), 600)

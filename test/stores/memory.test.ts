@@ -5,9 +5,11 @@ import { storeContract } from '../../src/testing/store-contract.ts'
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 describe('the memory store', () => {
-  storeContract({ test: (name, run) => test(name, run, 10_000) }, () => memoryStore())
+  describe.concurrent('the contract', () => {
+    storeContract({ test: (name, run) => test(name, run, 60_000) }, () => memoryStore())
+  })
 
-  test('forgets the least recently used session when it is full', async () => {
+  test('a full store forgets the least recently used session', async () => {
     const store = memoryStore({ maxSessions: 2 })
     await store.create('a', bytes('a'), 60)
     await store.create('b', bytes('b'), 60)
@@ -18,7 +20,7 @@ describe('the memory store', () => {
     expect((await store.read('c', 60)).kind).toBe('hit')
   })
 
-  test('ends a lifetime by the clock it was given', async () => {
+  test('lifetimes end by the clock that the store was given', async () => {
     let now = 0
     const store = memoryStore({ clock: () => now })
     await store.create('a', bytes('a'), 10)
@@ -29,7 +31,7 @@ describe('the memory store', () => {
     expect((await store.replace('a', bytes('b'), { token: '1', ttlSeconds: 1 })).kind).toBe('missing')
   })
 
-  test('keeps what it was given when the caller changes the bytes later', async () => {
+  test('a stored value stays when the caller changes the bytes later', async () => {
     const store = memoryStore()
     const value = bytes('mine')
     await store.create('a', value, 60)
@@ -39,7 +41,7 @@ describe('the memory store', () => {
     expect(await store.read('a', 60)).toMatchObject({ kind: 'hit', value: bytes('mine') })
   })
 
-  test.each([0, -1, 1.5, Number.NaN])('refuses %s sessions at most', (maxSessions) => {
+  test.each([0, -1, 1.5, Number.NaN])('maxSessions of %s is refused', (maxSessions) => {
     expect(() => memoryStore({ maxSessions })).toThrow(expect.objectContaining({ code: 'invalid-option' }))
   })
 })

@@ -51,8 +51,8 @@ function inspect(path: string): void {
   database.close()
 }
 
-describe('the contract', () => {
-  storeContract({ test: (name, run) => test(name, run, 10_000) }, () => sqliteStore({ path: newPath() }))
+describe.concurrent('the contract', () => {
+  storeContract({ test: (name, run) => test(name, run, 60_000) }, () => sqliteStore({ path: newPath() }))
 })
 
 describe('several processes', () => {
@@ -86,7 +86,7 @@ describe('several processes', () => {
 })
 
 describe('lifetimes', () => {
-  test('an expired row is none, and makes room', async () => {
+  test('an expired row counts as none, and makes room', async () => {
     let now = 1_000_000
     const path = newPath()
     const store = open(path, { clock: () => now })
@@ -257,7 +257,7 @@ describe('what the disk does', () => {
     expect(await textAt(open(path), 'key')).toBe('1')
   })
 
-  test('the files are readable by their owner alone', async () => {
+  test('only their user can read the files', async () => {
     const path = newPath()
     await open(path).create('a', bytes('x'), 60)
     for (const file of [path, `${path}-wal`, `${path}-shm`]) expect(statSync(file).mode & 0o777).toBe(0o600)

@@ -47,7 +47,7 @@ const tasks: Record<string, () => Promise<void>> = {
     )
     say(JSON.stringify({ kinds: made.map((one) => one.kind) }))
   },
-  /** Writes for ever, and says each write that was acknowledged; `end` every tenth time, as a tombstone. */
+  /** Writes until it is killed, and says each write that was acknowledged; `end` every tenth time, as a tombstone. */
   async write() {
     for (let round = 0; ; round++) {
       const at = `${key}:${round % 7}`
@@ -63,7 +63,7 @@ const tasks: Record<string, () => Promise<void>> = {
       if (answer.kind === 'unavailable') say(`unavailable ${String(answer.cause)}`)
     }
   },
-  /** Adds one to the same key for ever, and says each time that it was stored. */
+  /** Adds one to the same key until it is killed, and says each time that it was stored. */
   async race() {
     for (;;) {
       const value = await valueAt(key)

@@ -68,7 +68,7 @@ export function sharingTests({ kind, placeIn, open, inspect = () => undefined }:
     expect(acknowledged).toBeGreaterThan(counts.killedWriters * 3)
   })
 
-  test('processes on one key, killed and stopped in the middle: nobody is blocked for ever and no two win', async () => {
+  test('processes on one key, killed and stopped in the middle: nobody stays blocked and no two win', async () => {
     const place = placeIn(newDirectory())
     const store = open(place)
     await store.create('race', bytes(0), 600)

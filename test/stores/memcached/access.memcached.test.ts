@@ -224,20 +224,22 @@ describe('a password', () => {
 describe('a Unix socket', () => {
   const test = socketTest
 
-  storeContract(
-    {
-      test: (name, run) =>
-        test(
-          name,
-          async ({ memcached }) => {
-            expect(memcached.address).toBe(at('memcached.sock'))
-            await run()
-          },
-          60_000,
-        ),
-    },
-    () => memcachedStore({ servers: at('memcached.sock'), timeoutMilliseconds: patientMilliseconds }),
-  )
+  describe.concurrent('the contract', () => {
+    storeContract(
+      {
+        test: (name, run) =>
+          test(
+            name,
+            async ({ memcached }) => {
+              expect(memcached.address).toBe(at('memcached.sock'))
+              await run()
+            },
+            60_000,
+          ),
+      },
+      () => memcachedStore({ servers: at('memcached.sock'), timeoutMilliseconds: patientMilliseconds }),
+    )
+  })
 
   test('a socket that is not there is unavailable', async ({ open }) => {
     expect(codeOf(await open({ servers: at('nobody.sock') }).read('a', 60))).toBe('cut')

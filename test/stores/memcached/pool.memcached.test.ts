@@ -50,7 +50,7 @@ function holder(servers: Three, key: string, copy: 0 | 1): Memcached {
   return rankServers(named, key)[copy]?.server ?? servers[0]
 }
 
-describe.each([1, 2] as const)('the contract, with %i copies', (copies) => {
+describe.concurrent.each([1, 2] as const)('the contract, with %i copies', (copies) => {
   let addresses: readonly string[] = []
   storeContract(
     {

@@ -3,47 +3,53 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { memcachedStore } from '../../../src/memcached.ts'
-import type { Store } from '../../../src/stores/store.ts'
+import { describe, expect } from 'vitest'
 import { type Yrmcds, startYrmcds } from '../../support/engines.ts'
 import { isLong } from '../../support/counts.ts'
+import { test as memcachedTest } from '../../support/memcached-test.ts'
 import { freePort } from '../../support/programs.ts'
 import { bytes, codeOf, text } from '../../support/store-helpers.ts'
 
-const stores: Store[] = []
-function open(address: string): Store {
-  const store = memcachedStore({ servers: address, timeoutMilliseconds: 30_000 })
-  stores.push(store)
-  return store
+interface Pair {
+  readonly master: Yrmcds
+  readonly slave: Yrmcds
 }
-afterEach(async () => {
-  await Promise.all(stores.splice(0).map((store) => store.close()))
+
+const test = memcachedTest.extend<Pair & { readonly pair: Pair }>({
+  pair: [
+    // oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which fixtures are needed
+    async ({}, use) => {
+      const replicationPort = await freePort()
+      const [port, slavePort] = [await freePort(), await freePort()]
+      const master = await startYrmcds({
+        virtualIp: '127.0.0.1',
+        bindIp: '127.0.0.2',
+        port,
+        replicationPort,
+      })
+      const slave = await startYrmcds({
+        virtualIp: '127.0.0.2',
+        bindIp: '127.0.0.3',
+        port: slavePort,
+        replicationPort,
+      })
+      await use({ master, slave })
+      await Promise.all([master.kill(), slave.kill()])
+    },
+    { scope: 'file' },
+  ],
+  master: async ({ pair }, use) => use(pair.master),
+  slave: async ({ pair }, use) => use(pair.slave),
 })
 
 describe('a master and its slave', () => {
-  let master: Yrmcds
-  let slave: Yrmcds
-  beforeAll(async () => {
-    const replicationPort = await freePort()
-    master = await startYrmcds({
-      virtualIp: '127.0.0.1',
-      bindIp: '127.0.0.2',
-      port: await freePort(),
-      replicationPort,
-    })
-    slave = await startYrmcds({
-      virtualIp: '127.0.0.2',
-      bindIp: '127.0.0.3',
-      port: await freePort(),
-      replicationPort,
-    })
-  })
-  afterAll(() => Promise.all([master.kill(), slave.kill()]))
-
-  test('the slave gets what the master has, and all that is written later', async () => {
+  test('the slave gets what the master has, and all that is written later', async ({
+    open,
+    master,
+    slave,
+  }) => {
     await expect.poll(() => master.replication(), { timeout: 60_000 }).toContain('1 slaves')
-    const store = open(master.address)
+    const store = open({ servers: master.address })
     for (let index = 0; index < 100; index++) await store.create(`s:${index}`, bytes('one'), 60)
     for (let index = 0; index < 50; index++) await store.end(`s:${index}`, bytes('two'), 60)
     // Reading begins a lifetime anew, and that is told as well.
@@ -53,14 +59,18 @@ describe('a master and its slave', () => {
       .toContain('100 created, 60 updated, 0 removed')
   })
 
-  test('the slave lets nobody in, and that is unavailable', async () => {
-    const store = open(slave.address)
+  test('the slave lets nobody in, and that is unavailable', async ({ open, slave }) => {
+    const store = open({ servers: slave.address })
     expect(codeOf(await store.read('s:1', 60))).toMatch(/^(cut|protocol)$/)
     expect((await store.end('s:1', bytes('three'), 60)).kind).toBe('unavailable')
   })
 
-  test('a master that is started again where it was is empty, and so is its slave then', async () => {
-    const store = open(master.address)
+  test('a master that is started again where it was is empty, and so is its slave then', async ({
+    open,
+    master,
+    slave,
+  }) => {
+    const store = open({ servers: master.address })
     expect(text(await store.read('s:1', 60))).toBe('two')
     await master.restart()
     await expect.poll(() => store.read('s:1', 60).then(codeOf), { timeout: 60_000 }).toBe('miss')
