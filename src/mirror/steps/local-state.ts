@@ -24,7 +24,9 @@ export type Leaving =
  * every change, so that a broadcast never puts an older document over a newer one.
  */
 export interface MirrorDocument extends MirrorState {
+  /** The version of wire and storage that wrote it. */
   readonly format: number
+  /** Grows with every change; 0 while this browser has been told nothing. */
   readonly version: number
   /** How the last session ended; null while there is one, and before there was any. */
   readonly ending: Ending | null
@@ -54,17 +56,21 @@ export interface SealedBatch {
   readonly number: number
   /** What is sent, byte for byte, until the server has answered. */
   readonly text: string
+  /** What the text says, for showing it and for settling it. */
   readonly mutations: readonly Mutation[]
 }
 
 /** What is on its way, and what became of the latest mutations. `version` grows with every change. */
 export interface OutboxDocument {
+  /** The version of wire and storage that wrote it. */
   readonly format: number
+  /** Grows with every change. */
   readonly version: number
   /** The name under which the server remembers this browser's last batch. */
   readonly client: string
   /** Number of the last batch that was sealed. */
   readonly number: number
+  /** The batch that is on its way; null for none. */
   readonly sealed: SealedBatch | null
   /** The latest outcomes by mutation id. Other tabs learn from them what became of their writes. */
   readonly settled: Readonly<Record<string, Outcome>>
@@ -74,6 +80,7 @@ export interface OutboxDocument {
 export interface OpenMutation {
   /** Orders the writes of all tabs; the key in IndexedDB. Ends with the name of the tab. */
   readonly stamp: string
+  /** What is to be changed. */
   readonly mutation: Mutation
   /** Whose change it is: the owner that its page believed in; undefined when that page had not been told yet. */
   readonly owner: string | null | undefined
@@ -93,14 +100,19 @@ export interface Parcel {
   readonly ids?: readonly string[]
   /** Null when `data` is not encrypted: then it is text. */
   readonly iv: Uint8Array<ArrayBuffer> | null
+  /** The open mutations and the sealed batch as JSON: encrypted, or as text for an anonymous owner. */
   readonly data: ArrayBuffer | string
 }
 
 /** All that a browser keeps of its session. */
 export interface LocalState {
+  /** What is known of the session. */
   readonly mirror: MirrorDocument
+  /** The batch on its way, and what became of the latest mutations. */
   readonly outbox: OutboxDocument
+  /** Mutations that are not in a batch yet, oldest first. */
   readonly open: readonly OpenMutation[]
+  /** Unsent changes of owners who are not signed in now. */
   readonly parcels: readonly Parcel[]
 }
 

@@ -9,6 +9,7 @@ export type StorageStep = (state: LocalState) => LocalState
 
 /** Keeps the local state of one browser profile, or of one tab. */
 export interface Storage {
+  /** Where this storage keeps what it is given. */
   readonly durability: Durability
   /**
    * Reads everything that is kept. A document that is missing or malformed comes back empty.

@@ -44,7 +44,12 @@ export interface AnsweredRequest extends HandoverOptions {
  * the server's secret is another one by now, so that nobody can say what they were.
  */
 export interface Discarded {
+  /**
+   * `unwanted`: `onParked` left them out. `overdue`: they were parked for more than a week. `unreadable`: the
+   * key that encrypted them is gone.
+   */
   readonly reason: 'unwanted' | 'overdue' | 'unreadable'
+  /** The changes that are given up; empty when they could not be read. */
   readonly changes: readonly Mutation[]
 }
 
