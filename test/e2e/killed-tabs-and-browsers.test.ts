@@ -1,5 +1,6 @@
 // Tabs that crash and browsers that are killed, for real and often (workers are in `worker.test.ts`): what a write's promises said is true
 // afterwards, and nothing is applied twice.
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +9,7 @@ import { describe, expect } from 'vitest'
 import { chromiumArguments, chromiumPath } from '../support/chromium.ts'
 import { counts } from '../support/counts.ts'
 import { freePort, startProgram } from '../support/programs.ts'
-import { sleep } from '../support/waiting.ts'
+import { until } from '../support/waiting.ts'
 import type { App } from './app.ts'
 import { openPage } from './browser.ts'
 import { memcachedTest } from './fixtures.ts'
@@ -73,7 +74,7 @@ describe('a tab that crashes', () => {
       await startWriting(page, ledger, 5)
       // Every other time in the middle of it, else with all stored and on its way.
       if (round % 2 === 0) await written(page)
-      else await sleep(round % 20)
+      else await until('the tab writes', () => ledger.made > round % 5)
       const cdp = await context.newCDPSession(page)
       const crashed = page.waitForEvent('crash')
       void cdp.send('Page.crash').catch(() => undefined)
@@ -84,12 +85,19 @@ describe('a tab that crashes', () => {
       expect(owner).toBe('ada')
       total = check(total, visits, ledger)
     }
-    expect(total).toBeGreaterThan(counts.crashedTabs * 2.5)
+    expect(total).toBeGreaterThanOrEqual(counts.crashedTabs * 2.5)
   })
 })
 
 describe('a browser that is killed', () => {
-  async function start(folder: string): Promise<{ context: BrowserContext; kill(): Promise<void> }> {
+  interface Running {
+    readonly context: BrowserContext
+    /** Resolves when it has ended by itself. */
+    readonly ended: Promise<unknown>
+    kill(): Promise<void>
+  }
+
+  async function start(folder: string): Promise<Running> {
     const port = await freePort()
     const args = ['--headless=new', `--remote-debugging-port=${port}`, `--user-data-dir=${folder}`]
     const program = await startProgram({
@@ -101,7 +109,7 @@ describe('a browser that is killed', () => {
     const [context] = browser.contexts()
     if (context === undefined) throw new Error('no profile')
     context.setDefaultTimeout(120_000)
-    return { context, kill: () => program.kill() }
+    return { context, ended: once(program.child, 'exit'), kill: () => program.kill() }
   }
 
   test(`with SIGKILL and started again, ${counts.killedBrowsers} times, loses and doubles nothing`, async ({
@@ -109,15 +117,14 @@ describe('a browser that is killed', () => {
     folder,
     signIn,
   }) => {
-    let { context, kill } = await start(folder)
-    await (await signIn({ context })).close()
+    const first = await start(folder)
+    await (await signIn({ context: first.context })).close()
     // Chromium writes its cookies after half a minute, or when it is closed as people close it.
-    const [blank] = context.pages()
+    const [blank] = first.context.pages()
     if (blank === undefined) throw new Error('no page')
-    await (await context.newCDPSession(blank)).send('Browser.close').catch(() => undefined)
-    await sleep(500)
-    await kill()
-    ;({ context, kill } = await start(folder))
+    await (await first.context.newCDPSession(blank)).send('Browser.close').catch(() => undefined)
+    await first.ended
+    let { context, kill } = await start(folder)
     let total = 0
     for (let round = 0; round < counts.killedBrowsers; round++) {
       const page = await openPage(context, app.origin)
@@ -125,7 +132,7 @@ describe('a browser that is killed', () => {
       app.delays.set('/session/sync', (round % 4) * 20)
       await startWriting(page, ledger, 10)
       if (round % 2 === 0) await written(page)
-      else await sleep(round * 2)
+      else await until('the tab writes', () => ledger.made > round % 10)
       await kill()
       app.delays.clear()
       ;({ context, kill } = await start(folder))
@@ -133,7 +140,7 @@ describe('a browser that is killed', () => {
       expect(owner).toBe('ada')
       total = check(total, visits, ledger)
     }
-    expect(total).toBeGreaterThan(counts.killedBrowsers * 5)
+    expect(total).toBeGreaterThanOrEqual(counts.killedBrowsers * 5)
     await kill()
   })
 })
