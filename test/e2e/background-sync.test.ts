@@ -111,7 +111,7 @@ test('a sign-out of a tab that was closed offline reaches the server without a p
   expect(app.count('DELETE', '/session')).toBe(asked)
 })
 
-test('with a server that is still dead nothing is lost, and the next page sends it', async ({
+test('nothing is lost when the server is still dead, and the next page sends it', async ({
   app,
   context,
   signIn,

@@ -66,7 +66,10 @@ test('without “remember me” nothing of the session is left for the next pers
   expect(onDisk).not.toMatch(/ada|dark|unsent/)
 })
 
-test('with it the session is there again, also offline, with what was not sent', async ({ app, folder }) => {
+test('with “remember me” the session is there again, also offline, with what was not sent', async ({
+  app,
+  folder,
+}) => {
   await useAndClose({ app, folder }, '')
   const { user, theme, onDisk } = await openOffline({ app, folder })
   expect([user, theme]).toEqual(['ada', 'dark'])

@@ -30,7 +30,7 @@ test('the cookie is kept with its attributes, and taken away by the sign-out', a
   expect(await context.cookies()).toEqual([])
 })
 
-test('script in the page can push it out of a full jar, and cannot plant another one', async ({
+test('a script in the page can push the cookie out of a full jar, and cannot plant another one', async ({
   app,
   context,
 }) => {

@@ -57,12 +57,12 @@ const test = base
     }
   })
 
-test('it says where it is ready, and which store it uses', ({ demo: { origin, printed } }) => {
+test('the demo says where it is ready, and which store it uses', ({ demo: { origin, printed } }) => {
   expect(printed).toContainEqual(`ready ${origin}`)
   expect(printed.some((line) => line.startsWith('store: memcached on 127.0.0.1:'))).toBe(true)
 })
 
-test('signing in, buying, going offline, expiring the cookie and restarting the store all do what they say', async ({
+test('the demo’s buttons do what they say: sign in, buy, go offline, expire the cookie, end the worker, restart the store', async ({
   visit,
 }) => {
   const { page, errors } = await visit()
@@ -103,7 +103,7 @@ test('signing in, buying, going offline, expiring the cookie and restarting the 
   await page.locator('.pill', { hasText: 'lost' }).waitFor()
 })
 
-test('the TurboGears example: set on one page, read on another, from the mirror and from the server', async ({
+test('what is set on one page of the TurboGears example is read on another, from the mirror and from the server', async ({
   visit,
 }) => {
   const { page, errors } = await visit('/turbogears.html')
@@ -116,7 +116,7 @@ test('the TurboGears example: set on one page, read on another, from the mirror 
   expect(errors).toEqual([])
 })
 
-test('every control has a name, and nothing is wider than a narrow screen', async ({ visit }) => {
+test('every control of the demo has a name, and nothing is wider than a narrow screen', async ({ visit }) => {
   const { page } = await visit()
   await page.setViewportSize({ width: 360, height: 740 })
   const unnamed = await page.evaluate(() =>
@@ -136,7 +136,9 @@ test('every control has a name, and nothing is wider than a narrow screen', asyn
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360)
 })
 
-test('the list shows both browsers of one person, and one of them ends the other', async ({ visit }) => {
+test('the demo’s list shows both browsers of one person, and one of them ends the other', async ({
+  visit,
+}) => {
   const [here, there] = [await visit(), await visit()]
   for (const { page } of [here, there]) {
     await page.click('[data-person=grace]')
@@ -159,7 +161,7 @@ test('the list shows both browsers of one person, and one of them ends the other
   expect(here.errors).toEqual([])
 })
 
-test('“remember me” decides whether the cookie outlives the browser', async ({ visit }) => {
+test('the demo’s “remember me” decides whether the cookie outlives the browser', async ({ visit }) => {
   for (const remembered of [true, false]) {
     const { page } = await visit()
     if (!remembered) await page.uncheck('#remember')
@@ -171,7 +173,7 @@ test('“remember me” decides whether the cookie outlives the browser', async 
   }
 })
 
-test('another site cannot sign anybody in', async ({ demo, visit }) => {
+test('another site cannot sign anybody in to the demo', async ({ demo, visit }) => {
   const { page } = await visit()
   const status = await page.evaluate(() =>
     fetch('/api/turbogears', { method: 'POST', body: '{}' }).then((response) => response.status),
@@ -203,7 +205,7 @@ test('the demo hands out neither its signing secret nor the repository', async (
   expect((await fetch(`${origin}/@fs${join(root, 'src/index.ts')}`)).status).toBe(200)
 })
 
-test('a request for another name is refused, also where it restarts the store', async ({
+test('the demo refuses a request for another host name, also where it restarts the store', async ({
   demo: { origin },
 }) => {
   const { port } = new URL(origin)
@@ -228,7 +230,7 @@ test('a request for another name is refused, also where it restarts the store', 
   }
 })
 
-test('it ends when it is told to, and takes its memcached with it', async ({ demo }) => {
+test('the demo ends when it is told to, and takes its memcached with it', async ({ demo }) => {
   const port = Number(/127\.0\.0\.1:(\d+)/.exec(demo.printed.join('\n'))?.[1])
   demo.process.kill('SIGTERM')
   await once(demo.process, 'exit')

@@ -53,7 +53,7 @@ const script =
       .end(body)
 const html = script('<!doctype html>', { 'content-type': 'text/html; charset=utf-8' })
 
-test('nothing, where all is well, with and without a worker, signed in and not', async ({
+test('the doctor finds nothing where all is well, with and without a worker, signed in and not', async ({
   app,
   context,
   open,
@@ -70,24 +70,24 @@ test('nothing, where all is well, with and without a worker, signed in and not',
 })
 
 describe('the worker’s script', () => {
-  test('that is not there', async ({ app, open }) => {
+  test('a missing worker script is found', async ({ app, open }) => {
     delete app.assets[path]
     expect(await codes(await open())).toEqual(['worker-missing'])
   })
-  test('that is the single-page fallback', async ({ app, open }) => {
+  test('a worker script that is the single-page fallback is found', async ({ app, open }) => {
     app.others.set(path, html)
     expect(await codes(await open())).toEqual(['worker-type'])
   })
-  test('that is redirected', async ({ app, open }) => {
+  test('a redirected worker script is found', async ({ app, open }) => {
     app.others.set(path, (_request, response) => response.writeHead(302, { location: '/elsewhere.js' }).end())
     expect(await codes(await open())).toEqual(['worker-redirected'])
   })
-  test('of another origin that does not answer', async ({ open }) => {
+  test('a worker script of another origin that does not answer is found', async ({ open }) => {
     expect(await codes(await open('?worker=http://localhost:1/session-worker.js'))).toEqual([
       'worker-unreachable',
     ])
   })
-  test('whose scope is refused, because Service-Worker-Allowed is missing', async ({
+  test('a scope that is refused because Service-Worker-Allowed is missing is found', async ({
     app,
     current,
     open,
@@ -97,18 +97,22 @@ describe('the worker’s script', () => {
     )
     expect(await codes(await open('?worker=/assets/worker.js&scope=/'))).toEqual(['worker-scope'])
   })
-  test('whose scope leaves this page out', async ({ app, current, open }) => {
+  test('a scope that leaves this page out is found, with the one that the server allows', async ({
+    app,
+    current,
+    open,
+  }) => {
     app.others.set('/assets/worker.js', script(current))
     const page = await open('?worker=/assets/worker.js')
     const [finding] = await diagnose(page)
     expect(finding?.code).toBe('worker-scope')
     expect(finding?.advice).toContain('The server allows /: give `worker.scope`.')
   })
-  test('that caches may keep', async ({ app, context, current }) => {
+  test('a worker script that caches may keep is found', async ({ app, context, current }) => {
     app.others.set(path, script(current, { 'cache-control': 'public, max-age=31536000' }))
     expect(await codes(await openPage(context, app.origin))).toEqual(['worker-cached'])
   })
-  test('that throws', async ({ app, open }) => {
+  test('a worker script that throws is found', async ({ app, open }) => {
     app.others.set(path, script('throw new Error("broken")', { 'cache-control': 'no-cache' }))
     const page = await open()
     await settled(page)
@@ -118,7 +122,7 @@ describe('the worker’s script', () => {
 
 describe('the worker in control', () => {
   const claiming = 'onactivate = (event) => event.waitUntil(clients.claim());'
-  test('is another script', async ({ app, context }) => {
+  test('a controlling worker that is another script is found', async ({ app, context }) => {
     const other = `oninstall = () => skipWaiting(); ${claiming}`
     app.others.set('/other.js', script(other, { 'cache-control': 'no-cache' }))
     const page = await openPage(context, app.origin)
@@ -126,29 +130,29 @@ describe('the worker in control', () => {
     await page.waitForFunction(() => navigator.serviceWorker.controller?.scriptURL.endsWith('other.js'))
     expect(await codes(page)).toEqual(['worker-other'])
   })
-  test('has no session in it', async ({ app, context }) => {
+  test('a controlling worker without the session in it is found', async ({ app, context }) => {
     app.others.set(path, script(`onfetch = () => undefined; ${claiming}`, { 'cache-control': 'no-cache' }))
     const page = await openPage(context, app.origin)
     expect(await codes(page)).toEqual(['worker-silent'])
   })
-  test('is none, and the one that is there does not take over', async ({ app, open }) => {
+  test('a worker that does not take the page over is found', async ({ app, open }) => {
     app.others.set(path, script('onfetch = () => undefined', { 'cache-control': 'no-cache' }))
     const page = await open()
     await page.evaluate(() => navigator.serviceWorker.ready)
     expect(await codes(page)).toEqual(['worker-not-controlling'])
   })
-  test('lists other paths than the page', async ({ app, context }) => {
+  test('a worker that lists other paths than the page is found', async ({ app, context }) => {
     const page = await openPage(context, app.origin, '/?shell&api=/v1/')
     const [finding] = await diagnose(page)
     expect(finding).toMatchObject({ code: 'worker-api', message: 'The worker lists /api/, the page /v1/.' })
   })
-  test('was told another base of the session routes', async ({ app, open }) => {
+  test('a worker that was told another base of the session routes is found', async ({ app, open }) => {
     app.others.set('/two', (_request, response) => response.writeHead(204).end())
     const page = await open('?shell&url=/two')
     await page.waitForFunction(() => navigator.serviceWorker.controller !== null)
     expect(await codes(page)).toContain('worker-session')
   })
-  test('is of another version', async ({ app, context }) => {
+  test('a worker of another version is found', async ({ app, context }) => {
     app.others.set(
       path,
       script((await workerScript(false)).replaceAll('format: 1', 'format: 7'), {
@@ -157,12 +161,12 @@ describe('the worker in control', () => {
     )
     expect(await codes(await openPage(context, app.origin))).toEqual(['worker-version'])
   })
-  test('is retired', async ({ app, context }) => {
+  test('a retired worker is found', async ({ app, context }) => {
     const page = await openPage(context, app.origin)
     await page.evaluate(() => navigator.serviceWorker.controller?.postMessage({ type: 'retire' }))
     expect(await codes(page)).toEqual(['worker-retired'])
   })
-  test('saw answers that say nothing of the session', async ({ app, context }) => {
+  test('answers of the API that say nothing of the session are found', async ({ app, context }) => {
     app.others.set('/api/plain', (_request, response) => response.writeHead(200).end('{}'))
     const page = await openPage(context, app.origin)
     await page.evaluate(() => fetch('/api/plain?a=1'))
@@ -172,7 +176,7 @@ describe('the worker in control', () => {
     await page.evaluate(() => window.session.fetch('/api/plain?a=1'))
     expect(await codes(page)).toContain('api-silent')
   })
-  test('cannot be: no service workers here', async ({ context, open }) => {
+  test('a browser without service workers is found', async ({ context, open }) => {
     await context.addInitScript(
       () => void delete (Navigator.prototype as { serviceWorker?: unknown }).serviceWorker,
     )
@@ -181,30 +185,33 @@ describe('the worker in control', () => {
 })
 
 describe('the server', () => {
-  test('cannot be reached', async ({ app, context }) => {
+  test('a server that cannot be reached is found', async ({ app, context }) => {
     const page = await openPage(context, app.origin, '/?no-worker')
     // What looks for mistakes is loaded by then, as it would be in a page that offers it.
     await diagnose(page)
     app.isDead = true
     expect(await codes(page)).toEqual(['server-unreachable'])
   })
-  test('answers with the single-page fallback', async ({ app, open }) => {
+  test('session routes that answer with the single-page fallback are found missing', async ({
+    app,
+    open,
+  }) => {
     app.others.set('/nowhere', html)
     app.others.set('/nowhere/diagnosis', html)
     expect(await codes(await open('?no-worker&url=/nowhere'))).toEqual(['routes-missing'])
   })
-  test('has other routes there', async ({ app, open }) => {
+  test('session routes that belong to somebody else are found missing', async ({ app, open }) => {
     app.others.set('/nowhere', script('{}', { 'content-type': 'application/json' }))
     app.others.set('/nowhere/diagnosis', script('{}', { 'content-type': 'application/json' }))
     expect(await codes(await open('?no-worker&url=/nowhere'))).toEqual(['routes-missing'])
   })
-  test('does not know the question', async ({ app, open }) => {
+  test('a server that does not know the diagnosis is found to be another version', async ({ app, open }) => {
     app.others.set('/session/diagnosis', (_request, response) =>
       response.writeHead(404, { 'content-type': 'application/problem+json' }).end('{"code":"not-found"}'),
     )
     expect(await codes(await open('?no-worker'))).toEqual(['server-other'])
   })
-  test('of another origin does not allow this one', async ({ open }) => {
+  test('a server of another origin that does not allow this one is found', async ({ open }) => {
     const other = await startApp({ store: memoryStore() })
     try {
       expect(await codes(await open(`?no-worker&url=${other.origin}/session`))).toEqual(['cors-refused'])
@@ -212,14 +219,13 @@ describe('the server', () => {
       await other.close()
     }
   })
-  test('of another origin allows it: all is well', async ({ foreign, open }) => {
-    expect(await diagnose(await open(`?no-worker&url=${foreign.origin}/session`))).toEqual([])
-  })
-  test('of another origin, behind a proxy that takes the exposed headers away', async ({
-    app,
+  test('the doctor finds nothing wrong with a server of another origin that allows this one', async ({
     foreign,
     open,
   }) => {
+    expect(await diagnose(await open(`?no-worker&url=${foreign.origin}/session`))).toEqual([])
+  })
+  test('a proxy that takes the exposed headers away is found', async ({ app, foreign, open }) => {
     foreign.others.set('/session/diagnosis', (_request, response) =>
       response
         .writeHead(200, {
@@ -243,13 +249,16 @@ describe('the server', () => {
 })
 
 describe('the cookie', () => {
-  test('that is Secure is not stored on plain http', async ({ app, open }) => {
+  test('a Secure cookie that is not stored on plain http is found', async ({ app, open }) => {
     const origin = app.origin.replace('localhost', 'shop.test')
     const findings = await diagnose(await open('?no-worker', origin))
     expect(findings.map(({ code }) => code)).toEqual(['insecure-context', 'cookie-not-stored'])
     expect(findings[1]?.advice).toContain('It is Secure, and this is plain http')
   })
-  test('of another site is not stored without SameSite None', async ({ app, open }) => {
+  test('a cookie of another site that is not stored without SameSite=None is found', async ({
+    app,
+    open,
+  }) => {
     const other = await startApp({ store: memoryStore(), allowedOrigins: [app.origin] })
     try {
       const url = `${other.origin.replace('localhost', '127.0.0.1')}/session`
@@ -260,13 +269,13 @@ describe('the cookie', () => {
       await other.close()
     }
   })
-  test('that was deleted under the page', async ({ app, context }) => {
+  test('a cookie that was deleted under the page is found missing', async ({ app, context }) => {
     const page = await openPage(context, app.origin, '/?no-worker')
     await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
     await context.clearCookies()
     expect(await codes(page)).toEqual(['cookie-gone'])
   })
-  test('cannot be, because cookies are off', async ({ context, open }) => {
+  test('a browser whose cookies are off is found', async ({ context, open }) => {
     await context.addInitScript(() =>
       Object.defineProperty(Navigator.prototype, 'cookieEnabled', { get: () => false }),
     )
@@ -274,7 +283,7 @@ describe('the cookie', () => {
   })
 })
 
-test('a device’s clock that is an hour behind', async ({ app, context }) => {
+test('a device’s clock that is an hour behind is found', async ({ app, context }) => {
   const page = await context.newPage()
   await page.clock.install({ time: Date.now() - 3_600_000 })
   await page.goto(`${app.origin}/?no-worker`)
@@ -283,7 +292,7 @@ test('a device’s clock that is an hour behind', async ({ app, context }) => {
   expect(finding?.message).toMatch(/^This device’s clock is 3(59|60)\d s behind the server’s\.$/)
 })
 
-test('storage that cannot be used', async ({ context, open }) => {
+test('storage that cannot be used is found', async ({ context, open }) => {
   await context.addInitScript(() => {
     IDBFactory.prototype.open = () => {
       throw new DOMException('no', 'UnknownError')

@@ -105,7 +105,7 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
       return requests.flat().map(({ url }) => new URL(url).pathname)
     })
 
-  test('refreshes once for twenty requests at a stale cookie, and says which session it means', async ({
+  test('twenty requests at a stale cookie cause one refresh, and say which session they mean', async ({
     app,
     opened,
   }) => {
@@ -122,7 +122,7 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
     expect(app.seen.findLast((seen) => seen.path === '/api/me')).toMatchObject({ epoch })
   })
 
-  test('keeps nothing of the session in Cache Storage, whatever routes the app has', async ({ opened }) => {
+  test('nothing of the session is kept in Cache Storage, whatever routes the app has', async ({ opened }) => {
     const { page } = opened
     await page.evaluate(async () => {
       await fetch('/api/me')
@@ -132,7 +132,7 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
     expect((await cached(page)).filter((path) => /^\/(api|session)/.test(path))).toEqual([])
   })
 
-  test('opens without a network, with the session’s state and the app’s own shell', async ({
+  test('the app opens without a network, with the session’s state and its own shell', async ({
     app,
     opened,
   }) => {
@@ -148,7 +148,11 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
     ])
   })
 
-  test('serves its own requests from its own caches, if it has some', async ({ app, opened, served }) => {
+  test('the app’s own requests are served from its own caches, if it has some', async ({
+    app,
+    opened,
+    served,
+  }) => {
     const { page } = opened
     if (!hasCaches) return expect(await cached(page)).not.toContain('/images/a.svg')
     const ask = (path: string): Promise<string> =>
@@ -163,7 +167,7 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
     expect([await ask('/images/a.svg'), await ask('/catalogue')]).toEqual([image, '["apples"]'])
   })
 
-  test('takes a new version of its worker without a reload, and nobody is signed out', async ({
+  test('a new version of the app’s worker takes over without a reload, and nobody is signed out', async ({
     app,
     opened,
   }) => {
@@ -188,7 +192,10 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
     expect([opened.loads - before, errors]).toEqual([0, []])
   })
 
-  test('gives each request one answer: whoever listens first', async ({ context, opened }) => {
+  test('each request has one answer: that of the listener that was there first', async ({
+    context,
+    opened,
+  }) => {
     const { page } = opened
     const complaints: string[] = []
     context.on('console', (message) => {

@@ -30,7 +30,7 @@ test('a reload reads the marked keys in its first tick, with and without a netwo
   expect(await page.evaluate(() => window.session.get('user'))).toBe('ada')
 })
 
-test('after a sign-out in another tab a reload shows nothing, also when the sign-out is only queued', async ({
+test('a reload shows nothing after a sign-out in another tab, also when the sign-out is only queued', async ({
   app,
   context,
   openWithTheme,
@@ -44,7 +44,7 @@ test('after a sign-out in another tab a reload shows nothing, also when the sign
   expect(await reload(page)).toEqual([undefined, 'light'])
 })
 
-test('after a sign-out in a tab that copies nothing a reload shows nothing, and nothing is left on disk', async ({
+test('a reload shows nothing after a sign-out in a tab that copies nothing, and nothing is left on disk', async ({
   app,
   context,
   openWithTheme,
@@ -58,11 +58,7 @@ test('after a sign-out in a tab that copies nothing a reload shows nothing, and 
   expect(await dumpStorage(next)).not.toContain('ada')
 })
 
-test('after another user signed in in another tab a reload shows that one', async ({
-  app,
-  context,
-  openWithTheme,
-}) => {
+test('a reload shows the user who signed in in another tab', async ({ app, context, openWithTheme }) => {
   const [page, other] = [await openWithTheme(), await openPage(context, app.origin, '/?shell&boot')]
   await other.evaluate(() => fetch('/api/sign-in?as=grace', { method: 'POST' }))
   await page.waitForFunction(() => window.session.owner === 'grace')

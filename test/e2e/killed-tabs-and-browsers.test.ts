@@ -60,7 +60,7 @@ function check(before: number, visits: number, { made, stored }: Ledger): number
 }
 
 describe('a tab that crashes', () => {
-  test(`with a pending outbox, ${counts.crashedTabs} times, loses and doubles nothing`, async ({
+  test(`a tab that crashes with a pending outbox, ${counts.crashedTabs} times, loses and doubles nothing`, async ({
     app,
     context,
     signIn,
@@ -112,7 +112,7 @@ describe('a browser that is killed', () => {
     return { context, ended: once(program.child, 'exit'), kill: () => program.kill() }
   }
 
-  test(`with SIGKILL and started again, ${counts.killedBrowsers} times, loses and doubles nothing`, async ({
+  test(`a browser that is killed with SIGKILL and started again, ${counts.killedBrowsers} times, loses and doubles nothing`, async ({
     app,
     folder,
     signIn,

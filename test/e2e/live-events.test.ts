@@ -33,7 +33,7 @@ test('a change made elsewhere is in both tabs by itself, through one stream', as
   expect(streams(app)).toBe(1)
 })
 
-test('when the tab that holds the stream is closed or crashes, another one takes over', async ({
+test('another tab takes over the stream when the one that holds it is closed or crashes', async ({
   app,
   context,
   signIn,
@@ -109,7 +109,7 @@ test('signing out everywhere without a network is done when there is one, also a
   await elsewhere.close()
 })
 
-test('ending the others leaves this one', async ({ browser, signIn }) => {
+test('ending the other sessions leaves this one', async ({ browser, signIn }) => {
   const elsewhere = await newContext(browser)
   const here = await signIn()
   const there = await signIn({ context: elsewhere })

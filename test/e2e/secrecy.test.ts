@@ -6,7 +6,7 @@ import { test } from './fixtures.ts'
 
 test.override('appOptions', { rotateSeconds: 1 })
 
-test('after a life with sign-in, writes, rotation and sign-out no id is found anywhere but in the cookie', async ({
+test('no session id is found anywhere but in the cookie after a life with sign-in, writes, rotation and sign-out', async ({
   app,
   context,
 }) => {

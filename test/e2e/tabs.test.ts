@@ -33,7 +33,7 @@ describe('tabs', () => {
     await Promise.all([a, b].map((page) => page.waitForFunction(() => window.session.get('orders') === 1)))
   })
 
-  test('after a plain fetch that signs in, the new session is there when the answer is', async ({
+  test('the new session is there when the answer of a plain fetch that signs in is there', async ({
     app,
     context,
   }) => {

@@ -71,7 +71,7 @@ function workerOfFormat(number: number): Promise<string> {
 }
 
 describe('another version', () => {
-  test('of the worker, older than the page: the page says so, works, and has the update without a reload', async ({
+  test('a page with an older worker says so, works, and has the update without a reload', async ({
     app,
     context,
     current,
@@ -100,7 +100,7 @@ describe('another version', () => {
     expect(loads.count).toBe(2)
   })
 
-  test('of the worker, newer than the page: the page is told that it is outdated, and goes on', async ({
+  test('a page with a newer worker is told that it is outdated, and goes on', async ({
     app,
     loads,
     signIn,
@@ -115,7 +115,7 @@ describe('another version', () => {
     expect([status, loads.count]).toEqual([200, 1])
   })
 
-  test(`of the script, ${counts.scriptUpdates} times while pages are open: no reload, no failed request, nobody signed out`, async ({
+  test(`a new script, ${counts.scriptUpdates} times while pages are open, causes no reload, fails no request and signs nobody out`, async ({
     app,
     context,
     current,
@@ -139,7 +139,7 @@ describe('another version', () => {
 })
 
 describe('taking the worker back', () => {
-  test('by serving the retired script in its place: gone at the next load, also from a page that stays open', async ({
+  test('a worker in whose place the retired script is served is gone at the next load, also from a page that stays open', async ({
     app,
     context,
     signIn,
@@ -176,7 +176,10 @@ describe('taking the worker back', () => {
     expect(refused).toEqual(['TypeError', 'TypeError', 'TypeError'])
   })
 
-  test('leaves nothing in Cache Storage, and a page without a worker that works', async ({ app, signIn }) => {
+  test('an unregistered worker leaves nothing in Cache Storage, and the page works without it', async ({
+    app,
+    signIn,
+  }) => {
     const page = await signIn()
     await ownerBy(page)
     await page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.unregister())
@@ -233,7 +236,7 @@ test('a GET that left on what the worker remembered is sent anew when storage kn
 })
 
 describe('what is not listed', () => {
-  test('does not start a worker that is stopped: the browser’s own routes lead past it', async ({
+  test('a request that is not listed does not start a stopped worker: the browser’s own routes lead past it', async ({
     context,
     signIn,
   }) => {
@@ -257,7 +260,10 @@ describe('what is not listed', () => {
     await until('the worker runs', () => states.includes('running'))
   })
 
-  test('is left as it is: no header, no credentials, no repetition', async ({ app, signIn }) => {
+  test('a request that is not listed is left as it is: no header, no credentials, no repetition', async ({
+    app,
+    signIn,
+  }) => {
     const page = await signIn()
     await page.evaluate(() => fetch('/other', { credentials: 'omit' }))
     const sent = app.seen.filter((seen) => seen.path === '/other')
@@ -305,7 +311,7 @@ test('an API of another origin gets the cookie and the epoch, and is refreshed f
 })
 
 describe('a network', () => {
-  test('that is dead signs nobody out, and all is well when it is back', async ({ app, signIn }) => {
+  test('a dead network signs nobody out, and all is well when it is back', async ({ app, signIn }) => {
     const page = await signIn()
     await outliveCookie(app, page)
     app.isDead = true
@@ -320,7 +326,7 @@ describe('a network', () => {
     expect(await ownerBy(page)).toEqual({ status: 200, owner: 'ada' })
   })
 
-  test('on which only the refresh fails: a cookie that is still good goes on serving', async ({
+  test('a cookie that is still good goes on serving where only the refresh fails', async ({
     app,
     context,
     signIn,
@@ -340,10 +346,7 @@ describe('a network', () => {
     expect(await ownerBy(page)).toEqual({ status: 200, owner: 'ada' })
   })
 
-  test('that is slow: requests wait for one refresh, and a cookie that is still good does not wait for long', async ({
-    app,
-    signIn,
-  }) => {
+  test('ten requests at a stale cookie wait for one slow refresh', async ({ app, signIn }) => {
     const page = await signIn()
     await outliveCookie(app, page)
     app.delays.set('/session/refresh', 3000)
@@ -353,7 +356,7 @@ describe('a network', () => {
     expect(app.count('POST', '/session/refresh') - before).toBe(1)
   })
 
-  test(`that comes and goes for ${counts.unsteadyNetworkSeconds} seconds while the page writes: each write once, nobody signed out`, async ({
+  test(`a network that comes and goes for ${counts.unsteadyNetworkSeconds} seconds while the page writes loses and doubles no write and signs nobody out`, async ({
     app,
     signIn,
   }) => {
@@ -381,7 +384,7 @@ describe('a network', () => {
     expect(seen).toMatchObject({ owner: 'ada', visits: written })
   })
 
-  test('on which the refresh hangs: what a good cookie still serves waits for it no longer than a second', async ({
+  test('a request that a good cookie still serves does not wait for a refresh that hangs', async ({
     app,
     signIn,
   }) => {

@@ -23,7 +23,7 @@ const fetchMany = (page: Page, count: number): Promise<{ status: number; owner: 
   }, count)
 
 describe('a cookie at its end', () => {
-  test('a plain fetch gets 200, and one refresh happened', async ({ app, signIn }) => {
+  test('a plain fetch at a stale cookie gets 200 after one refresh', async ({ app, signIn }) => {
     const page = await signIn()
     await outliveCookie(app, page)
     const before = refreshes(app)
@@ -31,7 +31,7 @@ describe('a cookie at its end', () => {
     expect(refreshes(app) - before).toBe(1)
   })
 
-  test('twenty requests at once in each of three tabs get 200, and one refresh happened', async ({
+  test('twenty requests at once in each of three tabs at a stale cookie get 200 after one refresh', async ({
     app,
     context,
     signIn,
@@ -84,7 +84,10 @@ describe('a cookie at its end', () => {
     }
   })
 
-  test('without a worker, session.fetch does the same', async ({ app, context }) => {
+  test('twenty calls of session.fetch at a stale cookie get 200 after one refresh, without a worker', async ({
+    app,
+    context,
+  }) => {
     const page = await openPage(context, app.origin, '/?no-worker')
     await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
     expect(await page.evaluate(() => [window.session.owner, navigator.serviceWorker.controller])).toEqual([
@@ -103,7 +106,7 @@ describe('a cookie at its end', () => {
 })
 
 describe('a cookie at its end, in two tabs that no worker controls', () => {
-  test('is refreshed once: the second tab finds in storage that the first one has', async ({
+  test('a stale cookie is refreshed once by two tabs: the second finds in storage that the first one has', async ({
     app,
     context,
     signIn,
@@ -130,7 +133,7 @@ describe('a cookie at its end, in two tabs that no worker controls', () => {
 })
 
 describe('a worker that is ended', () => {
-  test(`in mid-flight, ${counts.workersEndedInMidFlight} times, loses and doubles nothing`, async ({
+  test(`a worker that is ended in mid-flight, ${counts.workersEndedInMidFlight} times, loses and doubles nothing`, async ({
     app,
     signIn,
   }) => {
@@ -151,7 +154,10 @@ describe('a worker that is ended', () => {
     expect({ owner, visits }).toEqual({ owner: 'ada', visits: counts.workersEndedInMidFlight })
   })
 
-  test('while it refreshes signs nobody out, and the next request is served', async ({ app, signIn }) => {
+  test('a worker that is ended while it refreshes signs nobody out, and the next request is served', async ({
+    app,
+    signIn,
+  }) => {
     const page = await signIn()
     for (let round = 0; round < counts.refreshesCutShort; round++) {
       await outliveCookie(app, page)
@@ -164,7 +170,7 @@ describe('a worker that is ended', () => {
     }
   })
 
-  test('by its kill switch stays ended, also when the browser starts it again for the page it still has', async ({
+  test('a worker that was ended by its kill switch stays ended, also when the browser starts it again for the page it still has', async ({
     app,
     signIn,
   }) => {
@@ -190,7 +196,7 @@ describe('a worker that is ended', () => {
     })
   })
 
-  test('by its kill switch leaves the page working, and gone is gone', async ({ signIn }) => {
+  test('the kill switch unregisters the worker, and the page works on', async ({ signIn }) => {
     const page = await signIn()
     await page.evaluate(() => navigator.serviceWorker.controller?.postMessage({ type: 'retire' }))
     await page.waitForFunction(async () => (await navigator.serviceWorker.getRegistrations()).length === 0)
@@ -201,7 +207,7 @@ describe('a worker that is ended', () => {
 })
 
 describe('a hard reload', () => {
-  test('gives a page that no worker controls, and the worker takes it over without a second reload', async ({
+  test('a page after a hard reload, which no worker controls, is taken over without a second reload', async ({
     context,
     signIn,
   }) => {
@@ -215,7 +221,7 @@ describe('a hard reload', () => {
 })
 
 describe('the app’s own requests', () => {
-  test('keep their referrer, its policy, their abort and their body', async ({ app, signIn }) => {
+  test('the app’s own requests keep their referrer, its policy and their abort', async ({ app, signIn }) => {
     const page = await signIn()
     const before = app.seen.length
     await page.evaluate(() => fetch('/api/me'))
@@ -256,7 +262,10 @@ test('a GET that signs somebody in, as the way back from another provider does, 
 })
 
 describe('signing out', () => {
-  test('and in again before the first answer has come signs nobody out', async ({ app, signIn }) => {
+  test('signing out, and in again before the first answer has come, signs nobody out', async ({
+    app,
+    signIn,
+  }) => {
     const page = await signIn()
     app.delays.set('/session', 700)
     await page.evaluate(() => void window.session.signOut())
@@ -272,7 +281,7 @@ describe('signing out', () => {
     expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'grace' }])
   })
 
-  test(`while a slow request is saving stays signed out, ${counts.signOutsInTheBrowser} times`, async ({
+  test(`who signs out while a slow request is saving stays signed out, ${counts.signOutsInTheBrowser} times`, async ({
     signIn,
   }) => {
     const page = await signIn()
@@ -291,7 +300,7 @@ describe('signing out', () => {
     expect(back).toEqual([])
   })
 
-  test('is known to the worker before the next request, although that leaves early: never answered as who has left', async ({
+  test('a request that leaves early right after a sign-out is never answered as who has left', async ({
     app,
     signIn,
   }) => {
@@ -319,7 +328,7 @@ describe('signing out', () => {
     expect(owners).toEqual(Array.from({ length: counts.requestsAfterSignOut }, () => null))
   })
 
-  test('in one tab wipes the other at once', async ({ app, context, signIn }) => {
+  test('signing out in one tab wipes the other at once', async ({ app, context, signIn }) => {
     const [a, b] = [await signIn(), await openPage(context, app.origin)]
     await b.waitForFunction(() => window.session.owner === 'ada')
     await a.evaluate(() => window.session.signOut())
@@ -369,7 +378,7 @@ describe('another site', () => {
   })
 
   test.for(attacks)(
-    '%s with a Lax cookie, as we set it by default: only the link brings it',
+    '%s brings a Lax cookie, as we set it by default, only as a link',
     async ([_what, method, html], { app, context, signIn }) => {
       await signIn()
       const evil = createServer((_request, response) => {
