@@ -68,8 +68,13 @@ export const memcachedTest = test
     onCleanup(() => memcached.kill())
     return memcached
   })
-  .extend('store', async ({ memcached }, { onCleanup }): Promise<Store> => {
-    const store = memcachedStore({ servers: memcached.address })
+  // A busy machine must not look like a memcached that is away.
+  .extend('storeTimeoutMilliseconds', 10_000)
+  .extend('store', async ({ memcached, storeTimeoutMilliseconds }, { onCleanup }): Promise<Store> => {
+    const store = memcachedStore({
+      servers: memcached.address,
+      timeoutMilliseconds: storeTimeoutMilliseconds,
+    })
     onCleanup(() => store.close())
     return store
   })

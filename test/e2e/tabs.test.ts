@@ -169,6 +169,10 @@ describe('servers that come and go', () => {
     })
     expect(await get(page, '/api/me')).toMatchObject({ owner: null, note: 'anew' })
   })
+})
+
+describe('a store that does not answer', () => {
+  test.override('storeTimeoutMilliseconds', 500)
 
   test('a frozen memcached is a 503 within its deadline; the mirror reads on, and the write goes through once it is back', async ({
     app,
