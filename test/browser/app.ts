@@ -2,6 +2,7 @@
 import { type Session, type SessionOptions, createSession } from 'session-mirror'
 import type { Control, Seen } from './backend.ts'
 import { type Schema, schema } from './schema.ts'
+import { until } from '../support/waiting.ts'
 import type { Tab } from './tab.ts'
 
 type Options = Partial<Omit<SessionOptions<Schema>, 'schema' | 'url'>>
@@ -40,7 +41,7 @@ export function createApp(name: string): App {
       frames.push(frame)
       document.body.append(frame)
       const tab = (): Partial<Tab> => frame.contentWindow as unknown as Partial<Tab>
-      await until(() => tab().openSession !== undefined)
+      await until('the page can open a session', () => tab().openSession !== undefined)
       return keep((tab() as Tab).openSession({ url, live: false, ...options }))
     },
     fetch: (path, init) => fetch(base + path, init),
@@ -61,18 +62,4 @@ export function createApp(name: string): App {
     },
   }
   return app
-}
-
-export async function until(holds: () => boolean | Promise<boolean>, patience = 10_000): Promise<void> {
-  const end = Date.now() + patience
-  // oxlint-disable-next-line no-await-in-loop -- it is asked again until it holds
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`It did not become true: ${holds.toString()}`)
-    // oxlint-disable-next-line no-await-in-loop -- as above
-    await after(20)
-  }
-}
-
-export function after(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }

@@ -9,6 +9,7 @@ import { type SessionRequest, sessionMiddleware } from '../../src/node.ts'
 import { createSessions } from '../../src/server.ts'
 import { workerScript } from '../../scripts/build.ts'
 import { type Schema, schema } from './schema.ts'
+import { sleep } from '../support/waiting.ts'
 
 /** What reached the server. */
 export interface Seen {
@@ -83,7 +84,7 @@ function createBackend(name: string) {
       hasCookie: headers.cookie?.includes(`${name}=`) === true,
       body,
     })
-    await new Promise((resolve) => setTimeout(resolve, control.delays?.[path] ?? 0))
+    await sleep(control.delays?.[path] ?? 0)
     middleware(request, response, (error?: unknown) => {
       if (error !== undefined) return void response.writeHead(500).end(String(error))
       api(request as SessionRequest<Schema>, response, { path, body }) // The middleware made it one.
@@ -119,7 +120,7 @@ async function scriptOf(path: string): Promise<string> {
 /** A cookie of the kind that is asked for, at once or late. */
 async function setProbe(response: ServerResponse, query: URLSearchParams): Promise<void> {
   const kind = query.get('kind') ?? ''
-  await new Promise((resolve) => setTimeout(resolve, query.has('slow') ? 500 : 0))
+  await sleep(query.has('slow') ? 500 : 0)
   const name = kind === 'host-http' ? '__Host-Http-probe-host-http' : `probe-${kind}`
   const secure = kind === 'secure' || kind === 'host-http' ? '; Secure' : ''
   response.setHeader('set-cookie', `${name}=1; Path=/; HttpOnly; Max-Age=60${secure}`)

@@ -1,7 +1,8 @@
 // What this engine has: asserted where session-mirror relies on it, printed where it goes on without. The table in
 // docs/engines.md is filled from what this prints.
 import { afterAll, expect, test } from 'vitest'
-import { after, createApp, until } from './app.ts'
+import { createApp } from './app.ts'
+import { sleep, until } from '../support/waiting.ts'
 
 const app = createApp('features')
 const registered: ServiceWorkerRegistration[] = []
@@ -26,7 +27,7 @@ async function register(type: WorkerType): Promise<ServiceWorker> {
     scope,
   })
   registered.push(registration)
-  await until(() => registration.active !== null)
+  await until('the worker is active', () => registration.active !== null)
   return registration.active as ServiceWorker
 }
 
@@ -87,9 +88,9 @@ async function outlives(keepalive: boolean): Promise<boolean> {
   const page = frame.contentWindow as unknown as { fetch: typeof fetch }
   const url = `${app.base}/cookie?kind=${name}&slow=1`
   void page.fetch(url, { keepalive, method: 'POST' }).catch(() => undefined)
-  await after(100)
+  await sleep(100)
   frame.contentWindow?.location.replace('about:blank')
-  await after(1000)
+  await sleep(1000)
   frame.remove()
   return arrives(name)
 }
@@ -107,5 +108,5 @@ async function isKept(kind: string): Promise<boolean> {
 async function persisted(): Promise<string> {
   if (!('storage' in navigator)) return 'no navigator.storage'
   const asked = navigator.storage.persist().then(String)
-  return Promise.race([asked, after(2000).then(() => 'asks the user')])
+  return Promise.race([asked, sleep(2000).then(() => 'asks the user')])
 }

@@ -1,6 +1,7 @@
 // The mirror without a worker, in whatever engine runs this: storage, tabs, offline writes, parking, memory mode.
 import { afterEach, describe, expect, test } from 'vitest'
-import { type App, after, createApp, until } from './app.ts'
+import { type App, createApp } from './app.ts'
+import { sleep, until } from '../support/waiting.ts'
 
 let count = 0
 let app: App
@@ -13,7 +14,7 @@ afterEach(() => app.close())
 async function signedIn(options?: Parameters<App['open']>[0]): ReturnType<App['open']> {
   const session = await fresh().open(options)
   await session.fetch(`${app.base}/api/sign-in?as=ada`, { method: 'POST' })
-  await until(() => session.owner === 'ada')
+  await until('the session is Ada’s', () => session.owner === 'ada')
   return session
 }
 
@@ -57,7 +58,7 @@ test('a write is in the other page at once, and is sent by one of them', async (
   const tab = await app.openTab()
   const before = (await app.seen('/session/sync')).length
   const write = session.set('note', 'from here')
-  await until(() => tab.get('note') === 'from here', 1000)
+  await until('the other tab shows the note', () => tab.get('note') === 'from here')
   expect(await write.acknowledged).toMatchObject({ code: 'ok' })
   expect((await app.seen('/session/sync')).length - before).toBe(1)
 })
@@ -66,7 +67,7 @@ test('twenty requests at a stale cookie, of two pages without a worker, need one
   const session = await signedIn()
   const tab = await app.openTab()
   await tab.pull()
-  await after(2200)
+  await sleep(2200)
   const before = (await app.seen('/session/refresh')).length
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, index) => (index % 2 ? tab : session).fetch(`${app.base}/api/me`)),
@@ -106,7 +107,7 @@ describe('signing out', () => {
     const tab = await app.openTab()
     await app.control({ isDead: true })
     expect(await session.signOut()).toEqual({ server: 'queued' })
-    await until(() => tab.owner === null)
+    await until('the other tab shows nobody', () => tab.owner === null)
     await app.control({})
     await session.flush()
     expect(await (await session.fetch(`${app.base}/api/me`)).json()).toMatchObject({ owner: null })
@@ -130,8 +131,8 @@ test('where IndexedDB fails the session goes on in memory, and says so', async (
 
 test('a change that no page knows of arrives by the event stream, by itself', async () => {
   const session = await signedIn({ live: true })
-  await until(async () => (await app.seen('/session/events')).length > 0)
+  await until('the page listens', async () => (await app.seen('/session/events')).length > 0)
   // A plain request past the session: only the server can tell it.
   await app.fetch('/api/visit', { method: 'POST' })
-  await until(() => session.get('visits') === 1)
+  await until('the page shows the visit', () => session.get('visits') === 1)
 })

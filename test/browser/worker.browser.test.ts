@@ -2,7 +2,8 @@
 // messages, the kill switch. One registration for the file: a worker that is unregistered lives as long as its pages.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Session } from 'session-mirror'
-import { after, createApp, until } from './app.ts'
+import { createApp } from './app.ts'
+import { sleep, until } from '../support/waiting.ts'
 import type { Schema } from './schema.ts'
 
 const app = createApp('worker')
@@ -14,7 +15,10 @@ let session: Session<Schema>
 beforeAll(async () => {
   session = await app.open({ worker })
   // An earlier test file's worker may still have the page for a moment.
-  await until(() => navigator.serviceWorker.controller?.scriptURL.includes(app.base) === true)
+  await until(
+    'the worker controls the page',
+    () => navigator.serviceWorker.controller?.scriptURL.includes(app.base) === true,
+  )
 })
 afterEach(() => app.control({}))
 afterAll(async () => {
@@ -26,7 +30,7 @@ afterAll(async () => {
 const refreshes = async (): Promise<number> => (await app.seen('/session/refresh')).length
 async function signedIn(): Promise<void> {
   await app.signIn('ada')
-  await until(() => session.owner === 'ada')
+  await until('the session is Ada’s', () => session.owner === 'ada')
 }
 const me = (count: number): Promise<{ status: number; owner: unknown }[]> =>
   Promise.all(
@@ -44,7 +48,7 @@ const report = (): Promise<Record<string, unknown>> =>
   })
 
 test('controls the page after the first load, without a reload', async () => {
-  await until(() => session.inspect().worker === 'controlling')
+  await until('the worker is known to control the page', () => session.inspect().worker === 'controlling')
   expect(navigator.serviceWorker.controller?.scriptURL).toContain('/backend/worker/session-worker.js')
   expect(await report()).toMatchObject({ session: `${app.base}/session`, api: worker.api, isRetired: false })
 })
@@ -65,7 +69,7 @@ describe('a cookie at its end', () => {
     await signedIn()
     const tab = await app.openTab()
     await tab.pull()
-    await after(stale)
+    await sleep(stale)
     const before = await refreshes()
     const answers = await Promise.all([me(20), tab.fetch(`${app.base}/api/me`)])
     expect(answers[0]).toEqual(Array.from({ length: 20 }, () => ({ status: 200, owner: 'ada' })))
@@ -86,7 +90,7 @@ describe('a cookie at its end', () => {
   ])('is refreshed after a 401, and a request with %s goes out again, whole', async (_what, body) => {
     await signedIn()
     // The browser believes that all is well; only the server knows better.
-    await after(stale)
+    await sleep(stale)
     await believeFresh()
     const before = (await app.seen('/api/order')).length
     const response = await app.fetch('/api/order', { method: 'POST', body: body() })
@@ -101,7 +105,7 @@ describe('a cookie at its end', () => {
 test('a stream that this engine can send is sent once, after the refresh', async () => {
   const canStream = await sendsStreams()
   await signedIn()
-  await after(stale)
+  await sleep(stale)
   if (!canStream) return expect(canStream).toBe(false)
   const before = (await app.seen('/api/order')).length
   // Over HTTP/1.1 Chromium refuses to send streams at all: whatever it does, it must not do it twice.
@@ -115,7 +119,7 @@ describe('a dead network', () => {
   test('signs nobody out, and all is well when it is back', async () => {
     await signedIn()
     await app.control({ isDead: true })
-    await after(stale)
+    await sleep(stale)
     await expect(app.fetch('/api/me')).rejects.toThrow(TypeError)
     await session.pull()
     expect([session.owner, session.status]).toEqual(['ada', { state: 'stale', reason: 'offline' }])
@@ -125,10 +129,10 @@ describe('a dead network', () => {
 
   test('that dies while the cookie is refreshed: the same', async () => {
     await signedIn()
-    await after(stale)
+    await sleep(stale)
     await app.control({ delays: { '/session/refresh': 300 } })
     const asked = app.fetch('/api/me').catch(() => undefined)
-    await after(100)
+    await sleep(100)
     await app.control({ isDead: true })
     await asked
     await app.control({})
@@ -138,7 +142,7 @@ describe('a dead network', () => {
 
 test('an app’s abort ends its request while that waits for a refresh', async () => {
   await signedIn()
-  await after(stale)
+  await sleep(stale)
   await app.control({ delays: { '/session/refresh': 1500 } })
   const started = performance.now()
   await expect(app.fetch('/api/me', { signal: AbortSignal.timeout(100) })).rejects.toThrow()
@@ -151,7 +155,7 @@ test('a sign-out in one page wipes the other, and the next request is nobody’s
   await tab.pull()
   expect(tab.owner).toBe('ada')
   expect(await session.signOut()).toEqual({ server: 'confirmed' })
-  await until(() => tab.owner === null)
+  await until('the other tab shows nobody', () => tab.owner === null)
   expect(await me(1)).toEqual([{ status: 200, owner: null }])
 })
 
@@ -194,10 +198,10 @@ test('the doctor finds nothing', async () => {
 test('the kill switch: requests pass by, the page does its own work', async () => {
   await signedIn()
   navigator.serviceWorker.controller?.postMessage({ type: 'retire' })
-  await until(async () => (await report()).isRetired === true)
+  await until('the worker is retired', async () => (await report()).isRetired === true)
   await app.fetch('/api/me')
   expect((await app.seen('/api/me')).at(-1)?.epoch).toBeUndefined()
-  await after(stale)
+  await sleep(stale)
   expect((await session.fetch(`${app.base}/api/me`)).status).toBe(200)
 })
 

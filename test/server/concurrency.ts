@@ -5,6 +5,7 @@ import { createSessions } from '../../src/server.ts'
 import type { CoreRequest } from '../../src/server.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { secrets } from './harness.ts'
+import { sleep } from '../support/waiting.ts'
 
 const names = Array.from({ length: 200 }, (_, index) => `key${index}`)
 const schema = defineSession({
@@ -41,7 +42,7 @@ export function concurrencyTests(test: DeclareTest): void {
   async function writeAll(request: CoreRequest, servers: readonly Sessions[], pause: number): Promise<void> {
     const writes = names.map(async (name, index) => {
       const session = await servers[index % servers.length]?.load(request)
-      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
+      if (pause > 0) await sleep(pause)
       session?.set(name as never, index as never)
       session?.increment('visits')
       await session?.save()

@@ -1,6 +1,7 @@
 // A real memcached for tests: on a free loopback port or a Unix socket, ended by its own process id.
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { type Program, freePort, startProgram } from './programs.ts'
+import { sleep } from './waiting.ts'
 
 export { freePort } from './programs.ts'
 
@@ -37,15 +38,14 @@ export async function startMemcached(
     kill: () => program.kill(),
     async restart(signal = 'SIGKILL', pauseMilliseconds = 0) {
       await program.kill(signal)
-      await new Promise((resolve) => setTimeout(resolve, pauseMilliseconds))
+      await sleep(pauseMilliseconds)
       program = await start()
     },
     async freeze() {
       const { child } = program
       child.kill('SIGSTOP')
       // The signal reaches the threads one by one; an answer that was on its way would still come.
-      while (child.pid !== undefined && !isStopped(child.pid))
-        await new Promise((resolve) => setTimeout(resolve, 1))
+      while (child.pid !== undefined && !isStopped(child.pid)) await sleep(1)
     },
     thaw: () => void program.child.kill('SIGCONT'),
   }

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
+import { sleep } from './waiting.ts'
 
 export interface Program {
   readonly child: ChildProcess
@@ -48,7 +49,7 @@ export async function startProgram({ command, args, ready }: ProgramOptions): Pr
   running.add(program)
   for (let attempt = 0; attempt < 1000 && !hasEnded(child); attempt++) {
     if (await answers(ready)) return program
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await sleep(10)
   }
   await kill()
   throw new Error(`${command} ${args.join(' ')} did not answer: ${said}`)

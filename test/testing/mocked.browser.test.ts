@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Session, createSession } from 'session-mirror'
 import { defineSession, readable, writable } from 'session-mirror/schema'
 import { createTestServer, mockedWorker } from 'session-mirror/testing'
+import { sleep } from '../support/waiting.ts'
 
 const schema = defineSession({ user: readable<string>(), note: writable<string>({ default: '' }) })
 const base = '/mocked-session'
@@ -34,7 +35,7 @@ beforeAll(async () => {
   // An earlier test file's worker may still have the page for a moment.
   while (navigator.serviceWorker.controller?.scriptURL.includes(wanted.url) !== true)
     // oxlint-disable-next-line no-await-in-loop -- until it is so
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await sleep(20)
 })
 afterEach(() => {
   worker.resetHandlers()

@@ -9,6 +9,7 @@ import { memoryStore } from '../../../src/memory.ts'
 import { type SessionRequest, sessionErrors, sessionMiddleware } from '../../../src/node.ts'
 import { type Schema, createWorld } from '../harness.ts'
 import { client, listen, start } from '../http.ts'
+import { sleep } from '../../support/waiting.ts'
 
 const post = (body: string): RequestInit => ({
   method: 'POST',
@@ -23,7 +24,7 @@ describe('an answer', () => {
     const slow = {
       ...inner,
       async create(...parameters: Parameters<typeof inner.create>) {
-        await new Promise((resolve) => setTimeout(resolve, 50))
+        await sleep(50)
         order.push('stored')
         return inner.create(...parameters)
       },
@@ -428,9 +429,9 @@ describe('bodies of session routes', () => {
     for (const piece of pieces) {
       if (socket.destroyed) break
       socket.write(piece)
-      await new Promise((resolve) => setTimeout(resolve, pause))
+      await sleep(pause)
     }
-    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 12_000))])
+    await Promise.race([closed, sleep(12_000)])
     socket.destroy()
     return text
   }

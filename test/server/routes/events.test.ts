@@ -5,6 +5,7 @@ import { localFeed } from '../../../src/server/core/feed.ts'
 import type { Patch } from '../../../src/protocol/state.ts'
 import { createWorld, watchStore } from '../harness.ts'
 import { start } from '../http.ts'
+import { sleep } from '../../support/waiting.ts'
 
 interface Event {
   readonly event?: string
@@ -193,7 +194,7 @@ describe('a stream', () => {
     await stream.patch()
     for (let step = 0; step < 2; step++) {
       ms += 50_000 * 1000
-      await new Promise((resolve) => setTimeout(resolve, 1100))
+      await sleep(1100)
     }
     let event = await stream.next()
     while (event.event === undefined) event = await stream.next()
@@ -251,7 +252,7 @@ describe('who gets none', () => {
     streams[0]?.close()
     let again = await app.listen()
     for (let tries = 0; again.response.status === 503 && tries < 50; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await sleep(20)
       again = await app.listen()
     }
     expect(again.response.status).toBe(200)

@@ -8,7 +8,7 @@ import { startProxy } from '../../support/proxy.ts'
 import { randomOf } from '../../support/random.ts'
 import { startScriptedServer } from '../../support/scripted-server.ts'
 import { bytes, codeOf, text } from '../../support/store-helpers.ts'
-import { until } from '../../support/waiting.ts'
+import { sleep, until } from '../../support/waiting.ts'
 
 describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
   const alice = `${dialect}:alice`
@@ -110,7 +110,7 @@ describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
       while (seen.cuts < 6 || seen.hits < 500) {
         const read = await behind.read(key, 60)
         if (read.kind === 'unavailable') {
-          await new Promise((resolve) => setTimeout(resolve, 20))
+          await sleep(20)
           continue
         }
         expect(text(read)).toBe(`${key} END\r\n`.repeat(20))
