@@ -34,7 +34,7 @@ export function browserProject(
       testBackend(),
     ],
     // The dependency optimizer would find these late and reload the page under a running test.
-    optimizeDeps: { include: ['workbox-window', 'msw', 'msw/browser', 'valibot'] },
+    optimizeDeps: { include: ['idb', 'workbox-window', 'msw', 'msw/browser', 'valibot'] },
     test: {
       name,
       include: ['test/**/*.browser.test.ts'],

@@ -10,7 +10,7 @@ const stores = ['cookie', 'memcached', 'memory', 'sqlite', 'file', 'unstorage']
 const doors = ['index', 'schema', 'worker', 'server', 'node', 'fastify', ...stores, 'vite', 'testing']
 const workers = ['session', 'imported', 'mocked', 'retired'] as const
 /** What users install, or what their platform brings. Everything else is in the bundle. */
-const external = [/^node:/, 'workbox-window', 'vite', /^msw(\/|$)/]
+const external = [/^node:/, 'idb', 'workbox-window', 'vite', /^msw(\/|$)/]
 
 const shared: InlineConfig = {
   root,

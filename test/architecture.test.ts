@@ -6,7 +6,7 @@ import { filesBelow, root, src } from './support/sources.ts'
 
 const packagesOf: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
-  mirror: [],
+  mirror: ['idb'],
   client: ['workbox-window'],
   worker: [],
   stores: [

@@ -6,11 +6,12 @@ import { bundle, workerScript } from '../scripts/build.ts'
 
 const gzipped = (code: string): number => gzipSync(code).length
 
-test('the page’s core stays below 18 kB', async () => {
+// Parsers that look at every member of what comes back from storage, tabs and wire: 800 bytes here, 500 in the worker.
+test('the page’s core, with idb, stays below 19.1 kB', async () => {
   const page = join(import.meta.dirname, '../src/index.ts')
   // Loaded later: what registers the worker, what holds the event stream, what looks for mistakes.
   const external = ['./register.ts', './live.ts', './doctor/diagnose.ts']
-  expect(gzipped(await bundle(page, { minify: true, external }))).toBeLessThan(18_000)
+  expect(gzipped(await bundle(page, { minify: true, external }))).toBeLessThan(19_100)
 })
 
 test('what listens for live events stays below 1.5 kB', async () => {
@@ -23,8 +24,8 @@ test('what registers the worker, with workbox-window, stays below 3.5 kB', async
   expect(gzipped(await bundle(register, { minify: true }))).toBeLessThan(3500)
 })
 
-test('the ready-made worker, whole, stays below 8.8 kB and imports nothing', async () => {
+test('the ready-made worker, whole, stays below 9.8 kB and imports nothing', async () => {
   const script = await workerScript()
-  expect(gzipped(script)).toBeLessThan(8800)
+  expect(gzipped(script)).toBeLessThan(9800)
   expect(script).not.toMatch(/\bimport\b|\bexport\b|importScripts/)
 })

@@ -1,7 +1,7 @@
 // The worker's view of the session: the mirror document, read again before every decision, because a worker may
 // have slept for hours. Without storage it knows of no session, and then passes requests on as they are.
 import { type Hint, type Notice, openChannel } from '../mirror/tabs/channel.ts'
-import { completionOf, connectDatabase, resultOf } from '../mirror/storage/database-connection.ts'
+import { connectDatabase } from '../mirror/storage/database-connection.ts'
 import type { KnownSession } from '../mirror/sync/known-session.ts'
 import { type MirrorDocument, emptyMirrorDocument, isBlank } from '../mirror/steps/local-state.ts'
 import { parseMirrorDocument, toStoredMirror } from '../mirror/storage/stored-form.ts'
@@ -42,8 +42,8 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
     try {
       const [known, retired] = await use((opened) => {
         // One transaction: this stands before every request.
-        const table = opened.transaction('mirror').objectStore('mirror')
-        return Promise.all([resultOf<unknown>(table.get('mirror')), resultOf<unknown>(table.get('retired'))])
+        const { store } = opened.transaction('mirror')
+        return Promise.all([store.get('mirror'), store.get('retired')])
       })
       // What a tab told meanwhile is newer than a read that began before; an empty database was cleared.
       const read = parse(known)
@@ -59,12 +59,10 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
     try {
       await use(async (opened) => {
         const transaction = opened.transaction('mirror', 'readwrite')
-        const completion = completionOf(transaction)
-        const table = transaction.objectStore('mirror')
-        const before = parse(await resultOf<unknown>(table.get('mirror')))
+        const before = parse(await transaction.store.get('mirror'))
         const after = step(before)
-        if (after !== before) table.put(toStoredMirror(after), 'mirror')
-        await completion
+        if (after !== before) await transaction.store.put(toStoredMirror(after), 'mirror')
+        await transaction.done
         document = after
       })
       pages.post({ mirror: document })
@@ -101,11 +99,7 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
     },
     async retire(value) {
       isRetired = value
-      await use((opened) => {
-        const transaction = opened.transaction('mirror', 'readwrite')
-        transaction.objectStore('mirror').put(value, 'retired')
-        return completionOf(transaction)
-      }).catch(fail)
+      await use((opened) => opened.put('mirror', value, 'retired')).catch(fail)
     },
     untilTold(hint, patience) {
       pages.post({ hint })

@@ -1,4 +1,5 @@
-// The objects of IndexedDB, as far as this project uses them. What they do is in `idb-engine.ts`.
+// The objects of IndexedDB, as far as this project and the package idb use them. Their classes live as long as the
+// process, because idb remembers them; what they do is in `idb-engine.ts`.
 import type { Context } from './scheduler.ts'
 import type { Durability, Writes } from './disk.ts'
 

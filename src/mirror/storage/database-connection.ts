@@ -1,6 +1,14 @@
 // The connection to IndexedDB, for page and worker alike. Promises: a handle that died is never used again, and
 // opening never hangs. The database's version always stays 1, so that no tab can block another one; formats
 // are told by the documents themselves.
+import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
+
+interface Tables extends DBSchema {
+  mirror: { key: string; value: unknown }
+  outbox: { key: string; value: unknown }
+}
+/** The database as the package idb gives it: its requests are promises. */
+export type Database = IDBPDatabase<Tables>
 
 /** Safari 14 and 18.4 in private mode never answer: after this long memory takes over. */
 const openTimeoutMilliseconds = 3000
@@ -13,7 +21,7 @@ export interface DatabaseConnection {
    * Runs `work`; again with a new handle, up to three times, when the old one is dead.
    * @throws what the last attempt threw
    */
-  use<T>(work: (database: IDBDatabase) => Promise<T>): Promise<T>
+  use<T>(work: (database: Database) => Promise<T>): Promise<T>
   /** Closes the handle. The next `use` opens another one. */
   close(): void
 }
@@ -25,13 +33,13 @@ class OpenTimeoutError extends Error {}
 
 /** Connects to the database `name` when it is first used. */
 export function connectDatabase(name: string): DatabaseConnection {
-  let opened: Promise<IDBDatabase> | undefined
+  let opened: Promise<Database> | undefined
 
   function forget(): void {
     opened = undefined
   }
 
-  async function use<T>(work: (database: IDBDatabase) => Promise<T>): Promise<T> {
+  async function use<T>(work: (database: Database) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
         opened ??= openInTime(name, forget)
@@ -52,15 +60,10 @@ export function connectDatabase(name: string): DatabaseConnection {
   }
 }
 
-/** Resolves with what the request finds. */
-export function resultOf<T>(request: IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    request.addEventListener('success', () => resolve(request.result))
-    request.addEventListener('error', () => reject(request.error))
-  })
-}
-
-/** Resolves when all of the transaction is kept; rejects with the reason when nothing of it is. */
+/**
+ * Resolves when all of the transaction is kept; rejects with the reason when nothing of it is. The promise `done` of idb
+ * rejects before the reason is known, so that a full disk looks like any abort, and is tried again.
+ */
 export function completionOf(transaction: IDBTransaction): Promise<void> {
   const completion = new Promise<void>((resolve, reject) => {
     transaction.addEventListener('complete', () => resolve())
@@ -73,7 +76,7 @@ export function completionOf(transaction: IDBTransaction): Promise<void> {
   return completion
 }
 
-async function openInTime(name: string, onLost: () => void): Promise<IDBDatabase> {
+async function openInTime(name: string, onLost: () => void): Promise<Database> {
   const opening = open(name, onLost)
   let timer: ReturnType<typeof setTimeout> | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
@@ -90,24 +93,23 @@ async function openInTime(name: string, onLost: () => void): Promise<IDBDatabase
   }
 }
 
-async function open(name: string, onLost: () => void): Promise<IDBDatabase> {
-  const request = indexedDB.open(name, 1)
-  request.addEventListener('upgradeneeded', () => {
-    request.result.createObjectStore('mirror')
-    request.result.createObjectStore('outbox')
+function open(name: string, onLost: () => void): Promise<Database> {
+  return openDB<Tables>(name, 1, {
+    upgrade(database) {
+      database.createObjectStore('mirror')
+      database.createObjectStore('outbox')
+    },
+    // Somebody deletes the database, or a later version needs it: holding on would block them for good.
+    blocking(_current, _blocked, event) {
+      onLost()
+      ;(event.target as IDBDatabase).close() // A versionchange event's target is the connection (IndexedDB 3, section 2.1).
+    },
+    // The browser closed it: storage was cleared, or is broken.
+    terminated: onLost,
   })
-  const database = await resultOf(request)
-  // Somebody deletes the database, or a later version needs it: holding on would block them for good.
-  database.addEventListener('versionchange', () => {
-    onLost()
-    database.close()
-  })
-  // The browser closed it: storage was cleared, or is broken.
-  database.addEventListener('close', onLost)
-  return database
 }
 
-function closeLater(opening: Promise<IDBDatabase>): void {
+function closeLater(opening: Promise<Database>): void {
   opening.then(
     (database) => database.close(),
     // What never opened need not be closed.

@@ -1,6 +1,7 @@
 // The storage in IndexedDB. Promises that a transaction awaits nothing but IndexedDB, and that its changes are kept
 // all or not at all.
-import { NewerFormatError, completionOf, connectDatabase, resultOf } from './database-connection.ts'
+import { unwrap } from 'idb'
+import { type Database, NewerFormatError, completionOf, connectDatabase } from './database-connection.ts'
 import { type LocalState, type OpenMutation, type Parcel, emptyLocalState } from '../steps/local-state.ts'
 import {
   isNewerFormat,
@@ -14,7 +15,6 @@ import type { StorageStep, Storage } from './storage.ts'
 
 type Durable = 'relaxed' | 'strict'
 
-const tables = ['mirror', 'outbox']
 const openPrefix = 'open:'
 const parkedPrefix = 'parked:'
 const after = '\uffff'
@@ -34,27 +34,35 @@ export function databaseStorage(name: string): Storage {
   }
 }
 
-async function read(database: IDBDatabase): Promise<LocalState> {
-  return readAll(database.transaction(tables))
+async function read(database: Database): Promise<LocalState> {
+  const transaction = database.transaction(['mirror', 'outbox'])
+  return readAll(transaction.objectStore('mirror'), transaction.objectStore('outbox'))
 }
 
-async function write(database: IDBDatabase, added: OpenMutation, replaces: readonly string[]): Promise<void> {
+async function write(database: Database, added: OpenMutation, replaces: readonly string[]): Promise<void> {
   const transaction = database.transaction('outbox', 'readwrite', { durability: 'relaxed' })
-  const outbox = transaction.objectStore('outbox')
-  for (const stamp of replaces) outbox.delete(openPrefix + stamp)
-  outbox.put(added, openPrefix + added.stamp)
+  for (const stamp of replaces) reported(transaction.store.delete(openPrefix + stamp))
+  reported(transaction.store.put(added, openPrefix + added.stamp))
+  reported(transaction.done)
   // Without commit() a page that closes now loses the write: 20 of 20 lost without, 20 of 20 kept with it.
   transaction.commit()
-  await completionOf(transaction)
+  await completionOf(unwrap(transaction))
 }
 
-async function transact(database: IDBDatabase, step: StorageStep, durability: Durable): Promise<LocalState> {
-  const transaction = database.transaction(tables, 'readwrite', { durability })
-  const completion = completionOf(transaction)
+async function transact(database: Database, step: StorageStep, durability: Durable): Promise<LocalState> {
+  const transaction = database.transaction(['mirror', 'outbox'], 'readwrite', { durability })
+  reported(transaction.done)
+  const completion = completionOf(unwrap(transaction))
+  const mirror = transaction.objectStore('mirror')
+  const outbox = transaction.objectStore('outbox')
   try {
-    const before = await readAll(transaction)
+    const before = await readAll(mirror, outbox)
     const next = step(before)
-    keep(transaction, before, next)
+    // Only what is different is written.
+    if (next.mirror !== before.mirror) reported(mirror.put(toStoredMirror(next.mirror), 'mirror'))
+    if (next.outbox !== before.outbox) reported(outbox.put(next.outbox, 'outbox'))
+    for (const [key, value] of difference(before, next))
+      reported(value === undefined ? outbox.delete(key) : outbox.put(value, key))
     await completion
     return next
   } catch (error) {
@@ -63,16 +71,9 @@ async function transact(database: IDBDatabase, step: StorageStep, durability: Du
   }
 }
 
-/** Writes what is different. A request that fails aborts the transaction, whose completion rejects with the reason. */
-function keep(transaction: IDBTransaction, before: LocalState, next: LocalState): void {
-  const outbox = transaction.objectStore('outbox')
-  if (next.mirror !== before.mirror)
-    transaction.objectStore('mirror').put(toStoredMirror(next.mirror), 'mirror')
-  if (next.outbox !== before.outbox) outbox.put(next.outbox, 'outbox')
-  for (const [key, value] of difference(before, next)) {
-    if (value === undefined) outbox.delete(key)
-    else outbox.put(value, key)
-  }
+/** A request that fails aborts its transaction, whose completion rejects: the failure is told there. */
+function reported(request: Promise<unknown>): void {
+  request.catch(() => undefined)
 }
 
 /** The puts, and deletes (undefined), that turn the open mutations and parcels of `before` into those of `next`. */
@@ -92,13 +93,18 @@ function keyed({ open, parcels }: LocalState): Map<string, OpenMutation | Parcel
   return result
 }
 
-async function readAll(transaction: IDBTransaction): Promise<LocalState> {
-  const outbox = transaction.objectStore('outbox')
+/** What is read of one of the two tables. */
+interface ReadableTable {
+  get(key: string): Promise<unknown>
+  getAll(range: IDBKeyRange): Promise<unknown[]>
+}
+
+async function readAll(mirror: ReadableTable, outbox: ReadableTable): Promise<LocalState> {
   const allBehind = (prefix: string): Promise<unknown[]> =>
-    resultOf(outbox.getAll(IDBKeyRange.bound(prefix, prefix + after)))
+    outbox.getAll(IDBKeyRange.bound(prefix, prefix + after))
   const [mirrorValue, outboxValue, open, parcels] = await Promise.all([
-    resultOf<unknown>(transaction.objectStore('mirror').get('mirror')),
-    resultOf<unknown>(outbox.get('outbox')),
+    mirror.get('mirror'),
+    outbox.get('outbox'),
     allBehind(openPrefix),
     allBehind(parkedPrefix),
   ])
