@@ -5,6 +5,8 @@ import { type HeaderAccess, addSessionHeaders, mergeHeader } from './session-hea
 
 const fetchHeaders: HeaderAccess<Headers> = {
   get: (target, name) => target.get(name) ?? undefined,
+  // A list of its own: a name that is set while the names are read could come again.
+  names: (target) => [...target.keys()],
   set: (target, name, value) => target.set(name, value),
   appendCookie: (target, line) => target.append('set-cookie', line),
 }

@@ -1,5 +1,6 @@
 // The headers that an answer of the app gets from its session, merged with what the app has set: for Node's answers,
 // Fastify's and fetch's alike. No shared cache may keep an answer that depends on a session.
+import { hasDirective } from './cache-control.ts'
 import type { Header } from './core-answer.ts'
 import type { SessionProgress } from './progress.ts'
 
@@ -7,6 +8,8 @@ import type { SessionProgress } from './progress.ts'
 export interface HeaderAccess<T> {
   /** The value of a header as one text, or undefined where it is not set. */
   get(target: T, name: string): string | undefined
+  /** The names of all that are set. */
+  names(target: T): Iterable<string>
   set(target: T, name: string, value: string): void
   /** Adds one more Set-Cookie line. */
   appendCookie(target: T, line: string): void
@@ -18,14 +21,21 @@ export function mergeHeader<T>(access: HeaderAccess<T>, target: T, [name, value]
   else access.set(target, name, name === 'vary' ? mergeVary(access.get(target, name), value) : value)
 }
 
-/** Cache headers for one CDN each: they go before Cache-Control there (RFC 9213). */
-const targetedFields = [
-  'cdn-cache-control',
-  'surrogate-control',
-  'cloudflare-cdn-cache-control',
-  'vercel-cdn-cache-control',
-  'netlify-cdn-cache-control',
-]
+/** Fields that one cache or CDN obeys before Cache-Control, and whose names do not say so by their end. */
+const targetedFields: ReadonlySet<string> = new Set(['surrogate-control', 'edge-control', 'x-accel-expires'])
+
+/**
+ * Whether a cache may obey the field `name` (lower-case) instead of Cache-Control. Every name that ends like
+ * `cdn-cache-control` may be one (RFC 9213): there are more CDNs than a list would know.
+ */
+export function isTargeted(name: string): boolean {
+  return name.endsWith('-cache-control') || targetedFields.has(name)
+}
+
+/** What a targeted field says to keep the answer out of its cache. nginx takes seconds, of which 0 are none. */
+export function closedValue(name: string): string {
+  return name === 'x-accel-expires' ? '0' : 'no-store'
+}
 
 /**
  * Adds the session's headers to an answer of the app, and keeps shared caches out where it depends on the session.
@@ -40,8 +50,7 @@ export function addSessionHeaders<T>(
   const setsCookie = fields.some(([name]) => name === 'set-cookie')
   for (const field of fields) mergeHeader(access, target, field)
   if (!progress.isRead) return setsCookie
-  for (const name of targetedFields)
-    if (access.get(target, name) !== undefined) access.set(target, name, 'no-store')
+  for (const name of access.names(target)) if (isTargeted(name)) access.set(target, name, closedValue(name))
   access.set(target, 'cache-control', mergeCacheControl(access.get(target, 'cache-control'), setsCookie))
   mergeHeader(access, target, ['vary', progress.vary])
   access.set(target, 'x-content-type-options', 'nosniff')
@@ -62,12 +71,11 @@ export function mergeVary(current: string | undefined, names: string): string {
 
 /** What the app said stays where it keeps shared caches out; with a cookie in the answer only `no-store` does. */
 export function mergeCacheControl(current: string | undefined, setsCookie: boolean): string {
-  const isPrivate =
-    /\bno-store\b/i.test(current ?? '') || (!setsCookie && /\bprivate\b(?!=)/i.test(current ?? ''))
+  const isPrivate = hasDirective(current, 'no-store') || (!setsCookie && hasDirective(current, 'private'))
   return isPrivate && current !== undefined ? current : 'no-store'
 }
 
 /** Whether the app gives an answer with this Cache-Control to shared caches. */
 export function isPublic(cacheControl: string | undefined): boolean {
-  return /\bpublic\b/i.test(cacheControl ?? '')
+  return hasDirective(cacheControl, 'public')
 }

@@ -69,6 +69,7 @@ const fastifyHeaders: HeaderAccess<FastifyReply> = {
     const value = reply.getHeader(name)
     return value === undefined || typeof value === 'string' ? value : String(value)
   },
+  names: (reply) => Object.keys(reply.getHeaders()),
   set: (reply, name, value) => void reply.header(name, value),
   // Fastify keeps all values of Set-Cookie by itself.
   appendCookie: (reply, line) => void reply.header('set-cookie', line),

@@ -121,7 +121,21 @@ export class HeldAnswer {
     parameters: readonly unknown[],
   ): unknown {
     if (!this.#mayChangeHead()) return this.#response
+    if (this.#state === 'sent' && method !== 'removeHeader') return this.#changeLate(method, parameters)
     return Reflect.apply(this.#originals[method], this.#response, parameters)
+  }
+
+  /** By somebody who waits for the head, when ours are on: what it sets is protected like what `setHeader` sets. */
+  #changeLate(method: 'appendHeader' | 'setHeaders', parameters: readonly unknown[]): unknown {
+    const [first, value] = parameters
+    if (method === 'appendHeader') {
+      const kept = this.#policy.protect(String(first), value)
+      if (kept === value) return Reflect.apply(this.#originals.appendHeader, this.#response, parameters)
+      return Reflect.apply(this.#originals.setHeader, this.#response, [first, kept])
+    }
+    // Headers or a Map, as Node has it.
+    for (const [name, given] of first as Iterable<[string, unknown]>) this.setHeader(name, given)
+    return this.#response
   }
 
   /** Nothing has been sent, and nothing was given up. */

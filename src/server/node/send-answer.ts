@@ -9,6 +9,7 @@ export const nodeHeaders: HeaderAccess<ServerResponse> = {
     const value = response.getHeader(name)
     return value === undefined || typeof value === 'string' ? value : String(value)
   },
+  names: (response) => response.getHeaderNames(),
   set: (response, name, value) => void response.setHeader(name, value),
   appendCookie: (response, line) => void response.appendHeader('set-cookie', line),
 }

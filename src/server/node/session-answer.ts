@@ -4,7 +4,14 @@ import type { ServerResponse } from 'node:http'
 import { SessionError } from '../../protocol/errors.ts'
 import { errorAnswer } from '../http/core-answer.ts'
 import type { SessionProgress } from '../http/progress.ts'
-import { addSessionHeaders, isPublic, mergeCacheControl, mergeVary } from '../http/session-headers.ts'
+import {
+  addSessionHeaders,
+  closedValue,
+  isPublic,
+  isTargeted,
+  mergeCacheControl,
+  mergeVary,
+} from '../http/session-headers.ts'
 import type { HoldPolicy } from './held-answer.ts'
 import { holdAnswer } from './hold-answer.ts'
 import { nodeHeaders, sendAnswer } from './send-answer.ts'
@@ -57,8 +64,10 @@ class SessionAnswer implements HoldPolicy {
 
   protect(name: string, value: unknown): unknown {
     if (!this.#isMarked) return value
-    if (name.toLowerCase() === 'cache-control') return mergeCacheControl(String(value), this.#setsCookie)
-    return name.toLowerCase() === 'vary' ? mergeVary(String(value), this.#progress.vary) : value
+    const field = name.toLowerCase()
+    if (field === 'cache-control') return mergeCacheControl(String(value), this.#setsCookie)
+    if (isTargeted(field)) return closedValue(field)
+    return field === 'vary' ? mergeVary(String(value), this.#progress.vary) : value
   }
 
   /** Changed while the answer was streaming: not too late for the store, where no new cookie is needed. */
