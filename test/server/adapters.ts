@@ -98,10 +98,14 @@ export const adapters: Readonly<Record<string, Adapter>> = {
     server.all('/{*path}', (request, response, next) => {
       const { session } = request as unknown as SessionRequest<Schema>
       const run = async (): Promise<void> => {
-        const { status = 200, headers = {}, body } = await app(request.path, session)
-        response.status(status).set(headers).send(body)
+        try {
+          const { status = 200, headers = {}, body } = await app(request.path, session)
+          response.status(status).set(headers).send(body)
+        } catch (error) {
+          next(error)
+        }
       }
-      run().catch(next)
+      void run()
     })
     // Express' own last handler would print it.
     server.use(sessionErrors).use(((error, _request, response, _next) => {
