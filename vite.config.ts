@@ -8,6 +8,7 @@ import type { BrowserConfigOptions } from 'vitest/node'
 import { sessionMirror } from './src/vite.ts'
 import { testBackend } from './test/browser/backend.ts'
 import { chromiumArguments, chromiumPath } from './test/support/chromium.ts'
+import { isLong } from './test/support/counts.ts'
 import { MixedSequencer } from './test/support/sequencer.ts'
 
 const conditions = ['session-mirror-source', 'module', 'browser', 'development|production']
@@ -75,7 +76,7 @@ export default defineConfig({
           environment: 'node',
           maxWorkers,
           // How long a test may hang. No test waits for it, and a busy machine may take ten times as long as an idle one.
-          testTimeout: 120_000,
+          testTimeout: isLong ? 900_000 : 120_000,
           hookTimeout: 60_000,
           // As long as it takes: what a poll waits for comes, or the test is wrong.
           expect: { poll: { timeout: 60_000, interval: 10 } },
@@ -96,8 +97,9 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           environment: 'node',
           maxWorkers,
-          testTimeout: 300_000,
+          testTimeout: isLong ? 1_800_000 : 300_000,
           hookTimeout: 120_000,
+          expect: { poll: { timeout: 60_000, interval: 10 } },
         },
       },
     ],

@@ -99,14 +99,14 @@ describe('the end', () => {
     await pass(day + 60)
     expect(session.status.state).toBe('live')
     await pass(900)
-    await vi.waitFor(() => expect(session.status).toEqual({ state: 'signed-out', reason: 'expired' }))
+    await expect.poll(() => session.status).toEqual({ state: 'signed-out', reason: 'expired' })
   })
 
   test('does not come because a clock was set forward by a day', async () => {
     const session = await signedIn({ now })
     wall += (day + 3600) * 1000
     await vi.advanceTimersByTimeAsync(61_000)
-    await vi.waitFor(() => expect(leftOf(session)).toBe(day))
+    await expect.poll(() => leftOf(session)).toBe(day)
     expect(session.status).toEqual({ state: 'live' })
     expect(session.owner).toBe('ada')
   })
@@ -123,7 +123,7 @@ describe('the end', () => {
     const session = await signedIn({ now })
     server.clock.advance(2 * day)
     expect(await session.extend()).toBe(false)
-    await vi.waitFor(() => expect(session.status).toEqual({ state: 'signed-out', reason: 'expired' }))
+    await expect.poll(() => session.status).toEqual({ state: 'signed-out', reason: 'expired' })
   })
 
   test('extending without a network says so, and changes nothing', async () => {

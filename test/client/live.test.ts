@@ -1,5 +1,5 @@
 // The event stream, against the real server core: what another browser of the same session changes is here by itself.
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { goOffline, network, open, quiet, server, signedIn } from './harness.ts'
 import { http } from 'msw'
 
@@ -8,9 +8,9 @@ const live = { live: true }
 
 test('a change by somebody else is here without being asked for', async () => {
   const session = await signedIn(live)
-  await vi.waitFor(() => expect(streams()).toBe(1))
+  await expect.poll(() => streams()).toBe(1)
   await server.change((s) => s.set('orders', 7))
-  await vi.waitFor(() => expect(session.get('orders')).toBe(7))
+  await expect.poll(() => session.get('orders')).toBe(7)
 })
 
 test('is not listened to where that is not wanted', async () => {
@@ -21,9 +21,9 @@ test('is not listened to where that is not wanted', async () => {
 
 test('a session that somebody else ended is over here at once', async () => {
   const session = await signedIn(live)
-  await vi.waitFor(() => expect(streams()).toBe(1))
+  await expect.poll(() => streams()).toBe(1)
   await server.sessions.revokeAll('ada')
-  await vi.waitFor(() => expect(session.status).toEqual({ state: 'signed-out', reason: 'ended' }))
+  await expect.poll(() => session.status).toEqual({ state: 'signed-out', reason: 'ended' })
 })
 
 test('a sign-in gets a stream of its own, a sign-out ends it', async () => {
@@ -32,13 +32,13 @@ test('a sign-in gets a stream of its own, a sign-out ends it', async () => {
   expect(streams()).toBe(0)
   await server.change((s) => s.signIn('ada'))
   await session.pull()
-  await vi.waitFor(() => expect(streams()).toBe(1))
+  await expect.poll(() => streams()).toBe(1)
   await session.signOut()
   await server.change((s) => s.signIn('grace'))
   await session.pull()
-  await vi.waitFor(() => expect(streams()).toBe(2))
+  await expect.poll(() => streams()).toBe(2)
   await server.change((s) => s.set('orders', 3))
-  await vi.waitFor(() => expect(session.get('orders')).toBe(3))
+  await expect.poll(() => session.get('orders')).toBe(3)
 })
 
 test('a server that has no streams is asked once', async () => {
@@ -47,7 +47,7 @@ test('a server that has no streams is asked once', async () => {
     http.get('http://localhost/session/events', () => (asked++, new Response(null, { status: 404 }))),
   )
   const session = await signedIn(live)
-  await vi.waitFor(() => expect(asked).toBe(1))
+  await expect.poll(() => asked).toBe(1)
   await quiet(2500)
   expect(asked).toBe(1)
   await server.change((s) => s.set('orders', 7))
@@ -64,7 +64,7 @@ test('a server that refuses for now is asked again, not at once', async () => {
     }),
   )
   await signedIn(live)
-  await vi.waitFor(() => expect(times.length).toBe(2), 6000)
+  await expect.poll(() => times.length).toBe(2)
   expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(900)
 })
 
@@ -81,9 +81,9 @@ test('a cookie that is stale by then is refreshed, and the stream opened again',
   )
   const session = await signedIn(live)
   const wanted = ['GET /session/events 401', 'POST /session/refresh 200', 'GET /session/events 200']
-  await vi.waitFor(() => expect(server.calls.filter((call) => wanted.includes(call))).toEqual(wanted), 8000)
+  await expect.poll(() => server.calls.filter((call) => wanted.includes(call))).toEqual(wanted)
   await server.change((s) => s.set('orders', 9))
-  await vi.waitFor(() => expect(session.get('orders')).toBe(9))
+  await expect.poll(() => session.get('orders')).toBe(9)
 })
 
 test('is opened again when it breaks off', async () => {
@@ -99,15 +99,15 @@ test('is opened again when it breaks off', async () => {
     ),
   )
   const session = await signedIn(live)
-  await vi.waitFor(() => expect(broken).toBe(1))
-  await vi.waitFor(() => expect(streams()).toBe(1), 6000)
+  await expect.poll(() => broken).toBe(1)
+  await expect.poll(() => streams()).toBe(1)
   await server.change((s) => s.set('orders', 9))
-  await vi.waitFor(() => expect(session.get('orders')).toBe(9))
+  await expect.poll(() => session.get('orders')).toBe(9)
 })
 
 test('ends with the session object', async () => {
   const session = await signedIn(live)
-  await vi.waitFor(() => expect(streams()).toBe(1))
+  await expect.poll(() => streams()).toBe(1)
   session.close()
   goOffline()
   await quiet(100)

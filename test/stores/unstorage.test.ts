@@ -176,9 +176,7 @@ describe('a driver that fails', () => {
     expect((await late).kind).toBe('unavailable')
     // The sign-out is refused until the late write has come; then it is the last one.
     expect((await store.end('a', bytes('ended'), 60)).kind).toBe('unavailable')
-    await expect
-      .poll(async () => (await store.end('a', bytes('ended'), 60)).kind, { timeout: 30_000 })
-      .toBe('stored')
+    await expect.poll(async () => (await store.end('a', bytes('ended'), 60)).kind).toBe('stored')
     await sleep(400)
     expect(await textAt(store, 'a')).toBe('ended')
   })

@@ -45,6 +45,8 @@ const all = {
   tamperedCookies: { short: 6, long: 20 },
   /** Sign-outs on a real memcached for each kind of request that runs meanwhile. */
   signOutRaces: { short: 200, long: 1000 },
+  /** Messages of many people through a shared cache, for each seed. */
+  sharedCacheMessages: { short: 500, long: 1500 },
   /** Rounds of fifty writes by two processes. */
   processRounds: { short: 20, long: 100 },
 

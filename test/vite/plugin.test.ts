@@ -203,9 +203,9 @@ describe('in the build', () => {
       child.kill()
       await once(child, 'exit')
     })
-    await vi.waitFor(() => expect(emitted()).toContain('first'), { timeout: 20_000 })
+    await expect.poll(() => emitted()).toContain('first')
     write('src/worker.ts', `self.version = 'second'`)
-    await vi.waitFor(() => expect(emitted()).toContain('second'), { timeout: 20_000 })
+    await expect.poll(() => emitted()).toContain('second')
   })
 
   test('plugins of the worker are run, those of the page are not', () => {

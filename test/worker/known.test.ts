@@ -19,7 +19,7 @@ test('a read of storage never puts back what a tab told meanwhile, and a cleared
 
   const tab = new BroadcastChannel(names.channel)
   tab.postMessage({ format, mirror: toStoredMirror({ ...old, version: 6 }) })
-  await vi.waitFor(() => expect(session.document.version).toBe(6))
+  await expect.poll(() => session.document.version).toBe(6)
   await session.reload()
   expect(session.document.version).toBe(6)
 

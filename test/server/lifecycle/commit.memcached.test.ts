@@ -17,7 +17,7 @@ describe('on memcached', () => {
     await browser.app((session) => session.signIn('alice'))
     expect((await browser.get()).message.owner).toBe('alice')
     await memcached.restart()
-    await expect.poll(async () => (await browser.get()).code, { timeout: 3000 }).toBe('lost')
+    await expect.poll(async () => (await browser.get()).code).toBe('lost')
     expect((await browser.sync([{ kind: 'increment', key: 'visits', by: 1 }])).status).toBe(200)
     expect((await browser.get()).message.keys['visits']).toEqual([1, 1])
   })
@@ -30,7 +30,7 @@ describe('on memcached', () => {
     expect(await browser.get()).toMatchObject({ status: 503, code: 'store-unavailable', cookies: [] })
     expect(performance.now() - started).toBeLessThan(400)
     memcached.thaw()
-    await expect.poll(async () => (await browser.get()).message.owner, { timeout: 3000 }).toBe('alice')
+    await expect.poll(async () => (await browser.get()).message.owner).toBe('alice')
   })
 
   test('a sign-out stays one while a slow request saves, 100 times', async ({ open }) => {

@@ -146,52 +146,48 @@ async function talk(port: number, bytes: Buffer, random: Random): Promise<number
 }
 
 const connections = counts.brokenConnections
-test(
-  `${connections.toLocaleString('en')} connections that break HTTP in any way do no harm`,
-  { timeout: 120_000 },
-  async () => {
-    const before = namesOfPrototypes()
-    const random = createRandom(seed + 1)
-    const scene = await createScene()
-    const failures: unknown[] = []
-    const fail = (error: unknown): number => failures.push(error)
-    process.on('uncaughtException', fail).on('unhandledRejection', fail)
-    const middleware = sessionMiddleware(scene.world.sessions)
-    const server = createServer((request, response) => {
-      void middleware(request, response, (error) => {
-        if (error !== undefined) fail(error)
-        const { session } = request as SessionRequest<Schema>
-        session.increment('visits', 1)
-        response.end(`app ${String(session.get('visits'))}`)
+test(`${connections.toLocaleString('en')} connections that break HTTP in any way do no harm`, async () => {
+  const before = namesOfPrototypes()
+  const random = createRandom(seed + 1)
+  const scene = await createScene()
+  const failures: unknown[] = []
+  const fail = (error: unknown): number => failures.push(error)
+  process.on('uncaughtException', fail).on('unhandledRejection', fail)
+  const middleware = sessionMiddleware(scene.world.sessions)
+  const server = createServer((request, response) => {
+    void middleware(request, response, (error) => {
+      if (error !== undefined) fail(error)
+      const { session } = request as SessionRequest<Schema>
+      session.increment('visits', 1)
+      response.end(`app ${String(session.get('visits'))}`)
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // It listens on a port, not on a pipe.
+  const seen = new Map<number, number>()
+  try {
+    for (let number = 1; number <= connections; number += 20) {
+      const round = Array.from({ length: 20 }, async (_, index) => {
+        const bytes = randomBytes(random, scene, number + index)
+        for (const status of await talk(port, bytes, random)) {
+          seen.set(status, (seen.get(status) ?? 0) + 1)
+          if (status >= 500)
+            fail(`FUZZ_SEED=${seed}: ${status} for ${bytes.toString('latin1').slice(0, 2000)}`)
+        }
       })
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo // It listens on a port, not on a pipe.
-    const seen = new Map<number, number>()
-    try {
-      for (let number = 1; number <= connections; number += 20) {
-        const round = Array.from({ length: 20 }, async (_, index) => {
-          const bytes = randomBytes(random, scene, number + index)
-          for (const status of await talk(port, bytes, random)) {
-            seen.set(status, (seen.get(status) ?? 0) + 1)
-            if (status >= 500)
-              fail(`FUZZ_SEED=${seed}: ${status} for ${bytes.toString('latin1').slice(0, 2000)}`)
-          }
-        })
-        await Promise.all(round)
-        scene.world.sleep(301)
-        await useLive(scene, number)
-      }
-      expect(failures).toEqual([])
-      expectCleanPrototypes(before)
-      expect([...seen.keys()]).toEqual(expect.arrayContaining([200, 400, 413, 431]))
-      const { headers, status } = await fetch(`http://127.0.0.1:${port}/session`)
-      expect([status, headers.get('cache-control')]).toEqual([200, 'no-store'])
-    } finally {
-      process.off('uncaughtException', fail).off('unhandledRejection', fail)
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
+      await Promise.all(round)
+      scene.world.sleep(301)
+      await useLive(scene, number)
     }
-  },
-)
+    expect(failures).toEqual([])
+    expectCleanPrototypes(before)
+    expect([...seen.keys()]).toEqual(expect.arrayContaining([200, 400, 413, 431]))
+    const { headers, status } = await fetch(`http://127.0.0.1:${port}/session`)
+    expect([status, headers.get('cache-control')]).toEqual([200, 'no-store'])
+  } finally {
+    process.off('uncaughtException', fail).off('unhandledRejection', fail)
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  }
+})

@@ -119,7 +119,7 @@ describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
     }
     await Promise.all(keys.map(user))
     await slow.close()
-  }, 60_000)
+  })
 
   const goodGreeting = (said: string): string | undefined =>
     said.includes('session-mirror:probe') ? (dialect === 'meta' ? 'EN Oprobe\r\n' : 'END\r\n') : undefined

@@ -90,7 +90,7 @@ describe.each(engineNames)('%s', (name, connections) => {
     await Promise.all(Array.from({ length: 200 }, increment))
     expect(text(await store.read('count', 60))).toBe('200')
     await store.close()
-  }, 120_000)
+  })
 })
 
 test('behind twemproxy one dead server does not end the connection to the others', async () => {

@@ -56,7 +56,7 @@ describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
     const again = { token: await tokenOf(store, 'small'), ttlSeconds: 60 }
     expect((await store.replace('small', bytes('other'), again)).kind).toBe('stored')
     await memcached.kill()
-  }, 20_000)
+  })
 
   test('an overwriting that failed for lack of room leaves nothing to read', async ({ open }) => {
     const memcached = await startMemcached(['-m', '2', '-M'])
@@ -67,7 +67,7 @@ describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
     expect(codeOf(await store.end('old', value, 60))).toBe('out-of-memory')
     expect((await store.read('old', null)).kind).toBe('miss')
     await memcached.kill()
-  }, 20_000)
+  })
 
   test('a value larger than memcached takes is unavailable with its reason', async ({ open }) => {
     const memcached = await startMemcached(['-I', '512k'])

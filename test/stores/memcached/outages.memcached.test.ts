@@ -60,7 +60,7 @@ describe.each(['auto', 'classic'] as const)('in the dialect %s', (dialect) => {
     expect(failed.length).toBeGreaterThan(150)
     expect(failed.filter(({ milliseconds }) => milliseconds < 50).length).toBeGreaterThan(failed.length / 2)
     await until('the store works again', async () => (await store.read('frozen', 60)).kind === 'hit')
-  }, 120_000)
+  })
 
   test('killed and started again in traffic, nobody gets a wrong value, and it comes back empty', async ({
     open,
@@ -98,7 +98,7 @@ describe.each(['auto', 'classic'] as const)('in the dialect %s', (dialect) => {
     )
     const after = await Promise.all(keys.map((key) => patient.read(key, 60)))
     expect(after.map(text)).toEqual(keys)
-  }, 120_000)
+  })
 
   test('one cut costs one failure: the next operation connects again at once', async ({ open, proxy }) => {
     const before = proxy.connections
@@ -172,7 +172,7 @@ describe('a circuit breaker', () => {
     }
     clock.stop()
     await server.close()
-  }, 120_000)
+  })
 
   test('while it is open one operation at a time tries, and the others fail at once', async ({ open }) => {
     // It lets the network in and says nothing.

@@ -158,7 +158,6 @@ describe('with two copies', () => {
 
   test.for(['meta', 'classic', 'auto'] as const)(
     'one of three is killed and started empty in traffic, and no acknowledged write is lost and no value wrong, in the dialect %s',
-    { timeout: 120_000 },
     async (dialect, { servers, openPool }) => {
       const clock = startProcessClock()
       const keys = Array.from({ length: 50 }, newKey)
@@ -182,95 +181,92 @@ describe('with two copies', () => {
     },
   )
 
-  test(
-    'one of three is frozen under 250 operations a second, and reads are served, and every operation ends within the deadline',
-    { timeout: 120_000 },
-    async ({ servers, openPool }) => {
-      // Longer than what a busy machine keeps the two waiting that are not frozen.
-      const deadline = 1000
-      const store = openPool(2, { timeoutMilliseconds: deadline })
-      const keys = Array.from({ length: 30 }, newKey)
-      for (const key of keys) await store.create(key, bytes(key), 60)
-      const [away] = servers
-      const outage = (async () => {
-        await sleep(500)
-        await away.freeze()
-        await sleep(3000)
-        away.thaw()
-      })()
-      const clock = startProcessClock()
-      const samples = await openLoop({
-        everyMilliseconds: 4,
-        forMilliseconds: 5500,
-        async run(index) {
-          const key = keys[index % keys.length] ?? ''
-          // Of eight operations five are reads; each kind of write is among the others.
-          if (index % 8 === 1) return `create ${(await store.create(newKey(), bytes('new'), 60)).kind}`
-          if (index % 8 === 4) return `end ${(await store.end(newKey(), bytes('ended'), 60)).kind}`
-          const read = await store.read(key, 60)
-          if (read.kind !== 'hit') return `read ${read.kind}`
-          if (text(read) !== key) return 'read wrong'
-          if (index % 8 !== 6) return 'read hit'
-          // Timed by itself: the read before it has a deadline of its own.
-          const started = clock.now()
-          await store.replace(key, bytes(key), { token: read.token, ttlSeconds: 60 })
-          return `replace in ${Math.round(clock.now() - started)}`
-        },
-      })
-      await outage
-      clock.stop()
-      const changes = samples.filter(({ outcome }) => outcome.startsWith('replace'))
-      const others = samples.filter(({ outcome }) => !outcome.startsWith('replace'))
-      const worst = Math.max(
-        ...others.map(({ milliseconds }) => milliseconds),
-        ...changes.map(({ outcome }) => Number(outcome.split(' ')[2])),
-      )
-      const kinds = new Set(others.map(({ outcome }) => outcome))
-      console.log(`one of three frozen: the worst of ${samples.length} answers after ${Math.round(worst)} ms`)
-      expect(worst).toBeLessThanOrEqual(deadline + 100)
-      expect([...kinds].filter((kind) => kind.startsWith('read'))).toEqual(['read hit'])
-      expect([...kinds].filter((kind) => kind.startsWith('end'))).toEqual(['end stored'])
-    },
-  )
-
-  test(
-    '930 sessions that ended while a server was away stay ended when it is back with all of them',
-    { timeout: 120_000 },
-    async ({ servers, openPool, only }) => {
-      const store = openPool(2, { timeoutMilliseconds: 5000 })
-      const away = servers[2]
-      const keys: string[] = []
-      while (keys.length < 930) {
-        const key = newKey()
-        if (holder(servers, key, 0) === away || holder(servers, key, 1) === away) keys.push(key)
-      }
-      await Promise.all(keys.map((key) => store.create(key, bytes('live'), 600)))
+  test('one of three is frozen under 250 operations a second, and reads are served, and every operation ends within the deadline', async ({
+    servers,
+    openPool,
+  }) => {
+    // Longer than what a busy machine keeps the two waiting that are not frozen.
+    const deadline = 1000
+    const store = openPool(2, { timeoutMilliseconds: deadline })
+    const keys = Array.from({ length: 30 }, newKey)
+    for (const key of keys) await store.create(key, bytes(key), 60)
+    const [away] = servers
+    const outage = (async () => {
+      await sleep(500)
       await away.freeze()
-      // The server must be known to be away, as it is after a moment of traffic.
-      const ends = await Promise.all(keys.map((key) => store.end(key, bytes('tombstone'), 600)))
-      expect(new Set(ends.map(({ kind }) => kind))).toEqual(new Set(['stored']))
+      await sleep(3000)
       away.thaw()
-      await sleep(1500)
-      const reads = await Promise.all(keys.map((key) => store.read(key, 600)))
-      expect(reads.filter((read) => text(read) === 'live')).toEqual([])
-      await until('it is told', async () => text(await store.read(keys[0] ?? '', 600)) === 'tombstone')
-      // It was told before it was believed: even when the others are gone, it does not bring any back.
-      const alone = only(away)
-      await expect
-        .poll(
-          async () =>
-            (await Promise.all(keys.map((key) => alone.read(key, null)))).filter(
-              (read) => text(read) === 'live',
-            ).length,
-          { timeout: 60_000 },
-        )
-        .toBe(0)
-    },
-  )
+    })()
+    const clock = startProcessClock()
+    const samples = await openLoop({
+      everyMilliseconds: 4,
+      forMilliseconds: 5500,
+      async run(index) {
+        const key = keys[index % keys.length] ?? ''
+        // Of eight operations five are reads; each kind of write is among the others.
+        if (index % 8 === 1) return `create ${(await store.create(newKey(), bytes('new'), 60)).kind}`
+        if (index % 8 === 4) return `end ${(await store.end(newKey(), bytes('ended'), 60)).kind}`
+        const read = await store.read(key, 60)
+        if (read.kind !== 'hit') return `read ${read.kind}`
+        if (text(read) !== key) return 'read wrong'
+        if (index % 8 !== 6) return 'read hit'
+        // Timed by itself: the read before it has a deadline of its own.
+        const started = clock.now()
+        await store.replace(key, bytes(key), { token: read.token, ttlSeconds: 60 })
+        return `replace in ${Math.round(clock.now() - started)}`
+      },
+    })
+    await outage
+    clock.stop()
+    const changes = samples.filter(({ outcome }) => outcome.startsWith('replace'))
+    const others = samples.filter(({ outcome }) => !outcome.startsWith('replace'))
+    const worst = Math.max(
+      ...others.map(({ milliseconds }) => milliseconds),
+      ...changes.map(({ outcome }) => Number(outcome.split(' ')[2])),
+    )
+    const kinds = new Set(others.map(({ outcome }) => outcome))
+    console.log(`one of three frozen: the worst of ${samples.length} answers after ${Math.round(worst)} ms`)
+    expect(worst).toBeLessThanOrEqual(deadline + 100)
+    expect([...kinds].filter((kind) => kind.startsWith('read'))).toEqual(['read hit'])
+    expect([...kinds].filter((kind) => kind.startsWith('end'))).toEqual(['end stored'])
+  })
+
+  test('930 sessions that ended while a server was away stay ended when it is back with all of them', async ({
+    servers,
+    openPool,
+    only,
+  }) => {
+    const store = openPool(2, { timeoutMilliseconds: 5000 })
+    const away = servers[2]
+    const keys: string[] = []
+    while (keys.length < 930) {
+      const key = newKey()
+      if (holder(servers, key, 0) === away || holder(servers, key, 1) === away) keys.push(key)
+    }
+    await Promise.all(keys.map((key) => store.create(key, bytes('live'), 600)))
+    await away.freeze()
+    // The server must be known to be away, as it is after a moment of traffic.
+    const ends = await Promise.all(keys.map((key) => store.end(key, bytes('tombstone'), 600)))
+    expect(new Set(ends.map(({ kind }) => kind))).toEqual(new Set(['stored']))
+    away.thaw()
+    await sleep(1500)
+    const reads = await Promise.all(keys.map((key) => store.read(key, 600)))
+    expect(reads.filter((read) => text(read) === 'live')).toEqual([])
+    await until('it is told', async () => text(await store.read(keys[0] ?? '', 600)) === 'tombstone')
+    // It was told before it was believed: even when the others are gone, it does not bring any back.
+    const alone = only(away)
+    await expect
+      .poll(
+        async () =>
+          (await Promise.all(keys.map((key) => alone.read(key, null)))).filter(
+            (read) => text(read) === 'live',
+          ).length,
+      )
+      .toBe(0)
+  })
 
   test.for([0, 1] as const)(
     'a change that copy %i has no room for is not acknowledged, and neither server loses what it has',
-    { timeout: 60_000 },
     async (place, { open, only }) => {
       const [first, full] = await Promise.all([startMemcached(), startMemcached(['-m', '2', '-M'])])
       const store = open({ servers: [first.address, full.address], copies: 2 })
@@ -292,32 +288,28 @@ describe('with two copies', () => {
     },
   )
 
-  test(
-    'what is away is told on a channel, and so is its return',
-    { timeout: 120_000 },
-    async ({ servers, openPool }) => {
-      const told: string[] = []
-      const note = (message: unknown): void => void told.push((message as { state: string }).state)
-      subscribe('session-mirror:node', note)
-      const store = openPool(2, { timeoutMilliseconds: 3000 })
-      const key = newKey()
-      await store.create(key, bytes('value'), 60)
-      await holder(servers, key, 0).freeze()
+  test('what is away is told on a channel, and so is its return', async ({ servers, openPool }) => {
+    const told: string[] = []
+    const note = (message: unknown): void => void told.push((message as { state: string }).state)
+    subscribe('session-mirror:node', note)
+    const store = openPool(2, { timeoutMilliseconds: 3000 })
+    const key = newKey()
+    await store.create(key, bytes('value'), 60)
+    await holder(servers, key, 0).freeze()
+    await store.read(key, 60)
+    await store.end(key, bytes('tombstone'), 60)
+    await store.read(key, 60)
+    holder(servers, key, 0).thaw()
+    await until('the tombstone is read', async () => text(await store.read(key, 60)) === 'tombstone')
+    const stateAfterRead = async (): Promise<string | undefined> => {
       await store.read(key, 60)
-      await store.end(key, bytes('tombstone'), 60)
-      await store.read(key, 60)
-      holder(servers, key, 0).thaw()
-      await until('the tombstone is read', async () => text(await store.read(key, 60)) === 'tombstone')
-      const stateAfterRead = async (): Promise<string | undefined> => {
-        await store.read(key, 60)
-        return told.at(-1)
-      }
-      await until('it is up', async () => (await stateAfterRead()) === 'up')
-      unsubscribe('session-mirror:node', note)
-      expect(told).toContain('down')
-      expect(told).toContain('held')
-    },
-  )
+      return told.at(-1)
+    }
+    await until('it is up', async () => (await stateAfterRead()) === 'up')
+    unsubscribe('session-mirror:node', note)
+    expect(told).toContain('down')
+    expect(told).toContain('held')
+  })
 })
 
 test.each([

@@ -48,15 +48,13 @@ describe('a master and its slave', () => {
     master,
     slave,
   }) => {
-    await expect.poll(() => master.replication(), { timeout: 60_000 }).toContain('1 slaves')
+    await expect.poll(() => master.replication()).toContain('1 slaves')
     const store = open({ servers: master.address })
     for (let index = 0; index < 100; index++) await store.create(`s:${index}`, bytes('one'), 60)
     for (let index = 0; index < 50; index++) await store.end(`s:${index}`, bytes('two'), 60)
     // Reading begins a lifetime anew, and that is told as well.
     for (let index = 0; index < 10; index++) await store.read(`s:${index}`, 60)
-    await expect
-      .poll(() => slave.replication(), { timeout: 60_000 })
-      .toContain('100 created, 60 updated, 0 removed')
+    await expect.poll(() => slave.replication()).toContain('100 created, 60 updated, 0 removed')
   })
 
   test('the slave lets nobody in, and that is unavailable', async ({ open, slave }) => {
@@ -73,12 +71,10 @@ describe('a master and its slave', () => {
     const store = open({ servers: master.address })
     expect(text(await store.read('s:1', 60))).toBe('two')
     await master.restart()
-    await expect.poll(() => store.read('s:1', 60).then(codeOf), { timeout: 60_000 }).toBe('miss')
-    await expect
-      .poll(() => slave.replication(), { timeout: 60_000 })
-      .toContain('0 created, 0 updated, 0 removed')
+    await expect.poll(() => store.read('s:1', 60).then(codeOf)).toBe('miss')
+    await expect.poll(() => slave.replication()).toContain('0 created, 0 updated, 0 removed')
     expect((await store.create('s:1', bytes('new'), 60)).kind).toBe('stored')
-    await expect.poll(() => slave.replication(), { timeout: 60_000 }).toContain('1 created')
+    await expect.poll(() => slave.replication()).toContain('1 created')
   })
 })
 
@@ -121,10 +117,10 @@ describe.runIf(canMoveAddresses)(
 
     test('the address moves more than five seconds after the master died: the slave has forgotten everything', async () => {
       expect((await run('process-killed-late')).kept).toBe(0)
-    }, 60_000)
+    })
 
     test('a slave that did not hear of the end of its master waits longer', async () => {
       expect((await run('cable-pulled-late')).kept).toBe(500)
-    }, 60_000)
+    })
   },
 )
