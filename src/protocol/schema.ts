@@ -54,6 +54,8 @@ export interface KeyDefinition<
   readonly validator: Validator | undefined
   /** What `get` returns for a key that is not set. */
   readonly default: Json | undefined
+  /** What the key was made with, for the server to check: it refuses unknown options at its start. @default {} */
+  readonly given?: unknown
   /** Not there at run time: carries the types. */
   readonly types?: { readonly value: Value; readonly absent: Absent }
 }
@@ -112,7 +114,8 @@ export const readable: DefineKey<'readable'> = defineKey('readable') as DefineKe
  * @example defineSession({ theme: writable<'light' | 'dark'>({ default: 'light' }), visits: writable.counter() })
  */
 export const writable: DefineWritable = Object.assign(defineKey('writable'), {
-  counter: () => ({
+  counter: (given?: unknown) => ({
+    given,
     access: 'writable',
     kind: 'counter',
     policy: 'last-write-wins',
@@ -152,6 +155,7 @@ export type KeyDefinitions<T> = {
 export function defineSession<const T extends Readonly<Record<string, SchemaKeys[string] | Validator>>>(
   keys: T,
 ): SessionSchema<KeyDefinitions<T> extends SchemaKeys ? KeyDefinitions<T> : never> {
+  if (!isObject(keys)) throw new SessionError('invalid-option', 'defineSession takes an object of keys.')
   const definitions: Record<string, KeyDefinition> = Object.create(null)
   const names = Object.keys(keys)
   if (names.length > limits.sessionKeys)
@@ -165,8 +169,14 @@ export function defineSession<const T extends Readonly<Record<string, SchemaKeys
         'invalid-option',
         `"${name}" cannot be the name of a key: use letters, digits and _, at most ${limits.keyNameCharacters} of them, and begin with a letter.`,
       )
-    definitions[name] = isValidator(key) ? define('hidden', key, {}) : key
-    checkDefault(name, definitions[name])
+    const definition = isValidator(key) ? define('hidden', key, {}) : key
+    if (typeof definition?.access !== 'string')
+      throw new SessionError(
+        'invalid-option',
+        `"${name}" is no key: call \`hidden\`, \`readable\` or \`writable\`, or give a validator.`,
+      )
+    definitions[name] = definition
+    checkDefault(name, definition)
   }
   // The loop above keeps names and definitions together; TypeScript cannot see that.
   return { keys: Object.freeze(definitions) } as unknown as SessionSchema<
@@ -241,14 +251,15 @@ export type KeyRead<S extends SessionSchema, N extends ServerKey<S>> = S['keys']
   : never
 
 function defineKey(access: Access) {
-  return (first?: unknown, second: unknown = {}): KeyDefinition => {
-    if (isValidator(first)) return define(access, first, second as KeyOptions) // By the overloads.
+  return (first?: unknown, second?: unknown): KeyDefinition => {
+    if (isValidator(first)) return define(access, first, (second ?? {}) as KeyOptions) // By the overloads.
     return define(access, undefined, (first ?? {}) as KeyOptions) // By the overloads.
   }
 }
 
 function define(access: Access, validator: Validator | undefined, options: KeyOptions): KeyDefinition {
   return {
+    given: options,
     access,
     kind: 'value',
     policy: options.policy ?? 'last-write-wins',

@@ -38,3 +38,11 @@ export function checkValueSize(value: Uint8Array, maxBytes: number = maxValueByt
     `The store takes values of ${maxBytes} bytes at most, and this one has ${value.byteLength}: store less in the session.`,
   )
 }
+
+/** What options of other stores for the life of a session mean here: a store is told of it by `createSessions`. */
+export const lifeHints: Readonly<Record<string, string>> = Object.fromEntries(
+  ['ttl', 'maxAge', 'expires', 'expiration', 'lifetime', 'disableTouch'].map((name) => [
+    name,
+    'how long a session lives is for createSessions to say, with idleTimeoutSeconds and absoluteTimeoutSeconds',
+  ]),
+)

@@ -1,7 +1,15 @@
 // Sessions in this process's memory: for development, tests and the browser. Bounded; keeps nothing alive and
 // nothing after the process. Runs anywhere: no Node imports.
 import { type Clock, systemClock } from '../protocol/clock.ts'
+import {
+  type ChecksOf,
+  type KnownOptions,
+  callback,
+  checkOptions,
+  number,
+} from '../protocol/check-options.ts'
 import { checkWholeNumber } from '../protocol/whole-number.ts'
+import { lifeHints } from './argument-checks.ts'
 import type { Store } from './store.ts'
 import { checkedStore } from './wrapped-store.ts'
 
@@ -11,6 +19,19 @@ export interface MemoryStoreOptions {
   readonly maxSessions?: number
   /** Milliseconds since 1970. @default the system's */
   readonly clock?: Clock
+}
+
+const memoryChecks: ChecksOf<MemoryStoreOptions> = { maxSessions: number, clock: callback }
+const memoryOptions: KnownOptions = {
+  checks: memoryChecks,
+  hints: {
+    ...lifeHints,
+    max: 'write maxSessions',
+    maxItems: 'write maxSessions',
+    maxEntries: 'write maxSessions',
+    limit: 'write maxSessions',
+    checkPeriod: 'what has expired is removed once a minute',
+  },
 }
 
 interface Item {
@@ -28,7 +49,9 @@ const sweepIntervalMilliseconds = 60_000
  * @throws SessionError `invalid-option` when `maxSessions` is not a whole number from 1
  * @example const store = memoryStore({ maxSessions: 1000 })
  */
-export function memoryStore({ maxSessions = 10_000, clock = systemClock }: MemoryStoreOptions = {}): Store {
+export function memoryStore(options: MemoryStoreOptions = {}): Store {
+  checkOptions('memoryStore', options, memoryOptions)
+  const { maxSessions = 10_000, clock = systemClock } = options
   checkWholeNumber('maxSessions', maxSessions, { from: 1 })
   const items = new MemoryItems(maxSessions, clock)
   return checkedStore({

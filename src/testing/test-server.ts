@@ -1,9 +1,11 @@
 // A session server for tests: msw handlers that run the real server core over the memory store, with a clock
 // that the test holds and a store that fails on command. Works with `msw/node` and in the browser.
 import { type HttpHandler, http } from 'msw'
+import { type KnownOptions, checkOptions } from '../protocol/check-options.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
 import { memoryStore } from '../stores/memory.ts'
 import { createCoreSessions } from '../server/app/create-core-sessions.ts'
+import { coreOptions } from '../server/app/known-options.ts'
 import type { CoreOptions } from '../server/app/core-options.ts'
 import type { ServerSession } from '../server/app/server-session.ts'
 import type { Sessions } from '../server/app/sessions.ts'
@@ -19,6 +21,14 @@ import { PretendBrowser, type TestRoute } from './pretend-browser.ts'
 export type TestServerOptions<S extends SessionSchema> = { readonly schema: S } & Partial<
   Omit<CoreOptions<S>, 'schema' | 'store' | 'crypto' | 'clock'>
 >
+
+const ownHint = 'the test server has its own'
+const { store: _store, crypto: _crypto, clock: _clock, ...checks } = coreOptions.checks
+const testServerOptions: KnownOptions = {
+  checks,
+  needed: ['schema'],
+  hints: { ...coreOptions.hints, store: ownHint, crypto: ownHint, clock: ownHint },
+}
 
 /** A session server for one pretend browser. */
 export interface TestServer<S extends SessionSchema> {
@@ -51,6 +61,7 @@ export interface TestServer<S extends SessionSchema> {
 export function createTestServer<const S extends SessionSchema>(
   options: TestServerOptions<S>,
 ): TestServer<S> {
+  checkOptions('createTestServer', options, testServerOptions)
   const { base = '/session' } = options
   const clock = createTestClock()
   const store = faultyStore(memoryStore({ clock: clock.now }))

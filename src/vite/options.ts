@@ -2,6 +2,14 @@
 import { existsSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import type { PluginOption } from 'vite'
+import {
+  type ChecksOf,
+  type KnownOptions,
+  callback,
+  checkOptions,
+  flag,
+  text,
+} from '../protocol/check-options.ts'
 import { SessionError } from '../protocol/errors.ts'
 
 /** The options of `sessionMirror()`. All have defaults. */
@@ -22,14 +30,26 @@ export interface ResolvedOptions extends SessionMirrorOptions {
   readonly fileName: string
 }
 
-const names: readonly string[] = ['worker', 'path', 'plugins', 'msw'] satisfies (keyof SessionMirrorOptions)[]
+const pluginChecks: ChecksOf<SessionMirrorOptions> = {
+  worker: text,
+  path: text,
+  plugins: callback,
+  msw: flag,
+}
+const pluginOptions: KnownOptions = {
+  checks: pluginChecks,
+  hints: {
+    filename: "write path, as in path: '/session-worker.js'",
+    url: "write path, as in path: '/session-worker.js'",
+    srcDir: 'write worker, the file of your own worker',
+    sw: 'write worker, the file of your own worker',
+  },
+}
 
 /** @throws SessionError `invalid-option` */
 export function resolveOptions(options: SessionMirrorOptions): ResolvedOptions {
+  checkOptions('sessionMirror', options, pluginOptions)
   const { path = '/session-worker.js', worker, msw = false } = options
-  const unknown = Object.keys(options).find((name) => !names.includes(name))
-  if (unknown !== undefined)
-    throw new SessionError('invalid-option', `sessionMirror() has no option "${unknown}".`)
   if (!/^\/[\w./-]*[\w-]\.js$/.test(path) || path.includes('..'))
     throw new SessionError('invalid-option', `path "${path}" must begin with "/" and end with ".js".`)
   if (msw && worker !== undefined)

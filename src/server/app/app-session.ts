@@ -1,4 +1,5 @@
 // The session that an app holds: reads and wishes, on top of what one request has open.
+import { checkOptions } from '../../protocol/check-options.ts'
 import * as limits from '../../protocol/limits.ts'
 import {
   type CounterKey,
@@ -14,6 +15,8 @@ import { unknownKey } from '../changes/draft.ts'
 import { now } from '../core/core.ts'
 import { invalidOption } from '../core/refusal.ts'
 import type { DeadReason } from '../lifecycle/loaded.ts'
+import { refuseAssignments, refuseCallback } from './assignments.ts'
+import { destroyOptions, signInOptions } from './known-options.ts'
 import type { OpenSession } from './open-session.ts'
 import type { DestroyOptions, Saved, ServerSession, SessionData, SignInOptions } from './server-session.ts'
 import { createData } from './session-data.ts'
@@ -26,8 +29,13 @@ export class AppSession<S extends SessionSchema> implements ServerSession<S> {
   /** Made when it is first asked for: most requests never do. */
   #data: SessionData<S> | undefined = undefined
 
+  static {
+    refuseAssignments(this.prototype, (session) => AppSession.openOf(session).core.schema)
+  }
+
   constructor(open: OpenSession) {
     this.#open = open
+    Object.preventExtensions(this)
   }
 
   /**
@@ -150,27 +158,33 @@ export class AppSession<S extends SessionSchema> implements ServerSession<S> {
     open.change()
   }
 
-  regenerate(): void {
+  regenerate(callback?: unknown): void {
+    refuseCallback('regenerate', callback)
     const open = this.#touched()
     if (open.record !== undefined && open.draft.move === undefined) open.move({ kind: 'regenerate' })
     open.change()
   }
 
-  destroy({ everywhere = false }: DestroyOptions = {}): void {
+  destroy(options?: DestroyOptions): void {
+    if (typeof options === 'function') refuseCallback('destroy', options)
+    if (options !== undefined) checkOptions('session.destroy', options, destroyOptions)
     const open = this.#touched()
-    open.draft.end(everywhere ? 'everywhere' : 'here')
+    open.draft.end(options?.everywhere === true ? 'everywhere' : 'here')
     open.change()
   }
 
-  invalidate(): void {
+  invalidate(callback?: unknown): void {
+    refuseCallback('invalidate', callback)
     this.destroy()
   }
 
-  save(): Promise<Saved> {
+  save(callback?: unknown): Promise<Saved> {
+    if (callback !== undefined) refuseCallback('save', callback)
     return this.#touched().save()
   }
 
-  revert(): void {
+  revert(callback?: unknown): void {
+    refuseCallback('revert', callback)
     this.#touched().revert()
   }
 
@@ -188,6 +202,7 @@ export class AppSession<S extends SessionSchema> implements ServerSession<S> {
 
 /** @throws SessionError `invalid-option`, `unknown-key` */
 function toSignIn(schema: SessionSchema, owner: unknown, options: SignInOptions): SignIn {
+  checkOptions('session.signIn', options, signInOptions)
   const { carry = [], label = null, persistent } = options
   const unknown = carry.find((key) => definitionOf(schema, key) === undefined)
   if (unknown !== undefined) throw unknownKey(unknown)

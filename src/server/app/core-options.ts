@@ -14,6 +14,7 @@ import { type Core, cookieSeconds } from '../core/core.ts'
 import { type Feed, localFeed } from '../core/feed.ts'
 import { invalidOption } from '../core/refusal.ts'
 import { type WatchChannels, createWatch, watchedStore } from '../core/watch.ts'
+import { checkCoreOptions } from './known-options.ts'
 
 /** The options of `createSessions`. Wrong ones throw there: `invalid-option`, or `weak-secret`. */
 export interface CoreOptions<S extends SessionSchema = SessionSchema> {
@@ -86,9 +87,9 @@ export interface CoreOptions<S extends SessionSchema = SessionSchema> {
 
 /** What the parts of the server are given. Checks the options. @throws SessionError `weak-secret`, `invalid-option` */
 export function createCore(options: CoreOptions): Core {
+  checkCoreOptions(options)
   const { schema, store, crypto, base = '/session', allowedOrigins = [], onLost = 'refuse' } = options
   const { app = '', trustProxy = 0, heartbeatSeconds = 25 } = options
-  if (typeof schema?.keys !== 'object') throw invalidOption('schema must come from defineSession.')
   const carriedStore = toCarried(store, crypto)
   checkNames({ base, onLost, app })
   for (const origin of allowedOrigins) checkOrigin(origin)
@@ -139,14 +140,7 @@ function checkNames({ base, onLost, app }: { base: unknown; onLost: unknown; app
     throw invalidOption(`app takes up to 64 letters, digits and _.- but not ${JSON.stringify(app)}.`)
 }
 
-/** Whether it can be a store at all: users without TypeScript forget to call the function that makes one. */
-function isAnyStore(store: unknown): boolean {
-  if (typeof store !== 'object' || store === null) return false
-  return typeof Reflect.get(store, 'read') === 'function' || typeof Reflect.get(store, 'open') === 'function'
-}
-
 function toCarried(store: Store | CarriedStore, crypto: ServerCrypto): CarriedStore | undefined {
-  if (!isAnyStore(store)) throw invalidOption('store must be a Store, such as memoryStore().')
   if (!isCarried(store)) return undefined
   if (crypto.aead === undefined)
     throw invalidOption('crypto has no `aead`, so it cannot encrypt, and the cookie can keep no session.')

@@ -1,12 +1,13 @@
 // The server's public face, put together: routes for the browser's SDK, and a session for each request of the app. Runs
 // wherever fetch-style globals are; Node's own crypto and channels come in by option.
 import { SessionError } from '../../protocol/errors.ts'
+import { checkOptions, described } from '../../protocol/check-options.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import { enter } from '../core/carry.ts'
 import type { Core } from '../core/core.ts'
 import { corsHeaders } from '../core/cors.ts'
 import { checkEpoch, guard } from '../core/guard.ts'
-import { refusal } from '../core/refusal.ts'
+import { invalidOption, refusal } from '../core/refusal.ts'
 import { toResponse, withSession } from '../http/fetch.ts'
 import { behindProxies } from '../http/proxy.ts'
 import { type AnyRequest, type CoreRequest, isNodeRequest, toCoreRequest } from '../http/request.ts'
@@ -19,6 +20,7 @@ import { createRoutes } from '../routes/routes.ts'
 import { OpenSession } from './open-session.ts'
 import { type CoreOptions, createCore } from './core-options.ts'
 import { AppSession } from './app-session.ts'
+import { revokeAllOptions } from './known-options.ts'
 import type { ServerSession } from './server-session.ts'
 import type { RouteHandler, Sessions } from './sessions.ts'
 
@@ -50,15 +52,18 @@ export function createCoreSessions<const S extends SessionSchema>(options: CoreO
     },
     problem: (error, request) => problem(core, error, request),
     cors: (request) => cors(core, request),
-    list: (owner) => owners.list(owner),
-    revoke: (owner, id) => owners.end(owner, id),
-    revokeAll: (owner, { except } = {}) =>
-      owners.endAll(owner, {
+    list: async (owner) => owners.list(toOwner('list', owner)),
+    revoke: async (owner, id) => owners.end(toOwner('revoke', owner), id),
+    async revokeAll(owner, choice = {}) {
+      checkOptions('sessions.revokeAll', choice, revokeAllOptions)
+      const { except } = choice
+      return owners.endAll(toOwner('revokeAll', owner), {
         reason: 'revoked',
         except: except === undefined ? undefined : { epoch: except },
-      }),
+      })
+    },
     async getById(owner, id) {
-      const present = await owners.find(owner, id)
+      const present = await owners.find(toOwner('getById', owner), id)
       if (present === undefined) return undefined
       const origin = { loaded: noneLoaded, request: undefined, present }
       return new AppSession<S>(new OpenSession(entrance.lifecycle, origin))
@@ -186,4 +191,12 @@ function watched(core: Core, run: () => void): void {
 function told(core: Core, error: unknown): unknown {
   if (error instanceof SessionError) core.watch.tell('refuse', { code: error.code })
   return error
+}
+
+/** Any text may be asked for, also one that signs nobody in. @throws SessionError `invalid-option` */
+function toOwner(method: string, owner: unknown): string {
+  if (typeof owner === 'string') return owner
+  throw invalidOption(
+    `sessions.${method} takes the owner as a text, not ${described(owner, { isSecret: true })}.`,
+  )
 }

@@ -14,6 +14,12 @@ export type RouteHandler<S extends SessionSchema> = (
   session: ServerSession<S>,
 ) => Response | Promise<Response>
 
+/** The options of `revokeAll`. */
+export interface RevokeAllOptions {
+  /** The id of the session that stays: its `epoch`. @default none */
+  readonly except?: string
+}
+
 /** The sessions of an app: routes for the browser's SDK, and a session for each request of the app. */
 export interface Sessions<S extends SessionSchema = SessionSchema> {
   /**
@@ -65,7 +71,7 @@ export interface Sessions<S extends SessionSchema = SessionSchema> {
    * administrator. One that the store has forgotten to list ends when it next refreshes its cookie.
    * @throws SessionError `store-unavailable`, `contention`: some may have ended, so call it again; `unsupported`
    */
-  revokeAll(owner: string, options?: { readonly except?: string }): Promise<number>
+  revokeAll(owner: string, options?: RevokeAllOptions): Promise<number>
   /**
    * One of an owner's sessions, to read or change it for them; `save` it yourself. Undefined when there is none.
    * @throws SessionError `store-unavailable`, `unsupported`

@@ -1,10 +1,12 @@
 // `createSessions` with Node's cryptography: what the door gives. The core itself takes any.
+import { checkOptions } from '../../protocol/check-options.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import { nodeCrypto } from './node-crypto.ts'
 import type { ServerCrypto } from '../codec/crypto.ts'
 import { nodeChannels } from './diagnostics-channels.ts'
 import { createCoreSessions } from '../app/create-core-sessions.ts'
 import type { Sessions } from '../app/sessions.ts'
+import { coreOptions } from '../app/known-options.ts'
 import type { CoreOptions } from '../app/core-options.ts'
 
 /** The options of `createSessions`. `schema`, `secrets` and `store` are needed; all others have defaults. */
@@ -19,7 +21,10 @@ export interface SessionsOptions<S extends SessionSchema> extends Omit<CoreOptio
  * @example const sessions = createSessions({ schema, secrets: [secret], store: memoryStore() })
  */
 export function createSessions<const S extends SessionSchema>(options: SessionsOptions<S>): Sessions<S> {
-  const sessions = createCoreSessions({ crypto: nodeCrypto, channels: nodeChannels, ...options })
+  // Before they are spread: a text would become an object of letters.
+  checkOptions('createSessions', options, coreOptions)
+  const { crypto = nodeCrypto, channels = nodeChannels } = options
+  const sessions = createCoreSessions({ ...options, crypto, channels })
   warnOf(options.store)
   return sessions
 }

@@ -8,6 +8,7 @@ import type { Sessions } from '../app/sessions.ts'
 import { type CoreAnswer, errorAnswer } from '../http/core-answer.ts'
 import { type HeaderAccess, mergeHeader } from '../http/session-headers.ts'
 import { revertChanges } from './middleware.ts'
+import { checkSessions, holdSessionOf, sessionDecorator } from './request-session.ts'
 import { isUnread } from './send-answer.ts'
 import { holdForSession } from './session-answer.ts'
 
@@ -31,6 +32,8 @@ type ThrowingRequest = FastifyRequest & { [thrown]?: SessionError }
  * await app.register(sessionPlugin(sessions))
  */
 export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): SessionPlugin {
+  checkSessions('sessionPlugin', sessions)
+
   async function open(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     // Before anything else: an error answer, too, must be readable for a page that may read the good one.
     for (const field of sessions.cors(request.raw)) mergeHeader(fastifyHeaders, reply, field)
@@ -41,7 +44,7 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
         return sendAnswer(reply, answer)
       }
       const session = await sessions.load(request.raw)
-      Object.assign(request, { session })
+      holdSessionOf(request, session)
       holdForSession(reply.raw, sessions.progress(session), (error) => request.log.error(error))
       return undefined
     } catch (error) {
@@ -51,7 +54,7 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
   }
 
   async function plugin(fastify: FastifyInstance): Promise<void> {
-    fastify.decorateRequest('session')
+    fastify.decorateRequest('session', sessionDecorator)
     fastify.addHook('onRequest', open)
     fastify.addHook('onError', noteThrown)
     fastify.addHook('onSend', answerThrown)

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionError } from '../../protocol/errors.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
+import { type ChecksOf, type KnownOptions, callback, checkOptions } from '../../protocol/check-options.ts'
 import type { ServerSession } from '../app/server-session.ts'
 import type { Sessions } from '../app/sessions.ts'
 import { type CoreAnswer, errorAnswer } from '../http/core-answer.ts'
@@ -10,6 +11,7 @@ import { toCoreRequest } from '../http/request.ts'
 import { mergeHeader } from '../http/session-headers.ts'
 import { heldAnswerOf } from './hold-answer.ts'
 import { discardAnswer, isAnswered, isUnread, nodeHeaders, sendAnswer } from './send-answer.ts'
+import { checkSessions, createSessionsHint, defineSessionOf } from './request-session.ts'
 import { holdForSession } from './session-answer.ts'
 
 /** A request that has passed the middleware. */
@@ -32,6 +34,18 @@ export interface MiddlewareOptions {
   readonly onError?: (error: unknown, request: IncomingMessage) => void
 }
 
+const middlewareChecks: ChecksOf<MiddlewareOptions> = { onError: callback }
+const middlewareOptions: KnownOptions = {
+  checks: middlewareChecks,
+  hints: {
+    schema: createSessionsHint,
+    secret: createSessionsHint,
+    secrets: createSessionsHint,
+    store: createSessionsHint,
+    cookie: createSessionsHint,
+  },
+}
+
 /**
  * Middleware for Connect and Express; with bare node:http give the rest of the app as `next`. Put it before
  * parsers of bodies and before the routes that use `request.session`.
@@ -44,8 +58,11 @@ export interface MiddlewareOptions {
  */
 export function sessionMiddleware<S extends SessionSchema>(
   sessions: Sessions<S>,
-  { onError = () => undefined }: MiddlewareOptions = {},
+  options: MiddlewareOptions = {},
 ): Middleware {
+  checkSessions('sessionMiddleware', sessions)
+  checkOptions('sessionMiddleware', options, middlewareOptions)
+  const { onError = () => undefined } = options
   // On the request itself, under a name of this middleware alone: a WeakSet costs more for each request.
   const passed = Symbol('session-mirror.passed')
 
@@ -60,7 +77,7 @@ export function sessionMiddleware<S extends SessionSchema>(
       if (isAnswered(response)) return undefined
       const session = await sessions.load(request)
       if (isAnswered(response)) return undefined
-      Object.assign(request, { session })
+      defineSessionOf(request, session)
       holdForSession(response, sessions.progress(session), (error) => onError(error, request))
     } catch (error) {
       if (error instanceof SessionError) return sendOwn(request, response, errorAnswer(error))

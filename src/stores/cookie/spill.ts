@@ -1,5 +1,8 @@
 // Small sessions in the cookie, larger ones in another store, and back: what TurboGears recommends to do by hand, by
 // size. Each value has a version, so that of two copies the newer one counts, and an end counts more than all.
+import { type ChecksOf, type KnownOptions, checkOptions, flag } from '../../protocol/check-options.ts'
+import { SessionError } from '../../protocol/errors.ts'
+import { lifeHints } from '../argument-checks.ts'
 import type {
   CarriedStore,
   CreateResult,
@@ -32,11 +35,11 @@ const returnShare = 0.75
  * @param small `cookieStore()`
  * @example const store = spillStore(cookieStore(), memcachedStore({ servers: '127.0.0.1:11211' }))
  */
-export function spillStore(
-  small: CarriedStore,
-  large: Store,
-  { tombstones = true }: SpillStoreOptions = {},
-): CarriedStore {
+export function spillStore(small: CarriedStore, large: Store, options: SpillStoreOptions = {}): CarriedStore {
+  if (!isStore(small, 'open')) throw notAStore('first', 'cookieStore()')
+  if (!isStore(large, 'read')) throw notAStore('second', 'a Store, such as memcachedStore(…)')
+  checkOptions('spillStore', options, spillOptions)
+  const { tombstones = true } = options
   const guarantees = { ...small.guarantees, revocation: tombstones ? 'kept' : 'none' } as const
   const name = `${small.name}, then ${large.name}`
   const whole: WholeStore = { name, guarantees, large, tombstones, maxBytes: small.maxBytes }
@@ -51,6 +54,20 @@ export function spillStore(
       await Promise.all([small.close(), large.close()])
     },
   }
+}
+
+const spillChecks: ChecksOf<SpillStoreOptions> = { tombstones: flag }
+const spillOptions: KnownOptions = {
+  checks: spillChecks,
+  hints: { ...lifeHints, maxBytes: 'it is an option of cookieStore' },
+}
+
+function isStore(store: unknown, method: 'open' | 'read'): boolean {
+  return typeof store === 'object' && store !== null && typeof Reflect.get(store, method) === 'function'
+}
+
+function notAStore(place: string, wanted: string): SessionError {
+  return new SessionError('invalid-option', `spillStore takes ${wanted} as its ${place} argument.`)
 }
 
 /** What all requests share. */

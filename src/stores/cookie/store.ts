@@ -1,8 +1,15 @@
 // Sessions in the cookie itself, as Beaker has them by default. Nothing is kept anywhere else, so nothing can be
 // taken back. Runs anywhere: no Node imports.
 import { type Clock, systemClock } from '../../protocol/clock.ts'
+import {
+  type ChecksOf,
+  type KnownOptions,
+  callback,
+  checkOptions,
+  number,
+} from '../../protocol/check-options.ts'
 import { checkWholeNumber } from '../../protocol/whole-number.ts'
-import { checkKey, checkTtl } from '../argument-checks.ts'
+import { checkKey, checkTtl, lifeHints } from '../argument-checks.ts'
 import type {
   CarriedStore,
   CreateResult,
@@ -32,6 +39,22 @@ const mostBytes = 2800
 /** A lifetime may end too early by this share of it: extending it means setting the cookie again. */
 const minTouchShare = 1 / 32
 
+const inSessions = 'it is an option of createSessions'
+const storeChecks: ChecksOf<CookieStoreOptions> = { maxBytes: number, clock: callback }
+const storeOptions: KnownOptions = {
+  checks: storeChecks,
+  hints: {
+    ...lifeHints,
+    secret: `write secrets: ${inSessions}`,
+    secrets: inSessions,
+    password: `write secrets: ${inSessions}`,
+    keys: `write secrets: ${inSessions}`,
+    name: `write cookie: { name }: ${inSessions}`,
+    cookie: inSessions,
+    maxSize: 'write maxBytes',
+  },
+}
+
 /**
  * A store that keeps sessions in the cookie alone, encrypted. Of two requests that change one session at once, the
  * later answer counts. A copy of the cookie works until its idle time is over, also after a sign-out. An owner's
@@ -39,10 +62,9 @@ const minTouchShare = 1 / 32
  * @throws SessionError `invalid-option` for a `maxBytes` that is not a whole number from 1 to 2800
  * @example createSessions({ schema, secrets, store: cookieStore() })
  */
-export function cookieStore({
-  maxBytes = mostBytes,
-  clock = systemClock,
-}: CookieStoreOptions = {}): CarriedStore {
+export function cookieStore(options: CookieStoreOptions = {}): CarriedStore {
+  checkOptions('cookieStore', options, storeOptions)
+  const { maxBytes = mostBytes, clock = systemClock } = options
   checkWholeNumber('maxBytes', maxBytes, { from: 1, to: mostBytes })
   const guarantees = { compareAndSwap: 'none', revocation: 'none', durability: 'browser' } as const
   let isClosed = false

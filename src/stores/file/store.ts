@@ -2,10 +2,19 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../../protocol/clock.ts'
+import {
+  type ChecksOf,
+  type KnownOptions,
+  callback,
+  checkOptions,
+  number,
+  text,
+} from '../../protocol/check-options.ts'
 import { checkWholeNumber } from '../../protocol/whole-number.ts'
 import { type Queue, createQueue } from '../queue.ts'
 import type { Store, Unavailable } from '../store.ts'
 import { checkedStore } from '../wrapped-store.ts'
+import { lifeHints } from '../argument-checks.ts'
 import { holdersIn, locksIn, makeDirectory, nameLength, nameOf, pathOf } from './directory.ts'
 import { type FileItem, readFileItem, writeFileItem } from './file-item.ts'
 import { type Holder, createHolder } from './holder.ts'
@@ -25,6 +34,25 @@ export interface FileStoreOptions {
   readonly clock?: Clock
 }
 
+const fileChecks: ChecksOf<FileStoreOptions> = {
+  directory: text,
+  timeoutMilliseconds: number,
+  clock: callback,
+}
+const fileOptions: KnownOptions = {
+  checks: fileChecks,
+  needed: ['directory'],
+  hints: {
+    ...lifeHints,
+    path: 'write directory',
+    dir: 'write directory',
+    folder: 'write directory',
+    dataDir: 'write directory',
+    timeout: 'write timeoutMilliseconds',
+    secret: 'secrets is an option of createSessions',
+  },
+}
+
 /**
  * A store in a directory of this machine, for any number of its processes.
  * - worst case: a write waits `timeoutMilliseconds` for its lock, then for the disk. It is `unavailable` when either
@@ -34,6 +62,7 @@ export interface FileStoreOptions {
  * @example const store = fileStore({ directory: '/var/lib/shop/sessions' })
  */
 export function fileStore(options: FileStoreOptions): Store {
+  checkOptions('fileStore', options, fileOptions)
   const { timeoutMilliseconds = 1000, clock = systemClock } = options
   checkWholeNumber('timeoutMilliseconds', timeoutMilliseconds, { from: 1, to: 60_000 })
   const files = new SessionFiles(makeDirectory(options.directory), { timeoutMilliseconds, clock })

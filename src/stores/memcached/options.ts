@@ -2,9 +2,22 @@
 // away.
 import { createSecureContext } from 'node:tls'
 import { type Clock, systemClock } from '../../protocol/clock.ts'
+import {
+  type ChecksOf,
+  type KnownOptions,
+  callback,
+  checkOptions,
+  either,
+  flag,
+  number,
+  object,
+  oneOf,
+  secretText,
+  text,
+} from '../../protocol/check-options.ts'
 import { SessionError } from '../../protocol/errors.ts'
 import { checkWholeNumber } from '../../protocol/whole-number.ts'
-import { maxValueBytes } from '../argument-checks.ts'
+import { lifeHints, maxValueBytes } from '../argument-checks.ts'
 import { maxItemBytes } from './dialect.ts'
 import type { ServerClientOptions } from './server-client.ts'
 import type { Address, TlsOptions } from './socket.ts'
@@ -55,16 +68,75 @@ export interface MemcachedStoreOptions {
   readonly clock?: Clock
 }
 
+const storeChecks: ChecksOf<MemcachedStoreOptions> = {
+  servers: {
+    wanted: 'host:port, the path of a socket, or a list of them',
+    isSecret: false,
+    accepts: (value) => typeof value === 'string' || Array.isArray(value),
+  },
+  copies: oneOf(1, 2),
+  prefix: text,
+  timeoutMilliseconds: number,
+  dialect: oneOf('auto', 'meta', 'classic'),
+  tls: either(flag, object),
+  username: text,
+  password: secretText,
+  maxInFlight: number,
+  maxQueuedBytes: number,
+  clock: callback,
+}
+const serversHint = "write servers, as in servers: '127.0.0.1:11211'"
+const storeOptions: KnownOptions = {
+  checks: storeChecks,
+  needed: ['servers'],
+  hints: {
+    ...lifeHints,
+    host: serversHint,
+    hosts: serversHint,
+    hostname: serversHint,
+    port: serversHint,
+    url: serversHint,
+    address: serversHint,
+    addresses: serversHint,
+    location: serversHint,
+    nodes: serversHint,
+    client: serversHint,
+    path: serversHint,
+    keyPrefix: 'write prefix',
+    namespace: 'write prefix',
+    replicas: 'write copies',
+    replication: 'write copies',
+    timeout: 'write timeoutMilliseconds',
+    connectTimeout: 'write timeoutMilliseconds',
+    retries: 'an operation is tried once, so that a session is never stored twice',
+    user: 'write username',
+    pass: 'write password',
+    ssl: 'write tls',
+    protocol: 'write dialect',
+    secret: 'secrets is an option of createSessions',
+  },
+}
+const serverChecks: ChecksOf<ServerOptions> = { name: text, address: text }
+const serverOptions: KnownOptions = {
+  checks: serverChecks,
+  needed: ['name', 'address'],
+  hints: { host: "write address: 'host:port'", port: "write address: 'host:port'" },
+}
+
+function checkServer(server: ServerOptions): ServerOptions {
+  checkOptions('memcachedStore: an item of servers', server, serverOptions)
+  return server
+}
+
 /**
  * The servers, with their names.
  * @throws SessionError `invalid-option`
  */
-export function toServers({
-  servers,
-  copies = 1,
-}: MemcachedStoreOptions): readonly [ServerOptions, ...ServerOptions[]] {
+export function toServers(options: MemcachedStoreOptions): readonly [ServerOptions, ...ServerOptions[]] {
+  checkOptions('memcachedStore', options, storeOptions)
+  const { servers, copies = 1 } = options
   const [first, ...others] = (typeof servers === 'string' ? [servers] : servers).map((server) =>
-    typeof server === 'string' ? { name: server, address: server } : server,
+    typeof server === 'string' ? { name: server, address: server } : checkServer(server),
   )
   if (first === undefined) throw invalid('servers is empty: name at least one memcached.')
   const list = [first, ...others] as const
@@ -78,7 +150,6 @@ export function toServers({
   if (new Set(list.map(({ name }) => name)).size !== list.length) {
     throw invalid('servers has one name twice: each memcached needs a name of its own.')
   }
-  if (copies !== 1 && copies !== 2) throw invalid(`copies must be 1 or 2, not ${String(copies)}.`)
   if (copies > list.length) throw invalid('copies: 2 needs two servers, and there is one.')
   return list
 }
@@ -93,9 +164,6 @@ export function toClientOptions(
 ): ServerClientOptions {
   const { dialect = 'auto', timeoutMilliseconds = 250, copies = 1, clock = systemClock } = options
   const { maxInFlight = 2000, maxQueuedBytes = 16 * 1024 * 1024 } = options
-  if (!['auto', 'meta', 'classic'].includes(dialect)) {
-    throw invalid(`dialect must be 'auto', 'meta' or 'classic', not ${JSON.stringify(dialect)}.`)
-  }
   checkWholeNumber('timeoutMilliseconds', timeoutMilliseconds, { from: 1, to: 60_000 })
   checkWholeNumber('maxInFlight', maxInFlight, { from: 1, to: 1_000_000 })
   checkWholeNumber('maxQueuedBytes', maxQueuedBytes, { from: 1, to: 2 ** 32 })

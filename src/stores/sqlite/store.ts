@@ -3,7 +3,16 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, systemClock } from '../../protocol/clock.ts'
+import {
+  type ChecksOf,
+  type KnownOptions,
+  callback,
+  checkOptions,
+  number,
+  text,
+} from '../../protocol/check-options.ts'
 import { checkWholeNumber } from '../../protocol/whole-number.ts'
+import { lifeHints } from '../argument-checks.ts'
 import type { Store, Unavailable } from '../store.ts'
 import { checkedStore } from '../wrapped-store.ts'
 import { checkPath } from './options.ts'
@@ -29,6 +38,30 @@ export interface SqliteStoreOptions {
   readonly clock?: Clock
 }
 
+const sqliteChecks: ChecksOf<SqliteStoreOptions> = {
+  path: text,
+  maxBytes: number,
+  timeoutMilliseconds: number,
+  clock: callback,
+}
+const sqliteOptions: KnownOptions = {
+  checks: sqliteChecks,
+  needed: ['path'],
+  hints: {
+    ...lifeHints,
+    file: 'write path',
+    filename: 'write path',
+    database: 'write path, of a file',
+    db: 'write path, of a file',
+    client: 'write path, of a file that the store opens itself',
+    dir: 'write path, of a file',
+    table: 'the store has a file of its own',
+    maxSize: 'write maxBytes',
+    timeout: 'write timeoutMilliseconds',
+    busyTimeout: 'write timeoutMilliseconds',
+  },
+}
+
 /** More than an empty database takes; SQLite counts in pages. */
 const minBytes = 65_536
 /** Eight terabytes: no session file is larger. */
@@ -43,6 +76,7 @@ const mostBytes = 2 ** 43
  * @example const store = sqliteStore({ path: '/var/lib/shop/sessions.sqlite' })
  */
 export function sqliteStore(options: SqliteStoreOptions): Store {
+  checkOptions('sqliteStore', options, sqliteOptions)
   const { maxBytes, timeoutMilliseconds = 1000, clock = systemClock } = options
   const path = checkPath(options.path)
   if (maxBytes !== undefined) checkWholeNumber('maxBytes', maxBytes, { from: minBytes, to: mostBytes })

@@ -1,7 +1,17 @@
 // Sessions in any storage that unstorage has a driver for. No driver can compare and swap, so this process does:
 // whatever concerns one key happens in turn. Runs anywhere: no Node imports.
 import { type Clock, systemClock } from '../../protocol/clock.ts'
+import {
+  type ChecksOf,
+  type KnownOptions,
+  callback,
+  checkOptions,
+  number,
+  oneOf,
+} from '../../protocol/check-options.ts'
+import { SessionError } from '../../protocol/errors.ts'
 import { checkWholeNumber } from '../../protocol/whole-number.ts'
+import { lifeHints } from '../argument-checks.ts'
 import type { Queue } from '../queue.ts'
 import type { Store, Unavailable } from '../store.ts'
 import { checkedStore } from '../wrapped-store.ts'
@@ -36,6 +46,23 @@ export interface RawStorage {
   removeItem(key: string): Promise<void>
 }
 
+const unstorageChecks: ChecksOf<UnstorageStoreOptions> = {
+  durability: oneOf('volatile', 'disk'),
+  timeoutMilliseconds: number,
+  clock: callback,
+}
+const unstorageOptions: KnownOptions = {
+  checks: unstorageChecks,
+  hints: {
+    ...lifeHints,
+    timeout: 'write timeoutMilliseconds',
+    prefix: 'give prefixStorage(storage, prefix) as the first argument',
+    base: 'give prefixStorage(storage, base) as the first argument',
+    driver: 'give createStorage({ driver }) as the first argument',
+    storage: 'give the storage as the first argument',
+  },
+}
+
 /** Drivers that know lifetimes get this much more: their clocks are not ours, and too late is better than too early. */
 const ttlMarginSeconds = 60
 /** Until something that is no envelope is looked at again: another process may be writing it. */
@@ -53,6 +80,8 @@ const minTouchShare = 1 / 100
  * @example const store = unstorageStore(prefixStorage(storage, 'sessions'), { durability: 'disk' })
  */
 export function unstorageStore(storage: RawStorage, options: UnstorageStoreOptions = {}): Store {
+  checkStorage(storage)
+  checkOptions('unstorageStore', options, unstorageOptions)
   const { durability = 'volatile', timeoutMilliseconds = 1000, clock = systemClock } = options
   checkWholeNumber('timeoutMilliseconds', timeoutMilliseconds, { from: 1, to: 60_000 })
   const envelopes = new StoredEnvelopes(storage, { timeoutMilliseconds, clock })
@@ -89,6 +118,16 @@ export function unstorageStore(storage: RawStorage, options: UnstorageStoreOptio
     },
     close: () => Promise.resolve(),
   })
+}
+
+function checkStorage(storage: unknown): void {
+  const methods = ['getItemRaw', 'setItemRaw', 'removeItem']
+  const isObject = typeof storage === 'object' && storage !== null
+  if (isObject && methods.every((name) => typeof Reflect.get(storage, name) === 'function')) return
+  throw new SessionError(
+    'invalid-option',
+    'unstorageStore takes a storage of unstorage as its first argument, such as createStorage({ driver }).',
+  )
 }
 
 /** One key's item, while nothing else in this process touches it. */

@@ -290,3 +290,37 @@ describe('an answer that waits for the store is whole', () => {
     expect(reply?.headers['set-cookie']).toHaveLength(1)
   })
 })
+
+describe('request.session', () => {
+  test.each([
+    ['null', null, /session\.destroy/],
+    ['an object', { user: 'ada' }, /session\.set/],
+  ])('assigning %s to it is refused with a sentence, and changes nothing', async (_, value, sentence) => {
+    const refused: unknown[] = []
+    const { get } = await open((app) => {
+      app.get('/', (request) => {
+        const { session } = request
+        try {
+          Reflect.set(request, 'session', value)
+        } catch (error) {
+          refused.push(error)
+        }
+        return String(request.session === session)
+      })
+    })
+    expect(await (await get()).text()).toBe('true')
+    expect(refused).toEqual([expect.objectContaining({ code: 'invalid-option' })])
+    expect(String(refused[0])).toMatch(sentence)
+  })
+
+  test('each of two requests at once has its own', async () => {
+    const { get } = await open((app) => {
+      app.get('/:theme', (request) => {
+        request.session.set('theme', request.url)
+        return new Promise((resolve) => setImmediate(() => resolve(request.session.get('theme'))))
+      })
+    })
+    const texts = await Promise.all(['/a', '/b'].map(async (path) => (await get(path)).text()))
+    expect(texts).toEqual(['/a', '/b'])
+  })
+})

@@ -1,0 +1,64 @@
+// `request.session`: shows the session of a request, and refuses to be assigned to, because nothing would be stored or
+// ended by that. A framework that needs the name for itself defines the property anew.
+import { described } from '../../protocol/check-options.ts'
+import { invalidOption } from '../core/refusal.ts'
+
+/** Leads from a request to its session. */
+const held: unique symbol = Symbol('session-mirror.session')
+type Holding = object & { [held]?: unknown }
+
+/** What options of `createSessions` mean where they are given to an adapter. */
+export const createSessionsHint = 'it is an option of createSessions'
+
+/** For all requests one: made for each, it would cost more than the session. */
+const property: PropertyDescriptor & ThisType<Holding> = {
+  configurable: true,
+  enumerable: true,
+  get() {
+    return this[held]
+  },
+  set: refuse,
+}
+
+/** The same for Fastify, which defines it on its requests' prototype. */
+export const sessionDecorator: {
+  getter(this: Holding): unknown
+  setter(this: Holding, value: unknown): void
+} = {
+  getter() {
+    return this[held]
+  },
+  setter: refuse,
+}
+
+/** Gives a request its `session`, in the place of any other that it had. */
+export function defineSessionOf(request: Holding, session: object): void {
+  request[held] = session
+  Object.defineProperty(request, 'session', property)
+}
+
+/** The same where the property is already there. */
+export function holdSessionOf(request: Holding, session: object): void {
+  request[held] = session
+}
+
+/** Refuses what `createSessions` did not give. @throws SessionError `invalid-option` */
+export function checkSessions(adapter: string, sessions: unknown): void {
+  if (
+    typeof sessions === 'object' &&
+    sessions !== null &&
+    typeof Reflect.get(sessions, 'progress') === 'function'
+  )
+    return
+  throw invalidOption(
+    `${adapter} takes what createSessions gave, not ${described(sessions, { isSecret: true })}.`,
+  )
+}
+
+function refuse(value: unknown): never {
+  throw invalidOption(
+    value === null || value === undefined
+      ? 'request.session cannot be assigned to, and nobody would be signed out by it. Call session.destroy().'
+      : "request.session cannot be assigned to, and nothing would be stored by it. Call session.set('theme', …) or session.signIn(owner).",
+  )
+}
