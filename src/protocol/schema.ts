@@ -99,21 +99,21 @@ export interface DefineWritable {
  * @throws SessionError `not-json` for a default that is none
  * @example defineSession({ token: hidden<string>() })
  */
-export const hidden: DefineKey<'hidden'> = defineKey('hidden') as DefineKey<'hidden'> // The overloads say what one function does.
+export const hidden: DefineKey<'hidden'> = /* @__PURE__ */ defineKey('hidden') as DefineKey<'hidden'> // The overloads say what one function does.
 
 /**
  * A key that is mirrored to the browser, which cannot write it.
  * @throws SessionError `not-json` for a default that is none
  * @example defineSession({ user: readable<{ name: string }>() })
  */
-export const readable: DefineKey<'readable'> = defineKey('readable') as DefineKey<'readable'> // As above.
+export const readable: DefineKey<'readable'> = /* @__PURE__ */ defineKey('readable') as DefineKey<'readable'> // As above.
 
 /**
  * A key that is mirrored to the browser, which may write it, also offline.
  * @throws SessionError `not-json` for a default that is none
  * @example defineSession({ theme: writable<'light' | 'dark'>({ default: 'light' }), visits: writable.counter() })
  */
-export const writable: DefineWritable = Object.assign(defineKey('writable'), {
+export const writable: DefineWritable = /* @__PURE__ */ Object.assign(/* @__PURE__ */ defineKey('writable'), {
   counter: (given?: unknown) => ({
     given,
     access: 'writable',
