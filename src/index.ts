@@ -1,11 +1,11 @@
 // The door `session-mirror`: the browser SDK.
-export { createSession } from './client/create.ts'
-export type { Inspection, Session, SessionOptions, SignOutOptions, SignedOut } from './client/session.ts'
+export { createSession } from './client/create-session.ts'
+export type { MirrorInspection, Session, SessionOptions, SignOutOptions, SignedOut } from './client/session.ts'
 export type { Finding, FindingCode, Severity } from './client/doctor/findings.ts'
 export type { EventName, Listener, SessionEvents } from './client/events.ts'
 export type { WorkerOptions, WorkerState } from './client/worker-options.ts'
 export type { Status } from './client/status.ts'
-export type { Write, WriteOutcome } from './client/writes.ts'
+export type { Write, WriteOutcome } from './client/pending-writes.ts'
 export type { Discarded } from './mirror/sync/handover.ts'
 export type {
   Ending,

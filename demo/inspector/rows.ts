@@ -1,12 +1,12 @@
 // What each panel says, from what was found.
-import type { Inspection } from 'session-mirror'
+import type { MirrorInspection } from 'session-mirror'
 import type { WorkerReport } from 'session-mirror/worker'
 import type { Inspection as ServerInspection } from 'session-mirror/server'
 import { schema } from '../schema.ts'
 import type { session as Shop } from '../session.ts'
 import type { Row } from './panel.ts'
 
-type Local = Inspection['local']
+type Local = MirrorInspection['local']
 
 export interface ServerReport extends ServerInspection {
   /** The server's clock, in seconds. */

@@ -5,21 +5,21 @@ import type { LocalState } from '../mirror/steps/local-state.ts'
 import { isParked } from '../mirror/sync/parking.ts'
 import type { Emitter } from './events.ts'
 
-export function announce(emitter: Emitter, after: LocalState, before: LocalState): void {
+export function announce(emit: Emitter['emit'], after: LocalState, before: LocalState): void {
   const { owner } = after.mirror
   const previous = before.mirror.owner
-  if (owner !== previous) emitter.emit('owner', { owner, previous })
-  if (isParked(after, before)) emitter.emit('parked', { count: after.parcels.length })
+  if (owner !== previous) emit('owner', { owner, previous })
+  if (isParked(after, before)) emit('parked', { count: after.parcels.length })
   if (after.outbox.settled === before.outbox.settled) return
   for (const mutation of before.outbox.sealed?.mutations ?? []) {
     const outcome = after.outbox.settled[mutation.id]
-    if (outcome !== undefined) announceOutcome(emitter, mutation, outcome)
+    if (outcome !== undefined) announceOutcome(emit, mutation, outcome)
   }
 }
 
-function announceOutcome(emitter: Emitter, mutation: Mutation, outcome: Outcome): void {
+function announceOutcome(emit: Emitter['emit'], mutation: Mutation, outcome: Outcome): void {
   if (outcome.code === 'ok') return
-  if (outcome.code !== 'conflict') return emitter.emit('refused', { mutation, outcome })
+  if (outcome.code !== 'conflict') return emit('refused', { mutation, outcome })
   const mine = mutation.kind === 'set' ? mutation.value : undefined
-  emitter.emit('conflict', { key: mutation.key, mine, theirs: outcome.value })
+  emit('conflict', { key: mutation.key, mine, theirs: outcome.value })
 }

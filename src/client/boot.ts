@@ -1,24 +1,28 @@
 // A copy of a few keys in localStorage for the first paint: IndexedDB answers some milliseconds after the first frame. It is
 // of what the mirror shows, never more, and goes with it: at a sign-out, at a user switch, at the end of a session.
 import { SessionError } from '../protocol/errors.ts'
-import { isObject } from '../protocol/json.ts'
+import { isObject, parseOwnJson } from '../protocol/json.ts'
 import { bootCopyCharacters } from '../protocol/limits.ts'
+import { isEntry } from '../protocol/messages.ts'
 import { format } from '../protocol/names.ts'
 import { type SessionSchema, definitionOf } from '../protocol/schema.ts'
 import { type Entry, type MirrorState, entryOf, isEpoch } from '../protocol/state.ts'
 import { type LocalState, isBlank } from '../mirror/steps/local-state.ts'
 import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
+import { webStorage } from './web-storage.ts'
 
 export interface BootCopy {
-  /** What is shown until the mirror is read; undefined when there is no copy. */
-  read(): MirrorState | undefined
+  /** What is shown: the copy with what was written meanwhile, until the mirror has been read; then `state` itself. */
+  over(state: LocalState): LocalState
+  /** The mirror has been read: the copy is not shown any more. */
+  end(): void
   /** Brings the copy up to the mirror. */
   keep(mirror: TabMirror): void
 }
 
 /** Where there is no localStorage, nothing is copied. Without keys only what other pages copied is looked after. */
 export function createBootCopy(name: string, keys: readonly string[]): BootCopy {
-  const storage = storageOf()
+  const storage = webStorage('localStorage')
   const item = `${name}:boot`
   /** Null: not known yet. */
   let kept: string | undefined | null = null
@@ -44,12 +48,17 @@ export function createBootCopy(name: string, keys: readonly string[]): BootCopy 
     }
   }
 
+  const text = keys.length === 0 ? null : load()
+  let copy = text === null ? undefined : parseCopy(text, keys)
+  if (text !== null && copy === undefined) store(undefined)
+
   return {
-    read() {
-      const text = keys.length === 0 ? null : load()
-      const mirror = parse(text, keys)
-      if (text !== null && mirror === undefined) store(undefined)
-      return mirror
+    over(state) {
+      if (copy === undefined || !isBlank(state.mirror)) return state
+      return { ...state, mirror: { ...state.mirror, ...copy } }
+    },
+    end() {
+      copy = undefined
     },
     keep({ durability, document }) {
       const { epoch, persistent, version } = document
@@ -77,12 +86,6 @@ export function checkBootKeys(schema: SessionSchema, keys: readonly string[]): r
   throw new SessionError('invalid-option', `boot: "${wrong}" is no key that the browser may see.`)
 }
 
-/** What is shown first: the copy, with what was written meanwhile, until there is a mirror. */
-export function withMirror(state: LocalState, mirror: MirrorState | undefined): LocalState {
-  if (mirror === undefined || !isBlank(state.mirror)) return state
-  return { ...state, mirror: { ...state.mirror, ...mirror } }
-}
-
 function textOf(mirror: MirrorState, keys: readonly string[]): string {
   const { epoch, owner } = mirror
   const entries = keys.flatMap((key): [string, Entry][] => {
@@ -93,35 +96,16 @@ function textOf(mirror: MirrorState, keys: readonly string[]): string {
   return JSON.stringify({ format, epoch, owner, keys: Object.fromEntries(entries) })
 }
 
-function parse(text: string | null, keys: readonly string[]): MirrorState | undefined {
-  try {
-    const value: unknown = JSON.parse(text ?? 'null')
-    if (!isObject(value) || value['format'] !== format || !isObject(value['keys'])) return undefined
-    const { epoch, owner } = value
-    if (!isEpoch(epoch)) return undefined
-    const entries = Object.entries(value['keys']).filter(
-      ([key, entry]) => keys.includes(key) && isEntry(entry),
-    )
-    // Checked one by one, just now.
-    return {
-      epoch,
-      owner: typeof owner === 'string' ? owner : null,
-      revision: 0,
-      keys: Object.fromEntries(entries),
-    } as MirrorState
-  } catch {
-    return undefined // Somebody else's text.
+/** Undefined for the text of another format, or of another program. */
+function parseCopy(text: string, keys: readonly string[]): MirrorState | undefined {
+  const value = parseOwnJson(text)
+  if (!isObject(value) || value['format'] !== format || !isObject(value['keys'])) return undefined
+  const { epoch, owner } = value
+  if (!isEpoch(epoch)) return undefined
+  const entries: Record<string, Entry> = {}
+  for (const key of keys) {
+    const entry = value['keys'][key]
+    if (isEntry(entry)) entries[key] = entry
   }
-}
-
-function isEntry(value: unknown): boolean {
-  return Array.isArray(value) && value.length === 2 && typeof value[0] === 'number' && value[1] !== undefined
-}
-
-function storageOf(): Storage | undefined {
-  try {
-    return typeof localStorage === 'undefined' ? undefined : localStorage
-  } catch {
-    return undefined // Storage is forbidden here: reading the property throws.
-  }
+  return { epoch, owner: typeof owner === 'string' ? owner : null, revision: 0, keys: entries }
 }

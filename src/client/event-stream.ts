@@ -1,21 +1,85 @@
-// Reads our server's event stream (HTML standard, "Server-sent events") over fetch: an EventSource does not say why it was
+// One event stream of our server (HTML standard, "Server-sent events"), read over fetch: an EventSource does not say why it was
 // refused, and would ask an old or a busy server again and again.
-import { type Epoch, isEpoch } from '../protocol/state.ts'
+import type { Hint } from '../mirror/tabs/channel.ts'
+import type { Fetch } from '../mirror/wire/send.ts'
+import { isEpoch } from '../protocol/state.ts'
 
-/** What one event says: where the session is by now, or that it is over. */
-export type Told =
-  | { readonly kind: 'at'; readonly epoch: Epoch; readonly revision: number }
-  | { readonly kind: 'ended' }
+/** How a stream ended: to be opened again after a rest, or not for this session. */
+export type StreamEnd =
+  | { readonly kind: 'broken'; readonly retryAfterMilliseconds: number }
+  | { readonly kind: 'refused' }
 
-/** More than one of our events ever has: somebody else's stream. */
-const maxEventLength = 2_000_000
+export interface StreamOptions {
+  /** Ends the stream. */
+  readonly signal: AbortSignal
+  readonly fetch: Fetch
+  /** An event says where the session is by now. */
+  readonly onNews: (hint: Hint) => void
+  /** The session is over, or its cookie was refused. Awaited after a refusal. */
+  readonly onDoubt: () => Promise<unknown>
+}
 
-/**
- * Calls `onTold` for each event, and `onSign` for whatever arrives, until the stream ends. Throws what the reader throws.
- */
-export async function readEvents(
+/** The server gives a sign of life every 25 seconds. Without one for this long something in between holds it back. */
+const silenceMilliseconds = 60_000
+/** No such route, or no way to tell: an older server, or one that keeps sessions in the cookie. */
+const finalStatuses: readonly number[] = [200, 204, 404, 405, 501]
+/** Longer than any of our events ever is: somebody else's stream. */
+const maxEventCharacters = 2_000_000
+
+/** Opens the stream at `url` and listens until it ends. Never rejects. */
+export async function holdStream(url: string, options: StreamOptions): Promise<StreamEnd> {
+  const { signal, fetch, onNews, onDoubt } = options
+  const silence = new AbortController()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const onSign = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(() => silence.abort(), silenceMilliseconds)
+  }
+  onSign()
+  try {
+    const request = new Request(url, {
+      credentials: 'include',
+      cache: 'no-store',
+      redirect: 'error',
+      headers: { accept: 'text/event-stream' },
+      signal: AbortSignal.any([signal, silence.signal]),
+    })
+    const response = await fetch(request)
+    if (!isStream(response)) return await afterRefusal(response, onDoubt)
+    const onEvent = (event: string): void => {
+      if (/^event: ended$/m.test(event)) return void onDoubt()
+      const [, epoch, revision] = /^id: ([\w-]+)\.(\d{1,15})$/m.exec(event) ?? []
+      if (isEpoch(epoch)) onNews({ epoch, revision: Number(revision) })
+    }
+    await readEvents(response.body ?? new ReadableStream(), onEvent, onSign)
+  } catch {
+    // No network, or the stream broke off, or nothing was heard for too long: all the same here.
+  } finally {
+    clearTimeout(timer)
+  }
+  return { kind: 'broken', retryAfterMilliseconds: 0 }
+}
+
+async function afterRefusal(
+  { status, headers, body }: Response,
+  onDoubt: StreamOptions['onDoubt'],
+): Promise<StreamEnd> {
+  void body?.cancel().catch(() => undefined)
+  if (finalStatuses.includes(status)) return { kind: 'refused' }
+  if (status === 401 || status === 409) await onDoubt()
+  const seconds = Math.max(0, Number(headers.get('retry-after')) || 0)
+  return { kind: 'broken', retryAfterMilliseconds: seconds * 1000 }
+}
+
+function isStream({ status, headers }: Response): boolean {
+  return status === 200 && headers.get('content-type')?.startsWith('text/event-stream') === true
+}
+
+/** Calls `onEvent` for each event, and `onSign` for whatever arrives, until the stream ends. */
+async function readEvents(
   body: ReadableStream<Uint8Array>,
-  { onTold, onSign }: { readonly onTold: (told: Told) => void; readonly onSign: () => void },
+  onEvent: (event: string) => void,
+  onSign: () => void,
 ): Promise<void> {
   const reader = body.getReader()
   const decoder = new TextDecoder()
@@ -28,16 +92,7 @@ export async function readEvents(
     text += decoder.decode(value, { stream: true })
     const events = text.split('\n\n')
     text = events.pop() ?? ''
-    if (text.length > maxEventLength) return void reader.cancel()
-    for (const event of events) {
-      const told = parseEvent(event)
-      if (told !== undefined) onTold(told)
-    }
+    if (text.length > maxEventCharacters) return void reader.cancel()
+    for (const event of events) onEvent(event)
   }
-}
-
-function parseEvent(event: string): Told | undefined {
-  if (/^event: ended$/m.test(event)) return { kind: 'ended' }
-  const [, epoch, revision] = /^id: ([\w-]+)\.(\d{1,15})$/m.exec(event) ?? []
-  return isEpoch(epoch) ? { kind: 'at', epoch, revision: Number(revision) } : undefined
 }

@@ -4,6 +4,11 @@ import { type Sync, askForNews, sendOnly } from '../mirror/sync/sync.ts'
 import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 
 export interface Lifecycle {
+  /**
+   * Begins to look, with `sync`. `onRestored` is called when the page comes out of the back-forward cache: what it last heard of
+   * the server is old then.
+   */
+  listen(sync: Sync, onRestored: () => void): void
   /** There is something to send: soon, so that quick writes share a batch. */
   soon(): void
   /** The last pass failed: again after so many milliseconds, or at the first sign of life. */
@@ -14,60 +19,50 @@ export interface Lifecycle {
 }
 
 /** Long enough for a burst of writes to share one batch, short enough to feel like at once. */
-const batching = 20
+const batchingMilliseconds = 20
 /** A page that gains focus asks the server at most this often. */
-const rest = 3000
+const focusPauseMilliseconds = 3000
 
-export function createLifecycle({
-  mirror,
-  sync,
-  now,
-  onRestored,
-}: {
-  readonly mirror: TabMirror
-  readonly sync: Sync
-  /** The wall clock: the other one stands still while the machine sleeps. */
-  readonly now: () => number
-  /** The page was in the back-forward cache: what it last heard of the server is old. */
-  readonly onRestored: () => void
-}): Lifecycle {
+/** `now` is the wall clock: the other clock stands still while the machine sleeps. */
+export function createLifecycle(mirror: TabMirror, now: () => number): Lifecycle {
   const listening = new AbortController()
   let sending: ReturnType<typeof setTimeout> | undefined
   let retrying: ReturnType<typeof setTimeout> | undefined
   let lookedAt = now()
+  let sync: Sync | undefined
 
   function look(): void {
     clearTimeout(retrying)
     lookedAt = now()
-    void sync.run(askForNews)
+    void sync?.run(askForNews)
   }
 
   function glance(): void {
-    if (document.visibilityState === 'visible' && Math.abs(now() - lookedAt) > rest) look()
-    if (document.visibilityState === 'hidden') void sync.run(sendOnly)
-  }
-
-  function onPageShow(event: PageTransitionEvent): void {
-    // From the back-forward cache: what is on screen may be another user's by now. Storage first, then the server.
-    if (!event.persisted) return
-    onRestored()
-    void mirror.reload().then(look)
-  }
-
-  if (typeof document !== 'undefined') {
-    const { signal } = listening
-    addEventListener('online', look, { signal })
-    addEventListener('focus', glance, { signal })
-    addEventListener('pageshow', onPageShow, { signal })
-    document.addEventListener('visibilitychange', glance, { signal })
+    if (document.visibilityState === 'visible' && Math.abs(now() - lookedAt) > focusPauseMilliseconds) look()
+    if (document.visibilityState === 'hidden') void sync?.run(sendOnly)
   }
 
   return {
+    listen(through, onRestored) {
+      sync = through
+      if (typeof document === 'undefined') return
+      const { signal } = listening
+      addEventListener('online', look, { signal })
+      addEventListener('focus', glance, { signal })
+      document.addEventListener('visibilitychange', glance, { signal })
+      const onPageShow = ({ persisted }: PageTransitionEvent): void => {
+        // From the back-forward cache: what is on screen may be another user's by now. Storage first, then the server.
+        if (!persisted) return
+        onRestored()
+        void mirror.reload().then(look)
+      }
+      addEventListener('pageshow', onPageShow, { signal })
+    },
     soon() {
       sending ??= setTimeout(() => {
         sending = undefined
-        void sync.run(sendOnly)
-      }, batching)
+        void sync?.run(sendOnly)
+      }, batchingMilliseconds)
     },
     later(milliseconds) {
       clearTimeout(retrying)

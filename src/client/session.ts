@@ -16,7 +16,7 @@ import type { Finding } from './doctor/findings.ts'
 import type { EventName, Listener, SessionEvents } from './events.ts'
 import type { WorkerOptions, WorkerState } from './worker-options.ts'
 import type { Status } from './status.ts'
-import type { Write } from './writes.ts'
+import type { Write } from './pending-writes.ts'
 
 export interface SessionOptions<S extends SessionSchema> {
   readonly schema: S
@@ -78,7 +78,7 @@ export interface SignedOut {
 }
 
 /** What this browser holds, for inspectors. Holds no cookie: no script can read that. */
-export interface Inspection {
+export interface MirrorInspection {
   readonly local: LocalState
   readonly contact: Contact
   readonly worker: WorkerState
@@ -142,7 +142,7 @@ export interface Session<S extends SessionSchema> {
    * @example for (const { code, message, advice } of await session.diagnose()) console.warn(code, message, advice)
    */
   diagnose(): Promise<readonly Finding[]>
-  inspect(): Inspection
+  inspect(): MirrorInspection
   /** Stops timers and listeners. What was written stays and is sent at the next start. */
   close(): void
 }

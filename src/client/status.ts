@@ -1,7 +1,9 @@
-// What a session can say of itself, as one union, computed from the stored state and the last contact.
-import type { Ending, LocalState } from '../mirror/steps/local-state.ts'
+// What a session can say of itself, as one union, computed from the stored state and the last contact with the server.
+import type { Ending, LocalState, MirrorDocument } from '../mirror/steps/local-state.ts'
 import type { Contact } from '../mirror/sync/pass.ts'
+import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 
+/** How the session stands. */
 export type Status =
   /** Storage has not answered yet; `ready` has not resolved. */
   | { readonly state: 'starting' }
@@ -11,14 +13,52 @@ export type Status =
   | { readonly state: 'stale'; readonly reason: 'unchecked' | 'offline' | 'unavailable' | 'refused' }
   | Ending
 
-export function statusOf(state: LocalState, isReady: boolean, contact: Contact): Status {
+/** Follows the mirror and the contact with the server. */
+export class StatusTracker {
+  status: Status = { state: 'starting' }
+  /** How the last contact with the server went. */
+  contact: Contact = 'none'
+  /** Whether the start is over. */
+  isReady = false
+  readonly #mirror: TabMirror
+  readonly #onStatus: (status: Status) => void
+
+  /** `onStatus` is called whenever the status is another one than before. */
+  constructor(mirror: TabMirror, onStatus: (status: Status) => void) {
+    this.#mirror = mirror
+    this.#onStatus = onStatus
+  }
+
+  /** The start is over: from now on the status says what storage holds. */
+  begin(): void {
+    this.isReady = true
+    this.note(this.contact)
+  }
+
+  /** The server was asked, and this is how it went. */
+  note(contact: Contact): void {
+    this.contact = contact
+    const next = statusOf(this.#mirror.document, this.isReady, contact)
+    if (isSameStatus(next, this.status)) return
+    this.status = next
+    this.#onStatus(next)
+  }
+
+  /** The mirror has changed. */
+  follow({ mirror: after }: LocalState, { mirror: before }: LocalState): void {
+    // Another tab's contact with the server brought this one up to date, too.
+    this.note(this.isReady && after.notedAt > before.notedAt ? 'live' : this.contact)
+  }
+}
+
+function statusOf({ ending, epoch }: MirrorDocument, isReady: boolean, contact: Contact): Status {
   if (!isReady) return { state: 'starting' }
-  if (state.mirror.ending !== null && state.mirror.epoch === null) return state.mirror.ending
+  if (ending !== null && epoch === null) return ending
   if (contact === 'live') return { state: 'live' }
   return { state: 'stale', reason: contact === 'none' ? 'unchecked' : contact }
 }
 
-export function isSameStatus(a: Status, b: Status): boolean {
-  if (a.state !== b.state) return false
-  return 'reason' in a && 'reason' in b ? a.reason === b.reason : true
+function isSameStatus(a: Status, b: Status): boolean {
+  if (a.state === 'stale' || a.state === 'signed-out') return b.state === a.state && b.reason === a.reason
+  return a.state === b.state
 }

@@ -10,13 +10,13 @@ export interface WorkerLink {
   close(): void
 }
 
-export interface LinkOptions extends Omit<Registering, 'options' | 'onState'> {
+export interface WorkerLinkOptions extends Omit<Registering, 'options' | 'onState'> {
   readonly options: ResolvedWorker | undefined
   /** The worker is newer than this page. */
   readonly onNewer: () => void
 }
 
-export function linkWorker({ options, onNewer, ...rest }: LinkOptions): WorkerLink {
+export function linkWorker({ options, onNewer, ...rest }: WorkerLinkOptions): WorkerLink {
   let state: WorkerState = 'none'
   let registered: Registered | undefined
   let isClosed = false

@@ -41,9 +41,12 @@ export function workerUrl({ url, api }: ResolvedWorker, base: string): string {
   return `${url}?${query.toString()}`
 }
 
-/** Whether a page's own `session.fetch` attaches: to our own origin, that of the session's server, and those that the worker was told to serve. */
-export function isListed(url: string, base: string, worker: Parameters<typeof workerOptions>[0]): boolean {
-  const api = workerOptions(worker)?.api ?? []
+/**
+ * Whether a page's own `session.fetch` attaches the session: to its own origin, to that of the session's server, and to those that
+ * the worker was told to serve.
+ */
+export function isListed(url: string, base: string, worker: ResolvedWorker | undefined): boolean {
+  const api = worker?.api ?? []
   const page = typeof location === 'undefined' ? base : location.href
   return [page, base, ...api].some((entry) => new URL(entry, page).origin === new URL(url).origin)
 }

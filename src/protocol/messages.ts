@@ -6,7 +6,7 @@ import * as limits from './limits.ts'
 import type { Base, Mutation, Outcome } from './mutation.ts'
 import { isKeyName } from './schema.ts'
 import { type Entry, type Epoch, type Patch, isEpoch, isToken } from './state.ts'
-import { isWholeNumber } from './whole-number.ts'
+import { isCount, isInteger } from './whole-number.ts'
 
 /** The body of `POST sync`. The batch is text, so that it can be hashed, and sent again byte for byte. */
 export interface SyncRequest {
@@ -85,7 +85,7 @@ export function parseSyncRequest(body: string): SyncRequest {
 export function parseBatch(text: string): Batch {
   const { client, number, mutations } = toObject(parseJson(text), ['client', 'number', 'mutations'])
   if (!isToken(client)) throw malformed('client')
-  if (!isWholeNumber(number, { from: 1 })) throw malformed('number')
+  if (!isCount(number) || number === 0) throw malformed('number')
   if (!isList(mutations) || mutations.length === 0) throw malformed('mutations')
   if (mutations.length > limits.batchMutations)
     throw new SessionError(
@@ -179,24 +179,17 @@ function isRecordOf<T>(value: unknown, is: (value: unknown) => value is T): valu
   return isObject(value) && isListOf(Object.values(value), is)
 }
 
+/** Whether `value` is a revision and a value beside it. */
 export function isEntry(value: unknown): value is Entry {
   return Array.isArray(value) && value.length === 2 && isCount(value[0]) && value[1] !== undefined
 }
 
+/** Whether `value` is the server's word on one mutation. */
 export function isOutcome(value: unknown): value is Outcome {
   if (!isObject(value)) return false
   const { code, revision, message } = value
   if (code === 'ok' || code === 'conflict') return isCount(revision)
   return code === 'denied' || code === 'too-large' || (code === 'invalid' && isString(message))
-}
-
-function isCount(value: unknown): value is number {
-  return isWholeNumber(value)
-}
-
-/** Counters also go down. */
-function isInteger(value: unknown): value is number {
-  return Number.isSafeInteger(value)
 }
 
 function isString(value: unknown): value is string {
@@ -208,8 +201,5 @@ function isNullOr<T>(value: unknown, is: (value: unknown) => value is T): value 
 }
 
 function malformed(where: string): SessionError {
-  return new SessionError(
-    'malformed',
-    `The message breaks the protocol at ${where}: another version, or another program, sent it.`,
-  )
+  return new SessionError('malformed', `Not the protocol: ${where}. Another version or program sent it.`)
 }

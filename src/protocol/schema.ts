@@ -214,7 +214,7 @@ export function checkValue(definition: KeyDefinition, value: unknown): Json {
   if (result instanceof Promise) {
     throw new SessionError(
       'invalid-option',
-      'A validator of a session key must answer at once, because reads are synchronous; this one gave a promise.',
+      'A validator of a session key must answer at once, not with a promise.',
     )
   }
   if (result.issues === undefined) return toJson(result.value)

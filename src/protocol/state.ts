@@ -17,6 +17,7 @@ export function isEpoch(value: unknown): value is Epoch {
 
 /** A key's value with the revision of the session that last changed it. */
 export type Entry = readonly [revision: number, value: Json]
+
 /** Entries by the name of their key. */
 export type Entries = Readonly<Record<string, Entry>>
 

@@ -1,6 +1,17 @@
-// The one check for whole numbers: those of options, and those that come from outside.
+// The one check for whole numbers: those that come from outside, and those of options.
 import { SessionError } from './errors.ts'
 
+/** Whether `value` is a whole number of 0 or more. */
+export function isCount(value: unknown): value is number {
+  return isInteger(value) && value >= 0
+}
+
+/** Whether `value` is a whole number, also below 0. Beyond 2^53 - 1 numbers are not exact, and none counts as whole. */
+export function isInteger(value: unknown): value is number {
+  return Number.isSafeInteger(value)
+}
+
+/** What an option may be. */
 export interface WholeNumberRange {
   /** The smallest number that is allowed. @default 0 */
   readonly from?: number
@@ -16,7 +27,7 @@ export function isWholeNumber(
   value: unknown,
   { from = 0, to = Number.MAX_SAFE_INTEGER }: WholeNumberRange = {},
 ): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= from && Number(value) <= to
+  return isInteger(value) && value >= from && value <= to
 }
 
 /**

@@ -1,7 +1,7 @@
 // What a page and the service worker say to each other, by message and port.
 import { isObject } from './json.ts'
 import { format } from './names.ts'
-import { isWholeNumber } from './whole-number.ts'
+import { isCount } from './whole-number.ts'
 
 /** What a page may ask of the worker, by `postMessage`. */
 export type WorkerMessage =
@@ -43,7 +43,7 @@ export function parseWorkerAnswer(data: unknown): WorkerAnswer | undefined {
   if (data['format'] !== format) return { kind: 'other-format', format: data['format'] }
   const { startedAt, attached, retried, isRetired, session, api, silent } = data
   if (typeof startedAt !== 'number' || typeof isRetired !== 'boolean') return undefined
-  if (!isWholeNumber(attached) || !isWholeNumber(retried)) return undefined
+  if (!isCount(attached) || !isCount(retried)) return undefined
   if (typeof session !== 'string' || !isTextList(api) || !isTextList(silent)) return undefined
   return { kind: 'report', report: { format, startedAt, attached, retried, isRetired, session, api, silent } }
 }

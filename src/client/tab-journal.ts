@@ -1,7 +1,7 @@
 // What a tab in memory mode knows, in its sessionStorage: a reload goes on where it was, under the same client id. It
 // ends with the tab, as people expect of what was not kept. Promises that it never holds an older state than was sent:
 // that would be sent twice.
-import { isObject } from '../protocol/json.ts'
+import { isObject, parseOwnJson } from '../protocol/json.ts'
 import type { LocalState } from '../mirror/steps/local-state.ts'
 import {
   parseMirrorDocument,
@@ -11,13 +11,17 @@ import {
   toStoredMirror,
 } from '../mirror/storage/stored-form.ts'
 import type { Journal } from '../mirror/storage/storage.ts'
+import { webStorage } from './web-storage.ts'
 
-/** A page that is reloaded needs so many milliseconds at most to let go of its journal. */
-const patience = 1000
+/** A page that is reloaded lets go of its journal within this time. */
+const journalLockTimeoutMilliseconds = 1000
 
 /** Undefined where there is no sessionStorage, or no lock to know that a duplicated tab has a copy of it. */
 export function tabJournal(name: string): Journal | undefined {
-  const [storage, locks] = [storageOf(), typeof navigator === 'undefined' ? undefined : navigator.locks]
+  const [storage, locks] = [
+    webStorage('sessionStorage'),
+    typeof navigator === 'undefined' ? undefined : navigator.locks,
+  ]
   if (storage === undefined || locks === undefined) return undefined
   const key = `${name}:journal`
   /** The client id whose lock this tab holds, until it is closed. */
@@ -29,10 +33,14 @@ export function tabJournal(name: string): Journal | undefined {
     held = client
     const untilReleased = new Promise<void>((resolve) => (release = resolve))
     return new Promise((resolve) => {
-      const request = locks?.request(`${key}:${client}`, { signal: AbortSignal.timeout(patience) }, () => {
-        resolve(true)
-        return untilReleased
-      })
+      const request = locks?.request(
+        `${key}:${client}`,
+        { signal: AbortSignal.timeout(journalLockTimeoutMilliseconds) },
+        () => {
+          resolve(true)
+          return untilReleased
+        },
+      )
       request?.catch(() => resolve(false))
     })
   }
@@ -70,29 +78,18 @@ function isText({ data }: { readonly data: unknown }): boolean {
   return typeof data === 'string'
 }
 
-function storageOf(): Storage | undefined {
-  try {
-    return typeof sessionStorage === 'undefined' ? undefined : sessionStorage
-  } catch {
-    return undefined // Storage is forbidden here: reading the property throws.
-  }
-}
-
+/** Undefined for the text of another format, or of another program. */
 function parseState(text: string | null): LocalState | undefined {
-  try {
-    const value: unknown = JSON.parse(text ?? 'null')
-    if (!isObject(value)) return undefined
-    const { open, parcels } = value
-    const [mirror, outbox] = [parseMirrorDocument(value['mirror']), parseOutboxDocument(value['outbox'])]
-    if (mirror === undefined || outbox === undefined) return undefined
-    if (!Array.isArray(open) || !Array.isArray(parcels)) return undefined
-    return {
-      mirror,
-      outbox,
-      open: parseOpenMutations(open),
-      parcels: parseParcels(parcels),
-    }
-  } catch {
-    return undefined // Somebody else's text.
+  const value = parseOwnJson(text ?? 'null')
+  if (!isObject(value)) return undefined
+  const { open, parcels } = value
+  const [mirror, outbox] = [parseMirrorDocument(value['mirror']), parseOutboxDocument(value['outbox'])]
+  if (mirror === undefined || outbox === undefined) return undefined
+  if (!Array.isArray(open) || !Array.isArray(parcels)) return undefined
+  return {
+    mirror,
+    outbox,
+    open: parseOpenMutations(open),
+    parcels: parseParcels(parcels),
   }
 }

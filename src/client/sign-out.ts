@@ -7,9 +7,10 @@ import type { Contact } from '../mirror/sync/pass.ts'
 import { type Sync, askForNews, sendOnly } from '../mirror/sync/sync.ts'
 import type { SignOutOptions, SignedOut } from './session.ts'
 
-/** Milliseconds that a step of signing out may take: it must not hang on a dead network. */
-const patience = 2000
+/** A step of signing out takes no longer than this: it must not hang on a dead network. */
+const signOutStepTimeoutMilliseconds = 2000
 
+/** @throws SessionError `pending-writes` with `pending: 'refuse'` */
 export async function signOut(
   mirror: TabMirror,
   sync: Sync,
@@ -21,7 +22,7 @@ export async function signOut(
     if (pending === 'refuse') {
       throw new SessionError(
         'pending-writes',
-        'There are unsent changes, and signOut was told to refuse them.',
+        `${mirror.pending.length} changes are unsent, and signOut was told to refuse them.`,
       )
     }
     if (pending === 'flush') await inTime(sync.run(sendOnly))
@@ -43,12 +44,13 @@ export async function endOthers(mirror: TabMirror, transport: Transport): Promis
   const { epoch } = mirror
   if (epoch === null) return
   const answer = await transport.endOthers(epoch)
-  if (answer.kind === 'problem') throw new SessionError(answer.code)
+  if (answer.kind === 'problem')
+    throw new SessionError(answer.code, `The server answered ${answer.code}: no other session was ended.`)
   if (answer.kind === 'unreachable')
     throw new SessionError('store-unavailable', 'The server cannot be reached: no other session was ended.')
 }
 
 function inTime(contact: Promise<Contact>): Promise<Contact> {
-  const late = new Promise<Contact>((resolve) => setTimeout(resolve, patience, 'none'))
+  const late = new Promise<Contact>((resolve) => setTimeout(resolve, signOutStepTimeoutMilliseconds, 'none'))
   return Promise.race([contact, late])
 }
