@@ -1,6 +1,12 @@
 // The door `session-mirror`: the browser SDK.
 export { createSession } from './client/create-session.ts'
-export type { MirrorInspection, Session, SessionOptions, SignOutOptions, SignedOut } from './client/session.ts'
+export type {
+  MirrorInspection,
+  Session,
+  SessionOptions,
+  SignOutOptions,
+  SignedOut,
+} from './client/session.ts'
 export type { Finding, FindingCode, Severity } from './client/doctor/findings.ts'
 export type { EventName, Listener, SessionEvents } from './client/events.ts'
 export type { WorkerOptions, WorkerState } from './client/worker-options.ts'

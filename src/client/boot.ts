@@ -48,9 +48,9 @@ export function createBootCopy(name: string, keys: readonly string[]): BootCopy 
     }
   }
 
-  const text = keys.length === 0 ? null : load()
-  let copy = text === null ? undefined : parseCopy(text, keys)
-  if (text !== null && copy === undefined) store(undefined)
+  const found = keys.length === 0 ? null : load()
+  let copy = found === null ? undefined : parseCopy(found, keys)
+  if (found !== null && copy === undefined) store(undefined)
 
   return {
     over(state) {
