@@ -53,7 +53,7 @@ export class SessionError extends Error {
   readonly retryAfterSeconds: number | undefined
 
   /** `message` says what happened, what it means and what to do, with the value at fault where that is no secret. */
-  constructor(code: SessionErrorCode, message: string = code, options: SessionErrorOptions = {}) {
+  constructor(code: SessionErrorCode, message: string, options: SessionErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.retryAfterSeconds = options.retryAfterSeconds

@@ -201,5 +201,5 @@ function isNullOr<T>(value: unknown, is: (value: unknown) => value is T): value 
 }
 
 function malformed(where: string): SessionError {
-  return new SessionError('malformed', `Not the protocol: ${where}. Another version or program sent it.`)
+  return new SessionError('malformed', `Not the protocol, or not this version of it: ${where}.`)
 }

@@ -1,6 +1,7 @@
 // The ready-made worker script: configured by its own url, so that a restart needs nobody to tell it again.
-import { patternsOf } from './intercept.ts'
-import { type Upstream, installSessionWorker } from './worker.ts'
+import { patternsOf } from './decide-request.ts'
+import { installSessionWorker } from './install-session-worker.ts'
+import type { Upstream } from './upstream.ts'
 
 declare const self: ServiceWorkerGlobalScope
 

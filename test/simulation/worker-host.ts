@@ -1,6 +1,7 @@
 // The service worker of a profile: the real one, in a scope that the browser starts when there is something to do
 // and ends at any moment.
-import { type Upstream, installSessionWorker } from '../../src/worker/worker.ts'
+import { installSessionWorker } from '../../src/worker/install-session-worker.ts'
+import type { Upstream } from '../../src/worker/upstream.ts'
 import type { Chance } from './chance.ts'
 import type { SimFetchRequest, SimFetchResponse } from './messages.ts'
 import type { Realm } from './realm.ts'

@@ -1,7 +1,7 @@
 // What must not compile. `tsc -p test` is the test: an unused `@ts-expect-error` is an error.
 import { expectTypeOf, test } from 'vitest'
 import * as v from 'valibot'
-import type { Session } from 'session-mirror'
+import { type Session, SessionError } from 'session-mirror'
 import type { ServerSession } from 'session-mirror/server'
 import { defineSession, hidden, readable, writable } from 'session-mirror/schema'
 
@@ -74,4 +74,6 @@ function mustNotCompile(): void {
   server.set('user', 7)
   server.set('user', { name: 'Ada' })
   server.set('token', 'x')
+  // @ts-expect-error an error has a sentence
+  throw new SessionError('lost')
 }

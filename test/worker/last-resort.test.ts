@@ -8,7 +8,7 @@ import { type LocalState, pendingOf } from '../../src/mirror/steps/local-state.t
 import { createTransport } from '../../src/mirror/wire/transport.ts'
 import { sharedNamesOf } from '../../src/protocol/names.ts'
 import type { Epoch } from '../../src/protocol/state.ts'
-import { createWorkerSession } from '../../src/worker/known.ts'
+import { createWorkerSession } from '../../src/worker/worker-session.ts'
 import { sendRest } from '../../src/worker/last-resort.ts'
 import { type Schema, network, onServer, open, openLive, server, signedIn } from '../client/harness.ts'
 

@@ -78,8 +78,7 @@ export function problemAnswer(error: SessionError, extra: readonly Header[] = []
   const { code, message, retryAfterSeconds } = error
   const fact = errorTable[code]
   const status = fact.status === 0 ? 500 : fact.status
-  const detail = message === code ? fact.title : message
-  const body = JSON.stringify({ type: 'about:blank', title: fact.title, status, code, detail })
+  const body = JSON.stringify({ type: 'about:blank', title: fact.title, status, code, detail: message })
   const retry: Header[] = status === 503 ? [['retry-after', String(retryAfterSeconds ?? 1)]] : []
   return {
     status,

@@ -5,7 +5,7 @@ import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
 import { toStoredMirror } from '../../src/mirror/storage/stored-form.ts'
 import { type MirrorDocument, emptyMirrorDocument } from '../../src/mirror/steps/local-state.ts'
 import { format, sharedNamesOf } from '../../src/protocol/names.ts'
-import { createWorkerSession } from '../../src/worker/known.ts'
+import { createWorkerSession } from '../../src/worker/worker-session.ts'
 
 const names = sharedNamesOf('/known')
 

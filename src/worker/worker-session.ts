@@ -7,10 +7,10 @@ import { type MirrorDocument, emptyMirrorDocument, isBlank } from '../mirror/ste
 import { parseMirrorDocument, toStoredMirror } from '../mirror/storage/stored-form.ts'
 import type { SharedNames } from '../protocol/names.ts'
 
-/** Milliseconds for which storage is left alone after it failed. */
-const restAfterFailure = 30_000
-/** Milliseconds for which it is enough that the tabs tell: one that changed something and died at once did not. */
-const recent = 250
+/** Storage is left alone for this long after it failed. */
+const failurePauseMilliseconds = 30_000
+/** For this long it is enough that the tabs tell. A tab that changed something and died at once did not. */
+const recentMilliseconds = 250
 
 export interface WorkerSession extends KnownSession {
   /** The kill switch was used: kept on disk, because the browser starts a worker again that still has pages. */
@@ -20,8 +20,8 @@ export interface WorkerSession extends KnownSession {
   readonly isRecent: boolean
   /** Tells the pages what is new. */
   tell(notice: Notice): void
-  /** Resolves when a page has asked the server because of `hint`, or after `patience` milliseconds. */
-  untilTold(hint: Hint, patience: number): Promise<void>
+  /** Resolves when a page has asked the server because of `hint`, or after this time. */
+  untilTold(hint: Hint, milliseconds: number): Promise<void>
 }
 
 export function createWorkerSession({ database, channel }: SharedNames): WorkerSession {
@@ -81,7 +81,7 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
 
   /** A database that hangs must not hold up every request for as long as it takes to give it up. */
   function isFailing(): boolean {
-    return Date.now() - failedAt < restAfterFailure
+    return Date.now() - failedAt < failurePauseMilliseconds
   }
 
   return {
@@ -92,7 +92,7 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
     change,
     tell: pages.post,
     get isRecent() {
-      return typeof BroadcastChannel !== 'undefined' && Math.abs(Date.now() - readAt) < recent
+      return typeof BroadcastChannel !== 'undefined' && Math.abs(Date.now() - readAt) < recentMilliseconds
     },
     get isRetired() {
       return isRetired
@@ -101,11 +101,11 @@ export function createWorkerSession({ database, channel }: SharedNames): WorkerS
       isRetired = value
       await use((opened) => opened.put('mirror', value, 'retired')).catch(fail)
     },
-    untilTold(hint, patience) {
+    untilTold(hint, milliseconds) {
       pages.post({ hint })
       if (isFailing()) return Promise.resolve()
       return new Promise((resolve) => {
-        const timer = setTimeout(done, patience)
+        const timer = setTimeout(done, milliseconds)
         listeners.add(look)
         const { notedAt, refreshedAt } = document
         function look(): void {

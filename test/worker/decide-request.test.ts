@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { decide, patternsOf } from '../../src/worker/intercept.ts'
+import { decideRequest, patternsOf } from '../../src/worker/decide-request.ts'
 import { parseMessage } from '../../src/worker/messages.ts'
 
 const origin = 'https://shop.example'
@@ -27,15 +27,15 @@ describe('which requests the worker touches', () => {
     ],
     ['the session’s own routes', { ...page, url: `${origin}/session/sync` }, 'pass'],
   ])('%s', (_what, request, expected) => {
-    expect(decide(request, options)).toBe(expected)
+    expect(decideRequest(request, options)).toBe(expected)
   })
 
   test('the session’s routes are passed by even where the app lists everything', () => {
     const all = { ...options, api: ['/'] }
-    expect(decide({ ...page, url: `${origin}/session` }, all)).toBe('pass')
-    expect(decide({ ...page, url: `${origin}/session?since=3` }, all)).toBe('pass')
-    expect(decide({ ...page, url: `${origin}/session/refresh` }, all)).toBe('pass')
-    expect(decide({ ...page, url: `${origin}/sessions-of-the-choir` }, all)).toBe('attach')
+    expect(decideRequest({ ...page, url: `${origin}/session` }, all)).toBe('pass')
+    expect(decideRequest({ ...page, url: `${origin}/session?since=3` }, all)).toBe('pass')
+    expect(decideRequest({ ...page, url: `${origin}/session/refresh` }, all)).toBe('pass')
+    expect(decideRequest({ ...page, url: `${origin}/sessions-of-the-choir` }, all)).toBe('attach')
   })
 })
 

@@ -19,9 +19,9 @@ export interface InterceptOptions {
 /**
  * `attach` for a listed request of a page, `pass` for all others. Must never be `attach` for a navigation:
  * a worker that rebuilds a cross-site form POST makes the server see a same-origin request with all cookies.
- * @example decide({ url: 'https://shop.example/api/cart', mode: 'cors', clientId: 'x' }, { api: ['/api/'], origin: 'https://shop.example', session: '/session' }) // 'attach'
+ * @example decideRequest({ url: 'https://shop.example/api/cart', mode: 'cors', clientId: 'x' }, { api: ['/api/'], origin: 'https://shop.example', session: '/session' }) // 'attach'
  */
-export function decide(
+export function decideRequest(
   { url, mode, clientId }: Intercepted,
   { api, origin, session }: InterceptOptions,
 ): 'attach' | 'pass' {
