@@ -40,27 +40,29 @@ export interface SessionEvents {
 export type EventName = keyof SessionEvents
 export type Listener<T> = (value: T) => void
 
-export interface Emitter {
-  on<N extends EventName>(name: N, listener: Listener<SessionEvents[N]>): () => void
-  emit<N extends EventName>(name: N, value: SessionEvents[N]): void
+/** Listeners by name, each with its own kind of value. */
+export interface Emitter<Values = SessionEvents> {
+  /** Returns the way to stop. */
+  on<N extends keyof Values>(name: N, listener: Listener<Values[N]>): () => void
+  emit<N extends keyof Values>(name: N, value: Values[N]): void
 }
 
-export function createEmitter(): Emitter {
-  const listeners: { [N in EventName]?: Set<Listener<SessionEvents[N]>> } = {}
+export function createEmitter<Values = SessionEvents>(): Emitter<Values> {
+  const listeners = new Map<keyof Values, Set<Listener<never>>>()
   return {
     on(name, listener) {
-      const set = (listeners[name] ??= new Set() as NonNullable<(typeof listeners)[typeof name]>) // The set of this very name.
-      set.add(listener)
-      return () => void set.delete(listener)
+      const own = listeners.get(name) ?? new Set()
+      listeners.set(name, own.add(listener))
+      return () => void own.delete(listener)
     },
     emit(name, value) {
-      for (const listener of listeners[name] ?? []) callSafely(listener, value)
+      for (const listener of listeners.get(name) ?? []) callSafely(listener, value as never) // The set of this very name.
     },
   }
 }
 
 /** Calls an app's listener: what it throws is the app's to see, and must not break the session. */
-export function callSafely<T>(listener: Listener<T>, value: T): void {
+function callSafely<T>(listener: Listener<T>, value: T): void {
   try {
     listener(value)
   } catch (error) {

@@ -1,52 +1,35 @@
 // How long the session still has, by this device's estimate. The times are the server's, in seconds from its answer; what has
-// passed since then is estimated so that neither sleep nor a clock that is set makes it too short for long.
-import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
+// passed since then is estimated so that neither sleep nor a clock that is set makes it too short for long. Pure.
+import type { MirrorDocument } from '../mirror/steps/local-state.ts'
 
-export interface ExpiryEstimate {
-  /** Milliseconds that are left; null without a session. */
-  left(): number | null
-  /** Milliseconds after the estimated end before the server is asked. */
-  margin(): number
-  /** Whether so large a share of the time is over that the server gave with its last answer. */
-  isPast(share: number): boolean
-  /** The server has answered: counts from that answer. */
-  renew(): void
+/** What the newest answer said that this tab knows, and when that was by both clocks. Milliseconds. */
+export interface NotedExpiry {
+  /** What was left then. */
+  readonly left: number
+  /** What the server gave with that answer. */
+  readonly span: number
+  /** By `performance.now()`. */
+  readonly at: number
+  readonly wall: number
 }
 
-export function createExpiryEstimate(mirror: TabMirror, now: () => number): ExpiryEstimate {
-  /** Of the newest answer that this tab knows: what was left then, and when that was by both clocks. */
-  let left = 0
-  let span = 0
-  let at = 0
-  let wall = 0
+/** `wall` is the time now, by the wall clock. */
+export function noteExpiry({ notedAt, expiresAt }: MirrorDocument, wall: number): NotedExpiry {
+  const span = expiresAt - notedAt
+  // Another run of the browser may have got the answer: only the wall clock knows how long ago.
+  return { left: span - Math.max(0, wall - notedAt), span, at: performance.now(), wall }
+}
 
-  function renew(): void {
-    const { notedAt, expiresAt } = mirror.document
-    at = performance.now()
-    wall = now()
-    span = expiresAt - notedAt
-    // Another run of the browser may have got the answer: only the wall clock knows how long ago.
-    left = span - Math.max(0, wall - notedAt)
-  }
+/** Milliseconds that are left at the time `wall`. */
+export function leftOf(noted: NotedExpiry, wall: number): number {
+  // The longer of two times: one clock stands still while the machine sleeps, the other one may be set back.
+  return noted.left - Math.max(performance.now() - noted.at, wall - noted.wall)
+}
 
-  function remaining(): number | null {
-    // The longer of two times: one clock stands still while the machine sleeps, the other one may be set back.
-    return mirror.epoch === null ? null : left - Math.max(performance.now() - at, now() - wall)
-  }
-
-  renew()
-  return {
-    left: remaining,
-    margin() {
-      // Requests that this page does not see use the session, too, without a refresh for as long as a cookie is fresh. Asked
-      // any earlier, the asking itself would keep an idle session alive.
-      const { notedAt, freshUntil } = mirror.document
-      return Math.max(1000, freshUntil - notedAt)
-    },
-    isPast(share) {
-      const rest = remaining()
-      return rest !== null && rest < span * (1 - share)
-    },
-    renew,
-  }
+/**
+ * Milliseconds after the estimated end before the server is asked. Requests that this page does not see use the session, too,
+ * without a refresh for as long as a cookie is fresh. Asked any earlier, the asking itself would keep an idle session alive.
+ */
+export function marginOf({ notedAt, freshUntil }: MirrorDocument): number {
+  return Math.max(1000, freshUntil - notedAt)
 }

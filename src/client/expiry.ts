@@ -2,7 +2,7 @@
 // of the server, not believed.
 import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 import type { Emitter } from './events.ts'
-import { createExpiryEstimate } from './expiry-estimate.ts'
+import { leftOf, marginOf, noteExpiry } from './expiry-estimate.ts'
 
 export interface ExpiryOptions {
   readonly mirror: TabMirror
@@ -33,18 +33,20 @@ const activityShare = 0.25
 export function createExpiry(options: ExpiryOptions): Expiry {
   const { mirror, now, keepAlive, emit, extend, pull } = options
   const warnMilliseconds = options.warnSeconds * 1000
-  const { left, margin, isPast, renew } = createExpiryEstimate(mirror, now)
   const listening = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined
+  let noted = noteExpiry(mirror.document, now())
   let isWarned = false
   let isAsked = false
   let isExtending = false
+
+  const left = (): number | null => (mirror.epoch === null ? null : leftOf(noted, now()))
 
   function schedule(): void {
     clearTimeout(timer)
     const remaining = left()
     if (remaining === null) return
-    const until = isWarned ? remaining + margin() : remaining - warnMilliseconds
+    const until = isWarned ? remaining + marginOf(mirror.document) : remaining - warnMilliseconds
     timer = setTimeout(check, Math.min(longestTimerMilliseconds, Math.max(1000, until)))
     // Node (tests, server rendering) would be kept alive; a browser's timer is a number.
     ;(timer as { readonly unref?: () => void }).unref?.()
@@ -56,7 +58,7 @@ export function createExpiry(options: ExpiryOptions): Expiry {
       isWarned = true
       emit('expiring', { secondsLeft: Math.max(0, Math.round(remaining / 1000)) })
     }
-    if (remaining !== null && remaining < -margin() && !isAsked) {
+    if (remaining !== null && remaining < -marginOf(mirror.document) && !isAsked) {
       isAsked = true
       void pull()
     }
@@ -64,7 +66,9 @@ export function createExpiry(options: ExpiryOptions): Expiry {
   }
 
   function onActivity(): void {
-    if (isExtending || !isPast(activityShare) || document.visibilityState === 'hidden') return
+    const remaining = left()
+    const isDue = remaining !== null && remaining < noted.span * (1 - activityShare)
+    if (!isDue || isExtending || document.visibilityState === 'hidden') return
     isExtending = true
     void extend().finally(() => {
       isExtending = false
@@ -74,7 +78,7 @@ export function createExpiry(options: ExpiryOptions): Expiry {
   const stopChanges = mirror.onChange(({ mirror: next }, { mirror: last }) => {
     if (next.notedAt === last.notedAt && next.expiresAt === last.expiresAt && next.epoch === last.epoch)
       return
-    renew()
+    noted = noteExpiry(mirror.document, now())
     isWarned = false
     isAsked = false
     schedule()

@@ -4,7 +4,14 @@ import { attachedFetch, createSilent } from '../mirror/sync/attached-fetch.ts'
 import { knownBy } from '../mirror/sync/known-session.ts'
 import { createRefresh } from '../mirror/sync/refresh.ts'
 import type { Contact } from '../mirror/sync/pass.ts'
-import { type Sync, type SyncOptions, askForNews, createSync, sendOnly, wantedAfter } from '../mirror/sync/sync.ts'
+import {
+  type Sync,
+  type SyncOptions,
+  askForNews,
+  createSync,
+  sendOnly,
+  wantedAfter,
+} from '../mirror/sync/sync.ts'
 import type { Hint } from '../mirror/tabs/channel.ts'
 import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 import type { Fetch } from '../mirror/wire/send.ts'

@@ -5,7 +5,7 @@ import { type Mutation, valueWithPending } from '../protocol/mutation.ts'
 import { type SessionSchema, checkValue, definitionOf } from '../protocol/schema.ts'
 import { type Entry, entryOf } from '../protocol/state.ts'
 import { type LocalState, pendingOf } from '../mirror/steps/local-state.ts'
-import { type Listener, callSafely } from './events.ts'
+import { type Listener, createEmitter } from './events.ts'
 
 export interface View {
   get(key: string): Json | undefined
@@ -33,8 +33,8 @@ export function createView({ schema, migrate }: ViewOptions, initial: LocalState
   const read = createReading(schema, migrate)
   const keys = Object.keys(schema.keys).filter((key) => schema.keys[key]?.access !== 'hidden')
   const shown = new Map<string, Shown>()
-  const keyListeners = new Map<string, Set<Listener<Json | undefined>>>()
-  const allListeners = new Set<Listener<readonly string[]>>()
+  const byName = createEmitter<Record<string, Json | undefined>>()
+  const all = createEmitter<{ readonly changed: readonly string[] }>()
 
   /** Returns the keys whose value is another one than before. */
   function refresh(state: LocalState): string[] {
@@ -53,20 +53,11 @@ export function createView({ schema, migrate }: ViewOptions, initial: LocalState
     update(state) {
       const changed = refresh(state)
       if (changed.length === 0) return
-      for (const key of changed) {
-        for (const listener of keyListeners.get(key) ?? []) callSafely(listener, shown.get(key)?.value)
-      }
-      for (const listener of allListeners) callSafely(listener, changed)
+      for (const key of changed) byName.emit(key, shown.get(key)?.value)
+      all.emit('changed', changed)
     },
-    subscribeKey(key, listener) {
-      const set = keyListeners.get(key) ?? new Set()
-      keyListeners.set(key, set.add(listener))
-      return () => void set.delete(listener)
-    },
-    subscribeAll(listener) {
-      allListeners.add(listener)
-      return () => void allListeners.delete(listener)
-    },
+    subscribeKey: byName.on,
+    subscribeAll: (listener) => all.on('changed', listener),
   }
 }
 
