@@ -7,11 +7,12 @@ import { bundle, workerScript } from '../scripts/build.ts'
 const gzipped = (code: string): number => gzipSync(code).length
 
 // Parsers that look at every member of what comes back from storage, tabs and wire: 800 bytes here, 500 in the worker.
-test('the page’s core, with idb, stays below 19.1 kB', async () => {
+// The page's 400 beyond that: createSession in parts with names, and errors that say the value at fault.
+test('the page’s core, with idb, stays below 19.4 kB', async () => {
   const page = join(import.meta.dirname, '../src/index.ts')
   // Loaded later: what registers the worker, what holds the event stream, what looks for mistakes.
   const external = ['./register.ts', './live-events.ts', './doctor/diagnose.ts']
-  expect(gzipped(await bundle(page, { minify: true, external }))).toBeLessThan(19_100)
+  expect(gzipped(await bundle(page, { minify: true, external }))).toBeLessThan(19_400)
 })
 
 test('what listens for live events stays below 1.5 kB', async () => {
