@@ -22,7 +22,8 @@ import { type CoreOptions, createCore } from './core-options.ts'
 import { AppSession } from './app-session.ts'
 import { revokeAllOptions } from './known-options.ts'
 import type { ServerSession } from './server-session.ts'
-import type { RouteHandler, Sessions } from './sessions.ts'
+import { runRoute } from './run-route.ts'
+import type { Sessions } from './sessions.ts'
 
 /**
  * The sessions of an app, with whatever cryptography the options give. The door's `createSessions` gives Node's.
@@ -37,6 +38,12 @@ export function createCoreSessions<const S extends SessionSchema>(options: CoreO
   const handle: Sessions<S>['handle'] = (request) => answerRoute(incoming(core, request))
   const answer: Sessions<S>['answer'] = (session, response, request) =>
     withSession(response, AppSession.openOf(session), request === undefined ? [] : cors(core, request))
+  const parts: Pick<Sessions<S>, 'handle' | 'load' | 'answer' | 'problem'> = {
+    handle,
+    load,
+    answer,
+    problem: (error, request) => problem(core, error, request),
+  }
 
   return {
     handle,
@@ -46,11 +53,14 @@ export function createCoreSessions<const S extends SessionSchema>(options: CoreO
     },
     load,
     answer,
-    route: (handler) => (request) => runRoute(core, { handle, load, answer, handler }, request),
+    route:
+      (handler) =>
+      (request, ...context) =>
+        runRoute({ ...parts, handler }, request, context),
     guard(request) {
       watched(core, () => guard(core, incoming(core, request)))
     },
-    problem: (error, request) => problem(core, error, request),
+    problem: parts.problem,
     cors: (request) => cors(core, request),
     list: async (owner) => owners.list(toOwner('list', owner)),
     revoke: async (owner, id) => owners.end(toOwner('revoke', owner), id),
@@ -145,29 +155,6 @@ function isPageNavigation(request: CoreRequest): boolean {
   const isRead = request.method === 'GET' || request.method === 'HEAD'
   const isOurs = isRead || request.header('sec-fetch-site') === 'same-origin'
   return isOurs && request.header('sec-fetch-mode') === 'navigate'
-}
-
-type RouteParts<S extends SessionSchema> = Pick<Sessions<S>, 'handle' | 'load' | 'answer'> & {
-  readonly handler: RouteHandler<S>
-}
-
-async function runRoute<S extends SessionSchema>(
-  core: Core,
-  { handle, load, answer, handler }: RouteParts<S>,
-  request: Request,
-): Promise<Response> {
-  try {
-    const ours = await handle(request)
-    if (ours !== undefined) return toResponse(ours)
-    const session = await load(request)
-    const response = await handler(request, session)
-    const open = AppSession.openOf(session)
-    if (!open.hasFailed) await open.finish()
-    return answer(session, response, request)
-  } catch (error) {
-    if (error instanceof SessionError) return toResponse(problem(core, error, request))
-    throw error
-  }
 }
 
 function cors(core: Core, request: AnyRequest): Header[] {

@@ -8,11 +8,15 @@ import type { OwnedSession } from '../lifecycle/owners.ts'
 import type { Inspection } from '../routes/inspect.ts'
 import type { ServerSession } from './server-session.ts'
 
-/** A handler of the app for `sessions.route`. */
-export type RouteHandler<S extends SessionSchema> = (
-  request: Request,
-  session: ServerSession<S>,
-) => Response | Promise<Response>
+/**
+ * A handler of the app for `sessions.route`. `R` is the framework's kind of request, `C` what it gives beside the
+ * request, such as Next's `{ params }`.
+ */
+export type RouteHandler<
+  S extends SessionSchema,
+  R extends Request = Request,
+  C extends readonly unknown[] = readonly [],
+> = (request: R, session: ServerSession<S>, ...context: C) => Response | Promise<Response>
 
 /** The options of `revokeAll`. */
 export interface RevokeAllOptions {
@@ -44,11 +48,22 @@ export interface Sessions<S extends SessionSchema = SessionSchema> {
    */
   answer(session: ServerSession<S>, response: Response, request?: Request): Response
   /**
-   * A fetch handler that loads the session, runs yours, saves, and answers. It answers the session routes, too.
-   * SessionErrors become problem answers; other errors are yours.
+   * A fetch handler that loads the session, runs yours, saves, and answers. It answers the session routes, too. What the
+   * framework gives beside the request comes after the session.
+   *
+   * An answer of 5xx, and an error that the handler throws, keep nothing that was not saved with `save`. What frameworks
+   * throw to answer (a `Response`; Next's `redirect`, `notFound` and their like; SvelteKit's `redirect` and `error`) is an
+   * answer: it keeps the changes and has the cookie. SessionErrors become problem answers; other errors are yours.
    * @example export const GET = sessions.route((request, session) => Response.json(session.get('theme')))
+   * @example
+   * export const POST = sessions.route(async (request, session, { params }: { params: Promise<{ id: string }> }) => {
+   *   session.set('item', (await params).id)
+   *   redirect('/')
+   * })
    */
-  route(handler: RouteHandler<S>): (request: Request) => Promise<Response>
+  route<R extends Request = Request, C extends readonly unknown[] = readonly []>(
+    handler: RouteHandler<S, R, C>,
+  ): (request: R, ...context: C) => Promise<Response>
   /** For the app's own routes: refuses what another site made the browser send. @throws SessionError `cross-site` */
   guard(request: AnyRequest): void
   /** A SessionError as an answer to `request`: a problem document of RFC 9457. */

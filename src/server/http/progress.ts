@@ -20,6 +20,8 @@ export interface SessionProgress {
   readonly vary: string
   /** Stores what is to be stored before the answer may go. @throws SessionError as `save` does */
   finish(): Promise<void>
+  /** Drops what is not stored: the handler failed, or answers 5xx. */
+  revert(): void
   /** Set-Cookie, Session-Revision and Session-Fresh-In, as they are to be set now. */
   headers(): Header[]
 }

@@ -1,7 +1,7 @@
 // Sessions for Fastify: answers the session routes before Fastify reads a body, gives every other request its
 // `session`, and lets no answer go before what it promises is stored.
 import { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { SessionError } from '../../protocol/errors.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import type { Sessions } from '../app/sessions.ts'
@@ -9,6 +9,7 @@ import { type CoreAnswer, errorAnswer } from '../http/core-answer.ts'
 import { type HeaderAccess, mergeHeader } from '../http/session-headers.ts'
 import { revertChanges } from './middleware.ts'
 import { checkSessions, holdSessionOf, sessionDecorator } from './request-session.ts'
+import { heldAnswerOf } from './hold-answer.ts'
 import { isUnread } from './send-answer.ts'
 import { holdForSession } from './session-answer.ts'
 
@@ -58,6 +59,7 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
     fastify.addHook('onRequest', open)
     fastify.addHook('onError', noteThrown)
     fastify.addHook('onSend', answerThrown)
+    revertBeforeErrorHandlers(fastify)
   }
 
   return Object.assign(plugin, {
@@ -78,7 +80,40 @@ const fastifyHeaders: HeaderAccess<FastifyReply> = {
   appendCookie: (reply, line) => void reply.header('set-cookie', line),
 }
 
-async function noteThrown(request: ThrowingRequest, _reply: FastifyReply, error: Error): Promise<void> {
+type ErrorHandler = NonNullable<RouteOptions['errorHandler']>
+
+/**
+ * A handler that throws keeps nothing, whatever the app's own error handler answers. No hook runs before that one: the
+ * hook `onError` runs only when it sends an error on. Costs nothing for a request whose handler throws nothing.
+ */
+function revertBeforeErrorHandlers(fastify: FastifyInstance): void {
+  const original = fastify.setErrorHandler
+  Object.assign(fastify, {
+    setErrorHandler(this: FastifyInstance, handler: ErrorHandler, ...rest: unknown[]): unknown {
+      return Reflect.apply(original, this, [reverting(handler), ...rest])
+    },
+  })
+  fastify.addHook('onRoute', (route) => {
+    if (route.errorHandler !== undefined) route.errorHandler = reverting(route.errorHandler)
+  })
+}
+
+function reverting(handler: ErrorHandler): ErrorHandler {
+  // Fastify has a sentence of its own for what is no function.
+  if (typeof handler !== 'function') return handler
+  return function revertFirst(error, request, reply) {
+    revertUnanswered(request, reply)
+    return Reflect.apply(handler, this, [error, request, reply])
+  }
+}
+
+/** An answer that was given before stays, with what was changed for it. */
+function revertUnanswered(request: FastifyRequest, { raw }: FastifyReply): void {
+  if (heldAnswerOf(raw)?.isDecided !== true) revertChanges(request)
+}
+
+async function noteThrown(request: ThrowingRequest, reply: FastifyReply, error: Error): Promise<void> {
+  revertUnanswered(request, reply)
   if (error instanceof SessionError) request[thrown] = error
 }
 

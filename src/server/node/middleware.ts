@@ -89,16 +89,19 @@ export function sessionMiddleware<S extends SessionSchema>(
       next?.()
     } catch (error) {
       // Only a bare handler throws into here; Express never does. Its other errors are its own.
-      if (!(error instanceof SessionError)) throw error
-      sessionErrors(error, request, response, () => onError(error, request))
+      sessionErrors(error, request, response, (other) => {
+        if (!(error instanceof SessionError)) throw other
+        onError(error, request)
+      })
     }
     return undefined
   }
 }
 
 /**
- * For Express, after the routes: answers the SessionErrors that they threw, such as `cross-site` from a guard. What
- * the route changed in the session before is dropped. Other errors go on to the next error handler.
+ * For Express, after the routes and before other error handlers: drops what a route that threw had changed in the
+ * session and not saved, and answers SessionErrors, such as `cross-site` from a guard. Other errors go on to the next
+ * error handler.
  * @example app.use(sessionErrors)
  */
 // oxlint-disable-next-line max-params -- Express tells an error handler by its four parameters
@@ -109,11 +112,13 @@ export function sessionErrors(
   next: Next,
 ): void {
   const held = heldAnswerOf(response)
+  const isDecided = held?.isDecided === true
+  // An answer that was given before stays, with what was changed for it.
+  if (!isDecided) revertChanges(request)
   if (!(error instanceof SessionError)) return next(error)
-  // The app gave its answer before: that is on its way, and nothing may break the connection.
-  if (held?.isDecided === true) return undefined
+  // It is on its way, and nothing may break the connection.
+  if (isDecided) return undefined
   if (response.headersSent) return next(error)
-  revertChanges(request)
   held?.clear()
   return sendAnswer(response, errorAnswer(error))
 }

@@ -51,6 +51,7 @@ class SessionAnswer implements HoldPolicy {
 
   store(): Promise<void> | undefined {
     const progress = this.#progress
+    this.#dropWhenFailed()
     // An answer that everybody may have is not for renewing somebody's cookie.
     this.#isShared = !progress.isTouched && isPublic(nodeHeaders.get(this.#response, 'cache-control'))
     return this.#isShared || progress.isSettled || progress.hasFailed ? undefined : progress.finish()
@@ -74,8 +75,14 @@ class SessionAnswer implements HoldPolicy {
   beforeEnd(): Promise<void> | undefined {
     const progress = this.#progress
     if (this.#isShared && progress.isTouched) return Promise.reject(new Error(readTooLate))
+    this.#dropWhenFailed()
     if (!progress.isDirty || progress.hasFailed) return undefined
     return progress.needsCookie ? Promise.reject(new Error(changedTooLate)) : progress.finish()
+  }
+
+  /** An answer of 5xx says that the request was not done: nothing of it is kept but what was saved explicitly. */
+  #dropWhenFailed(): void {
+    if (this.#response.statusCode >= 500 && this.#progress.isDirty) this.#progress.revert()
   }
 
   onFailure(error: unknown): void {

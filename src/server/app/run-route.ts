@@ -1,0 +1,60 @@
+// One request to a route of the app by fetch: a session route is answered, everything else runs the app's handler and
+// stores what it changed. Decides what a handler that fails keeps: nothing.
+import { SessionError } from '../../protocol/errors.ts'
+import type { SessionSchema } from '../../protocol/schema.ts'
+import { responseOf } from '../http/control-flow.ts'
+import { problemAnswer } from '../http/core-answer.ts'
+import { toResponse } from '../http/fetch.ts'
+import { AppSession } from './app-session.ts'
+import type { ServerSession } from './server-session.ts'
+import type { RouteHandler, Sessions } from './sessions.ts'
+
+export type RouteParts<S extends SessionSchema, R extends Request, C extends readonly unknown[]> = Pick<
+  Sessions<S>,
+  'handle' | 'load' | 'answer' | 'problem'
+> & { readonly handler: RouteHandler<S, R, C> }
+
+/** Answers `request`. Throws what the handler throws, unless that is a SessionError or stands for an answer. */
+export async function runRoute<S extends SessionSchema, R extends Request, C extends readonly unknown[]>(
+  parts: RouteParts<S, R, C>,
+  request: R,
+  context: C,
+): Promise<Response> {
+  const { handle, load, answer, problem } = parts
+  try {
+    const ours = await handle(request)
+    if (ours !== undefined) return toResponse(ours)
+    const session = await load(request)
+    const response = await runHandler(parts, { request, context, session })
+    const open = AppSession.openOf(session)
+    if (response.status >= 500) open.revert()
+    if (!open.hasFailed) await open.finish()
+    return answer(session, response, request)
+  } catch (error) {
+    if (error instanceof SessionError) return toResponse(problem(error, request))
+    throw error
+  }
+}
+
+interface Call<S extends SessionSchema, R extends Request, C extends readonly unknown[]> {
+  readonly request: R
+  readonly context: C
+  readonly session: ServerSession<S>
+}
+
+/** The handler's answer, also one that it threw. */
+async function runHandler<S extends SessionSchema, R extends Request, C extends readonly unknown[]>(
+  { handler }: RouteParts<S, R, C>,
+  { request, context, session }: Call<S, R, C>,
+): Promise<Response> {
+  try {
+    return await handler(request, session, ...context)
+  } catch (error) {
+    const response = responseOf(error)
+    if (response !== undefined) return response
+    session.revert()
+    // What was saved before is still told, with its cookie.
+    if (error instanceof SessionError) return toResponse(problemAnswer(error))
+    throw error
+  }
+}
