@@ -125,7 +125,8 @@ export function sessionErrors(
 
 /** Drops what a handler changed in the session before it threw. */
 export function revertChanges(request: object): void {
-  ;(request as Partial<SessionRequest>).session?.revert() // Set by us, when it is there.
+  const { session } = request as { readonly session?: Partial<ServerSession> } // Ours, unless somebody took the name.
+  session?.revert?.()
 }
 
 /** The answer of a session route, if this is one. */
