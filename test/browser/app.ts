@@ -17,6 +17,11 @@ export interface App {
   signIn(owner: string): Promise<void>
   control(control: Control): Promise<void>
   seen(path?: string): Promise<readonly Seen[]>
+  /**
+   * Gives the session a cookie that serves for a second, and lets that pass. The cookies before and after it serve for
+   * long: however slow the machine is, a test meets one end of a cookie.
+   */
+  outliveCookie(session: Session<Schema>): Promise<void>
   /** Closes what was opened. */
   close(): void
 }
@@ -55,6 +60,13 @@ export function createApp(name: string): App {
     async seen(path) {
       const all = (await (await fetch(`${base}/seen`)).json()) as Seen[] // The backend wrote it.
       return path === undefined ? all : all.filter((entry) => entry.path === path)
+    },
+    async outliveCookie(session) {
+      await app.control({ freshSeconds: 1 })
+      await session.fetch(`${base}/api/sign-in?as=ada`, { method: 'POST' })
+      const isOver = (): boolean => session.inspect().local.mirror.freshUntil < Date.now()
+      await until('the cookie’s fresh time is over', isOver)
+      await app.control({})
     },
     close() {
       for (const session of sessions) session.close()

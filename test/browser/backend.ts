@@ -25,10 +25,9 @@ export interface Seen {
 export interface Control {
   readonly isDead?: boolean | readonly string[]
   readonly delays?: Readonly<Record<string, number>>
+  /** Seconds for which the cookies serve that are given from now on. @default 600, longer than any test takes */
+  readonly freshSeconds?: number
 }
-
-/** Seconds for which a cookie serves: short, so that its end comes within a test. */
-export const freshSeconds = 2
 
 export function testBackend(): Plugin {
   const named = new Map<string, ReturnType<typeof createBackend>>()
@@ -48,22 +47,28 @@ export function testBackend(): Plugin {
 
 function createBackend(name: string) {
   const base = `/backend/${name}`
-  const sessions = createSessions({
-    schema,
-    secrets: ['a secret of the browser tests, which is long enough'],
-    store: memoryStore(),
-    base: `${base}/session`,
-    freshSeconds,
-    rotateSeconds: 1,
-    cookie: { name },
-  })
-  const middleware = sessionMiddleware(sessions)
+  const store = memoryStore()
+  const serve = (freshSeconds = 600): ReturnType<typeof sessionMiddleware> =>
+    sessionMiddleware(
+      createSessions({
+        schema,
+        secrets: ['a secret of the browser tests, which is long enough'],
+        store,
+        base: `${base}/session`,
+        freshSeconds,
+        rotateSeconds: 1,
+        cookie: { name },
+      }),
+    )
+  let middleware = serve()
   const seen: Seen[] = []
   let control: Control = {}
 
   async function answer(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
     if (path === '/control') {
+      const { freshSeconds: before } = control
       control = JSON.parse(await read(request)) as Control // The tests write it.
+      if (control.freshSeconds !== before) middleware = serve(control.freshSeconds)
       return void response.end()
     }
     if (path === '/seen') return json(response, seen)

@@ -1,7 +1,7 @@
 // The mirror without a worker, in whatever engine runs this: storage, tabs, offline writes, parking, memory mode.
 import { afterEach, describe, expect, test } from 'vitest'
 import { type App, createApp } from './app.ts'
-import { sleep, until } from '../support/waiting.ts'
+import { until } from '../support/waiting.ts'
 
 let count = 0
 let app: App
@@ -67,7 +67,7 @@ test('twenty requests at a stale cookie, of two pages without a worker, need one
   const session = await signedIn()
   const tab = await app.openTab()
   await tab.pull()
-  await sleep(2200)
+  await app.outliveCookie(session)
   const before = (await app.seen('/session/refresh')).length
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, index) => (index % 2 ? tab : session).fetch(`${app.base}/api/me`)),
@@ -102,7 +102,7 @@ test('what one owner left unsent is not the next one’s, and goes out when that
 })
 
 describe('signing out', () => {
-  test('without a network wipes both pages, and is done when there is one', async () => {
+  test('signing out without a network wipes both pages, and is done when there is one', async () => {
     const session = await signedIn()
     const tab = await app.openTab()
     await app.control({ isDead: true })
@@ -114,7 +114,7 @@ describe('signing out', () => {
   })
 })
 
-test('where IndexedDB fails the session goes on in memory, and says so', async () => {
+test('the session goes on in memory where IndexedDB fails, and says so', async () => {
   const { open } = IDBFactory.prototype
   IDBFactory.prototype.open = () => {
     throw new DOMException('not today', 'UnknownError')
