@@ -31,6 +31,8 @@ export const rememberedBrowsers = 8
 export const browserBusySeconds = 300
 /** Cookies of our name that are looked at. A browser sends one; an attacker on a sibling domain may add some. */
 export const candidateCookies = 16
+/** Seconds after which a browser that comes with a cookie has it on its disk, too: Chromium writes every 30. */
+export const keptSeconds = 60
 /** Ids that a session is followed through: at one rotation an hour, more than its pointers live. */
 export const followedIds = 64
 /** Removal marks kept for patches. A browser that is further behind gets the whole mirror. */

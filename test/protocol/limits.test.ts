@@ -16,6 +16,7 @@ const rows: Readonly<Record<string, readonly (keyof typeof limits)[]>> = {
   'unsent changes in a browser': ['outboxBytes'],
   'browsers remembered for exactly-once': ['rememberedBrowsers', 'browserBusySeconds'],
   'cookies of our name looked at': ['candidateCookies'],
+  'a browser that comes with a cookie has it on its disk': ['keptSeconds'],
   'ids that a session is followed through': ['followedIds'],
   'removal marks': ['removalMarks'],
   'sessions in an owner’s list': ['ownerSessions'],

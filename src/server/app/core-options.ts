@@ -51,7 +51,10 @@ export interface CoreOptions<S extends SessionSchema = SessionSchema> {
   readonly freshSeconds?: number
   /** Seconds after which the session id is replaced, with the next cookie that is set. @default 3600 */
   readonly rotateSeconds?: number
-  /** Seconds for which the id before still works, once a browser has come with the new one. @default 60 */
+  /**
+   * Seconds for which an old id still works, once a browser has kept the new one: after that its use is taken for that
+   * of a stolen cookie, and ends the session. @default 60
+   */
   readonly rotateGraceSeconds?: number
   /**
    * Other origins whose pages may read and change sessions: `https://app.example.com`. They get CORS answers with

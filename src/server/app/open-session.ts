@@ -7,7 +7,7 @@ import { keptKeys } from '../changes/change.ts'
 import { Draft } from '../changes/draft.ts'
 import type { Move, Plan } from '../changes/plan.ts'
 import type { Placed, SessionRecord } from '../codec/record.ts'
-import { type CookieFate, cookieFate, cookieHeaders, wantsRenewal } from '../core/cookie-fate.ts'
+import { type CookieFate, cookieFate, cookieHeaders } from '../core/cookie-fate.ts'
 import type { Core } from '../core/core.ts'
 import { checkEpoch, guard } from '../core/guard.ts'
 import { invalidOption } from '../core/refusal.ts'
@@ -18,7 +18,7 @@ import type { Lifecycle } from '../lifecycle/lifecycle.ts'
 import { type LiveSession, type Loaded, judge } from '../lifecycle/loaded.ts'
 import { locate } from '../lifecycle/locate.ts'
 import { performChanges, performEnd, performMove } from '../lifecycle/perform.ts'
-import { rotateIfDue } from '../lifecycle/rotate.ts'
+import { renew, wantsRenewal } from '../lifecycle/rotate.ts'
 import type { Saved } from './server-session.ts'
 
 /** What a session is opened from. */
@@ -231,7 +231,7 @@ export class OpenSession implements SessionProgress {
     if (!isDue || loaded.state !== 'live' || present?.record.epoch !== loaded.record.epoch) return
     // What this request has just committed is the session as it is; anything else may have been replaced since.
     const found = this.#isProven ? present : await this.#lookAgain(loaded)
-    const next = found && (await rotateIfDue(this.#lifecycle, loaded, found))
+    const next = found && (await renew(this.#lifecycle, loaded, found))
     if (next === undefined) return
     this.#present = { place: next.place, record: next.record }
     this.#isRenewed = true

@@ -43,7 +43,10 @@ export interface SessionRecord {
   readonly expires: number
   /** When this session got the id that it has now. */
   readonly placed: number
-  /** When a browser first came with that id; null while browsers only came with the id before. */
+  /**
+   * When a browser came with that id so long after it was handed out that it had kept it (`keptSeconds`); null: none has.
+   * The first id of a session succeeds no other: there it is the beginning.
+   */
   readonly presented: number | null
   /** Values by the name of their key, each with the revision that last changed it. */
   readonly keys: Entries
@@ -72,6 +75,13 @@ export type Stored =
       readonly keyId: string
       readonly next: string
       readonly at: number
+      /** As in the record that was there. Absent in what older versions wrote: they meant `at`. */
+      readonly presented?: number | null
+      /**
+       * The new id was given to somebody who came with an id before this one. Whoever still comes with this one is somebody
+       * else.
+       */
+      readonly isRetired?: boolean
     }
   | { readonly kind: 'tombstone'; readonly reason: EndReason; readonly at: number }
 

@@ -2,8 +2,8 @@
 // came, of what is stored now and of what the request did; nobody else decides it.
 import { headers } from '../../protocol/names.ts'
 import type { Epoch } from '../../protocol/state.ts'
-import { type Cookie, encodeCookie } from '../codec/cookie.ts'
-import type { Place, Placed } from '../codec/record.ts'
+import { encodeCookie } from '../codec/cookie.ts'
+import type { Placed } from '../codec/record.ts'
 import type { CoreRequest } from '../http/request.ts'
 import type { Header } from '../http/core-answer.ts'
 import { type Core, now } from './core.ts'
@@ -66,20 +66,4 @@ export function cookieHeaders(
     ['set-cookie', core.jar.line(request, value, record.persistent)],
     [headers.freshIn, String(freshSeconds)],
   ]
-}
-
-/**
- * Whether the cookie of a live session is to be set again: more than half of its fresh time is over, the session has
- * another id now, or a newer secret signs.
- */
-export function wantsRenewal(
-  core: Core,
-  {
-    cookie,
-    places,
-    isStale,
-  }: { readonly cookie: Cookie; readonly places: readonly Place[]; readonly isStale: boolean },
-): boolean {
-  if (isStale || places.length > 1 || cookie.keyId !== core.ring.newest.id) return true
-  return now(core) - cookie.issued > core.times.freshSeconds / 2
 }

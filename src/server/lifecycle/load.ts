@@ -4,7 +4,6 @@ import { SessionError } from '../../protocol/errors.ts'
 import { type Cookie, findCookie, verifyCookie } from '../codec/cookie.ts'
 import type { NamedPlace } from '../codec/record.ts'
 import { type Core, now } from '../core/core.ts'
-import { wantsRenewal } from '../core/cookie-fate.ts'
 import { type WatchedEvents, millisecondsSince } from '../core/watch.ts'
 import type { CoreRequest } from '../http/request.ts'
 import type { Commit } from './commit.ts'
@@ -12,6 +11,7 @@ import { endAll, endSession } from './relocate.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import { type DeadSession, LiveSession, type Loaded, judge, noneLoaded } from './loaded.ts'
 import { type GoneCode, type Located, type LocatedLive, locate } from './locate.ts'
+import { isKept, wantsRenewal } from './rotate.ts'
 
 /** The valid session cookie of a request. @throws SessionError `ambiguous-cookie` */
 export function cookieOf(core: Core, request: CoreRequest): Cookie | undefined {
@@ -65,11 +65,12 @@ async function begin(
   { core, owners, commit }: Lifecycle,
   { cookie, place, found }: LiveCookie,
 ): Promise<LiveSession | DeadSession> {
-  const live = new LiveSession(found, { places: found.places, cookie, loadedAt: now(core) })
+  const { places, succession } = found
+  const live = new LiveSession(found, { places, succession, cookie, loadedAt: now(core) })
   // Where the cookie is about to be set again, somebody uses the session.
   if (wantsRenewal(core, live) && !(await owners.keep(live.place, live.record)))
     return { state: 'dead', reason: 'ended', cookie, place, endReason: 'revoked' }
-  if (live.places.length > 1 || live.record.presented !== null) return live
+  if (places.length > 1 || live.record.presented !== null || !isKept(core, live.record)) return live
   try {
     return await notePresented(live, commit)
   } catch (error) {
@@ -81,14 +82,14 @@ async function begin(
   }
 }
 
-/** From now on the grace time of the id before runs. */
+/** The browser has kept the id: from now on the grace time of the id before runs. */
 async function notePresented(live: LiveSession, commit: Commit): Promise<LiveSession> {
-  const { places, cookie, loadedAt } = live
+  const { places, succession, cookie, loadedAt } = live
   const { place, record } = await commit(live, (before) => {
     const after = before.presented === null ? { ...before, presented: loadedAt } : before
     return { record: after, result: undefined }
   })
-  return new LiveSession({ place, record }, { places, cookie, loadedAt })
+  return new LiveSession({ place, record }, { places, succession, cookie, loadedAt })
 }
 
 function isEnd(error: unknown): error is SessionError & { readonly code: GoneCode } {

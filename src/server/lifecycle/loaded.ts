@@ -4,7 +4,7 @@ import type { Cookie } from '../codec/cookie.ts'
 import type { EndReason, NamedPlace, Place, Placed, SessionRecord } from '../codec/record.ts'
 import { type Core, now } from '../core/core.ts'
 import { refusal } from '../core/refusal.ts'
-import { type GoneCode, type Located, type LocatedLive, type Places, codeOf } from './locate.ts'
+import { type GoneCode, type Located, type Places, type Succession, codeOf } from './locate.ts'
 
 /** Why a session that was there is not any more: the code of the error that says so. */
 export type DeadReason = 'expired' | GoneCode
@@ -22,6 +22,8 @@ export class LiveSession implements Placed {
   readonly token: string | undefined
   /** From where the cookie leads to where the session is. */
   readonly places: Places
+  /** How far the cookie's id is out of date. */
+  readonly succession: Succession
   readonly cookie: Cookie
   /** Seconds since 1970. */
   readonly loadedAt: number
@@ -30,12 +32,13 @@ export class LiveSession implements Placed {
 
   constructor(
     { place, record, token }: Placed,
-    from: { readonly places: Places; readonly cookie: Cookie; readonly loadedAt: number },
+    from: Pick<LiveSession, 'places' | 'succession' | 'cookie' | 'loadedAt'>,
   ) {
     this.place = place
     this.record = record
     this.token = token
     this.places = from.places
+    this.succession = from.succession
     this.cookie = from.cookie
     this.loadedAt = from.loadedAt
     this.isStale = from.loadedAt >= from.cookie.expires
@@ -72,13 +75,13 @@ export function judge(core: Core, cookie: Cookie, found: Located): DeadReason | 
   }
   if (found.record.revision < cookie.floor) return 'lost'
   if (time >= found.record.expires) return 'expired'
-  return isReused(found, cookie, time - rotateGraceSeconds) ? 'reuse' : undefined
+  return isReused(found.succession, time - rotateGraceSeconds) ? 'reuse' : undefined
 }
 
-/** Whether the cookie has an old id whose grace time is over: then somebody has a copy of it. */
-function isReused({ succeeded, movedAt }: LocatedLive, cookie: Cookie, graceBegan: number): boolean {
-  if (succeeded === null || succeeded >= graceBegan) return false
-  // A late answer of ours may have set the old id once more, over the new one. That cookie was issued after the move; a
-  // stolen copy was issued before it.
-  return cookie.issued < (movedAt ?? 0)
+/**
+ * Whether two hold cookies of this session: a browser kept what followed the id, or its successor went to somebody with
+ * an older one. What was under way meanwhile had its grace time.
+ */
+function isReused({ kept, retired }: Succession, graceBegan: number): boolean {
+  return (kept !== null && kept < graceBegan) || (retired !== null && retired < graceBegan)
 }

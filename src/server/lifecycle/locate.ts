@@ -18,16 +18,25 @@ import { refusal } from '../core/refusal.ts'
 /** All places that were looked at, the given one first. More than one: the session has moved. */
 export type Places = readonly [Place, ...Place[]]
 
+/** What became of an id since it was handed out. Times are in seconds since 1970. */
+export interface Succession {
+  /** When it was first known that a browser had kept one of the ids that followed; null: it is not known. */
+  readonly kept: number | null
+  /** When its successor was given to somebody who came with an older id; null: that was not so. */
+  readonly retired: number | null
+}
+
+/** The present id. */
+const notSucceeded: Succession = { kept: null, retired: null }
+
 /** A session that was found alive. */
 export interface LocatedLive extends ReadRecord {
   readonly state: 'live'
   readonly places: Places
   /** Bytes of the stored record. */
   readonly bytes: number
-  /** When a browser first came with the id that followed the given one, in seconds; null: not yet. */
-  readonly succeeded: number | null
-  /** When the session moved on from the given place, in seconds; null: it is still there. */
-  readonly movedAt: number | null
+  /** How far the id of the given place is out of date. */
+  readonly succession: Succession
 }
 
 /** A session that is gone. */
@@ -49,8 +58,7 @@ export async function locate(core: Core, from: Place, purpose: Purpose = 'use'):
   const ttlSeconds = purpose === 'use' ? core.times.idleTimeoutSeconds : null
   const places: [Place, ...Place[]] = [from]
   let place = from
-  let succeeded: number | null = null
-  let movedAt: number | null = null
+  let succession = notSucceeded
   while (places.length <= limits.followedIds) {
     // oxlint-disable-next-line no-await-in-loop -- each place is only known from the one before
     const read = await core.store.read(place.key, ttlSeconds)
@@ -60,15 +68,13 @@ export async function locate(core: Core, from: Place, purpose: Purpose = 'use'):
     if (stored?.kind === 'tombstone') return { state: 'ended', places, reason: stored.reason }
     if (stored?.kind === 'live') {
       const { record } = stored
-      if (places.length === 2) succeeded = record.presented
+      if (places.length > 1) succession = { ...succession, kept: succession.kept ?? record.presented }
       const bytes = read.value.byteLength
-      return { state: 'live', places, place, record, token: read.token, bytes, succeeded, movedAt }
+      return { state: 'live', places, place, record, token: read.token, bytes, succession }
     }
     const next = stored && after(core, place, stored)
     if (stored === undefined || next === undefined) return { state: 'missing', places, isCorrupt: true }
-    // A successor moves on only after a browser came with it.
-    if (places.length === 2) succeeded = stored.at
-    movedAt ??= stored.at
+    succession = succeeding(succession, stored, places.length === 1)
     places.push(next)
     place = next
   }
@@ -92,6 +98,16 @@ export function goneError(gone: Gone): SessionError {
 /** The SessionError of a store that did not answer. */
 export function unavailable({ cause }: Unavailable): SessionError {
   return refusal('store-unavailable', { cause, retryAfterSeconds: 1 })
+}
+
+/** `isGiven`: it is the given place that the session moved from. */
+function succeeding(
+  { kept, retired }: Succession,
+  moved: Extract<Stored, { kind: 'moved' }>,
+  isGiven: boolean,
+): Succession {
+  if (isGiven) return { kept, retired: moved.isRetired === true ? moved.at : null }
+  return { kept: kept ?? (moved.presented === undefined ? moved.at : moved.presented), retired }
 }
 
 function after(core: Core, place: Place, moved: Extract<Stored, { kind: 'moved' }>): Place | undefined {

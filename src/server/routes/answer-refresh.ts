@@ -8,7 +8,7 @@ import type { Lifecycle } from '../lifecycle/lifecycle.ts'
 import { loadSession } from '../lifecycle/load.ts'
 import { deadError } from '../lifecycle/loaded.ts'
 import { goneError } from '../lifecycle/locate.ts'
-import { isRotationDue } from '../lifecycle/rotate.ts'
+import { renewOrTell } from '../lifecycle/rotate.ts'
 import { stateAnswer } from './state-answer.ts'
 
 /**
@@ -16,14 +16,13 @@ import { stateAnswer } from './state-answer.ts'
  * `store-unavailable`
  */
 export async function answerRefresh(lifecycle: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
-  const { core, rotate } = lifecycle
   const known = parseSyncRequest(await request.body())
   const before = await loadSession(lifecycle, request)
   if (before.state === 'none') return messageAnswer(emptyMessage())
   if (before.state === 'dead') throw deadError(before)
-  if (!isRotationDue(core, before))
-    return stateAnswer(core, request, { before, placed: before, isRenewed: true, known })
-  const rotated = await rotate(before.place)
-  if (rotated.state !== 'live') throw goneError(rotated)
-  return stateAnswer(core, request, { before, placed: rotated.placed, isRenewed: true, known })
+  const renewed = await renewOrTell(lifecycle, before, { present: before, isNeedy: true })
+  if (renewed.state !== 'live') throw goneError(renewed)
+  const { placed } = renewed
+  const isRenewed = placed !== undefined
+  return stateAnswer(lifecycle.core, request, { before, placed: placed ?? before, isRenewed, known })
 }

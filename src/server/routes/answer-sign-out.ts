@@ -3,7 +3,6 @@
 import { SessionError } from '../../protocol/errors.ts'
 import { headers } from '../../protocol/names.ts'
 import { emptyMessage } from '../changes/patch.ts'
-import { wantsRenewal } from '../core/cookie-fate.ts'
 import { checkEpoch } from '../core/guard.ts'
 import { type CoreAnswer, type Header, messageAnswer } from '../http/core-answer.ts'
 import type { CoreRequest } from '../http/request.ts'
@@ -12,7 +11,7 @@ import { loadSession } from '../lifecycle/load.ts'
 import { type DeadSession, type Loaded, deadError } from '../lifecycle/loaded.ts'
 import { performEnd } from '../lifecycle/perform.ts'
 import { endSession } from '../lifecycle/relocate.ts'
-import { stateAnswer } from './state-answer.ts'
+import { renewedState, stateAnswer } from './state-answer.ts'
 
 /** Which sessions a sign-out ends. */
 type SignOutScope = 'here' | 'everywhere' | 'others'
@@ -44,11 +43,8 @@ async function noteEnd({ core }: Lifecycle, dead: DeadSession, scope: SignOutSco
   if (dead.place !== undefined) await endSession(core, dead.place, 'signed-out')
 }
 
-async function answerOthers(
-  { core, owners }: Lifecycle,
-  request: CoreRequest,
-  before: Loaded,
-): Promise<CoreAnswer> {
+async function answerOthers(lifecycle: Lifecycle, request: CoreRequest, before: Loaded): Promise<CoreAnswer> {
+  const { core, owners } = lifecycle
   if (before.state === 'dead') throw deadError(before)
   if (before.state === 'none') return messageAnswer(emptyMessage())
   const { record, place } = before
@@ -56,7 +52,7 @@ async function answerOthers(
     const except = { epoch: record.epoch, key: place.key }
     await owners.endAll(record.owner, { except, reason: 'revoked' })
   }
-  return stateAnswer(core, request, { before, placed: before, isRenewed: wantsRenewal(core, before) })
+  return stateAnswer(core, request, await renewedState(lifecycle, before, before))
 }
 
 function signedOutAnswer(cookie: readonly Header[] = []): CoreAnswer {

@@ -4,14 +4,14 @@ import type { Outcome } from '../../protocol/mutation.ts'
 import { headers } from '../../protocol/names.ts'
 import { type Known, messageOf, patchOf } from '../changes/patch.ts'
 import type { Placed } from '../codec/record.ts'
-import { type CookieFate, cookieFate, cookieHeaders, wantsRenewal } from '../core/cookie-fate.ts'
+import { type CookieFate, cookieFate, cookieHeaders } from '../core/cookie-fate.ts'
 import { type Core, now } from '../core/core.ts'
 import { refusal } from '../core/refusal.ts'
 import { type CoreAnswer, type Header, messageAnswer } from '../http/core-answer.ts'
 import type { CoreRequest } from '../http/request.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
 import { type DeadSession, type LiveSession, type Loaded, deadError } from '../lifecycle/loaded.ts'
-import { rotateIfDue } from '../lifecycle/rotate.ts'
+import { renew, wantsRenewal } from '../lifecycle/rotate.ts'
 
 /** What a route tells. */
 export interface AnsweredState {
@@ -49,7 +49,7 @@ export async function renewedState(
   before: LiveSession,
   placed: Placed,
 ): Promise<Pick<AnsweredState, 'before' | 'placed' | 'isRenewed'>> {
-  const next = wantsRenewal(lifecycle.core, before) ? await rotateIfDue(lifecycle, before, placed) : undefined
+  const next = wantsRenewal(lifecycle.core, before) ? await renew(lifecycle, before, placed) : undefined
   return { before, placed: next ?? placed, isRenewed: next !== undefined }
 }
 

@@ -158,12 +158,13 @@ describe('the example', () => {
       await browser.app((session) => session.set('theme', 'dark'))
       world.sleep(4000)
       await browser.post('refresh', nothing)
+      world.sleep(60)
       await browser.get()
       world.sleep(61)
       await copy.post('refresh', nothing)
     })
     expect(grown).toMatchObject({
-      // One is the note that a browser came with the new id.
+      // One is the note that a browser has kept the new id.
       session_mirror_commit_total: 2,
       session_mirror_commit_seconds_count: 2,
       session_mirror_rotate_total: 1,

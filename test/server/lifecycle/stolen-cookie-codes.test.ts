@@ -44,6 +44,7 @@ async function createTheft(): Promise<Theft> {
   const thief = createBrowser(elsewhere.sessions, victim.cookie)
   time.milliseconds += 200_000
   await victim.post('refresh', nothing)
+  time.milliseconds += 60_000
   const epoch = (await victim.get()).message.epoch ?? ''
   time.milliseconds += 200_000
 

@@ -84,6 +84,7 @@ describe('events', () => {
     world.sleep(4000)
     watch()
     await browser.post('refresh', nothing)
+    world.sleep(60)
     await browser.get()
     expect(of('rotate')).toEqual([{ app: '', milliseconds: duration }])
     world.sleep(61)

@@ -154,7 +154,10 @@ test(`${connections.toLocaleString('en')} connections that break HTTP in any way
   const fail = (error: unknown): number => failures.push(error)
   process.on('uncaughtException', fail).on('unhandledRejection', fail)
   const middleware = sessionMiddleware(scene.world.sessions)
+  let answering = 0
   const server = createServer((request, response) => {
+    answering++
+    response.once('close', () => answering--)
     void middleware(request, response, (error) => {
       if (error !== undefined) fail(error)
       const { session } = request as SessionRequest<Schema>
@@ -176,6 +179,8 @@ test(`${connections.toLocaleString('en')} connections that break HTTP in any way
         }
       })
       await Promise.all(round)
+      // What is under way must not become minutes old with the clock: nothing on a network does.
+      await expect.poll(() => answering, { timeout: 20_000 }).toBe(0)
       scene.world.sleep(301)
       await useLive(scene, number)
     }
