@@ -9,7 +9,7 @@ import { decideRequest } from './decide-request.ts'
 import { sendRest } from './last-resort.ts'
 import { parseMessage } from './messages.ts'
 import type { Upstream } from './upstream.ts'
-import { createWorkerSession } from './worker-session.ts'
+import { WorkerSession } from './worker-session.ts'
 
 /** What the session in a service worker is told. */
 export interface SessionWorkerOptions {
@@ -42,7 +42,7 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
   } = options
   const { origin } = self.location
   const names = sharedNamesOf(base)
-  const session = createWorkerSession(names)
+  const session = new WorkerSession(names)
   const transport = createTransport(base, { fetch: (request) => upstream(request) })
   const now = Date.now
   const refresh = createRefresh({ known: session, request: transport.refresh, lock: names.refreshLock, now })
@@ -51,7 +51,8 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
 
   async function rest(): Promise<void> {
     await session.reload()
-    if (!session.isRetired) await sendRest({ names, transport, refresh, now, tell: session.tell })
+    if (!session.isRetired)
+      await sendRest({ names, transport, refresh, now, tell: (notice) => session.tell(notice) })
   }
 
   async function obey(message: WorkerMessage, port: MessagePort | undefined): Promise<void> {

@@ -8,7 +8,7 @@ import { type LocalState, pendingOf } from '../../src/mirror/steps/local-state.t
 import { createTransport } from '../../src/mirror/wire/transport.ts'
 import { sharedNamesOf } from '../../src/protocol/names.ts'
 import type { Epoch } from '../../src/protocol/state.ts'
-import { createWorkerSession } from '../../src/worker/worker-session.ts'
+import { WorkerSession } from '../../src/worker/worker-session.ts'
 import { sendRest } from '../../src/worker/last-resort.ts'
 import { type Schema, network, onServer, open, openLive, server, signedIn } from '../client/harness.ts'
 
@@ -21,7 +21,7 @@ afterEach(() => {
 
 /** What the worker does when the browser calls it. */
 async function callWorker(): Promise<void> {
-  const known = createWorkerSession(names)
+  const known = new WorkerSession(names)
   await known.reload()
   const transport = createTransport(base, { fetch })
   const refresh = createRefresh({

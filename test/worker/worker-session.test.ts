@@ -5,7 +5,7 @@ import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
 import { toStoredMirror } from '../../src/mirror/storage/stored-form.ts'
 import { type MirrorDocument, emptyMirrorDocument } from '../../src/mirror/steps/local-state.ts'
 import { format, sharedNamesOf } from '../../src/protocol/names.ts'
-import { createWorkerSession } from '../../src/worker/worker-session.ts'
+import { WorkerSession } from '../../src/worker/worker-session.ts'
 
 const names = sharedNamesOf('/known')
 
@@ -13,7 +13,7 @@ test('a read of storage never puts back what a tab told meanwhile, and a cleared
   const storage = databaseStorage(names.database)
   const old: MirrorDocument = { ...emptyMirrorDocument(), version: 5 }
   await storage.transact((state) => ({ ...state, mirror: old }), 'relaxed')
-  const session = createWorkerSession(names)
+  const session = new WorkerSession(names)
   await session.reload()
   expect([session.document.version, session.isRecent]).toEqual([5, true])
 
@@ -33,7 +33,7 @@ test('a read of storage never puts back what a tab told meanwhile, and a cleared
 test('what is known is recent for a moment only, and never where storage fails', async () => {
   vi.useFakeTimers({ toFake: ['Date'] })
   try {
-    const session = createWorkerSession(sharedNamesOf('/known-recent'))
+    const session = new WorkerSession(sharedNamesOf('/known-recent'))
     expect(session.isRecent).toBe(false)
     await session.reload()
     expect(session.isRecent).toBe(true)
@@ -43,7 +43,7 @@ test('what is known is recent for a moment only, and never where storage fails',
     vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(() => {
       throw new DOMException('no', 'UnknownError')
     })
-    const failing = createWorkerSession(sharedNamesOf('/known-failing'))
+    const failing = new WorkerSession(sharedNamesOf('/known-failing'))
     await failing.reload()
     expect([failing.isRecent, failing.document.version]).toEqual([false, 0])
   } finally {
