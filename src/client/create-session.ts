@@ -1,16 +1,16 @@
 // Opens the session of this page: makes its parts and joins them. Owns nothing itself; each part is told of here once.
 import { SessionError } from '../protocol/errors.ts'
-import { sharedNamesOf } from '../protocol/names.ts'
+import { type SharedNames, sharedNamesOf } from '../protocol/names.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
 import { databaseStorage } from '../mirror/storage/database-storage.ts'
 import type { Contact } from '../mirror/sync/pass.ts'
 import { TabMirror } from '../mirror/tabs/tab-mirror.ts'
-import { checkBootKeys, createBootCopy } from './boot.ts'
+import { type BootCopy, checkBootKeys, createBootCopy } from './boot.ts'
 import { createEmitter } from './events.ts'
 import { createExpiry } from './expiry.ts'
 import { followMirror } from './follow-mirror.ts'
-import { createLifecycle } from './lifecycle.ts'
-import { linkLiveEvents } from './live-link.ts'
+import { createPageLifecycle } from './page-lifecycle.ts'
+import { type LiveLink, linkLiveEvents } from './live-link.ts'
 import { endLeftover } from './browser-run.ts'
 import { connectServer } from './server-link.ts'
 import type { Session, SessionOptions } from './session.ts'
@@ -31,21 +31,25 @@ import { createWrites } from './create-writes.ts'
  * session.set('theme', 'dark')
  */
 export function createSession<S extends SessionSchema>(options: SessionOptions<S>): Session<S> {
+  const parts = openParts(options)
   // A whole session, of any schema. Its methods check at run time exactly what the types of S say.
-  return toSession(openParts(options)) as unknown as Session<S>
+  return toSession({ ...parts, ready: start(parts) }) as unknown as Session<S>
 }
 
-function openParts<S extends SessionSchema>(options: SessionOptions<S>): SessionParts {
+interface OpenParts extends Omit<SessionParts, 'ready'> {
+  readonly boot: BootCopy
+  readonly live: LiveLink
+}
+
+function openParts<S extends SessionSchema>(options: SessionOptions<S>): OpenParts {
   const { schema, url: base = '/session', now = Date.now, onParked } = options
   const { fetch = (request: Request) => globalThis.fetch(request) } = options
-  if (base.endsWith('/'))
-    throw new SessionError('invalid-option', `The url of the session routes must not end in "/": ${base}`)
+  const { warnSeconds = 120, keepAlive = 'requests' } = options
+  checkBase(base)
   const names = sharedNamesOf(base)
-  const { database, channel } = names
   const { emit, on } = createEmitter()
-  const storage = options.storage ?? databaseStorage(database)
-  const mirror = new TabMirror({ storage, channel, now, journal: tabJournal(database) })
-  const boot = createBootCopy(database, checkBootKeys(schema, options.boot ?? []))
+  const mirror = openMirror(options, names)
+  const boot = createBootCopy(names.database, checkBootKeys(schema, options.boot ?? []))
   const view = createView({ schema, migrate: options.migrate }, boot.over(mirror.state))
   const wanted = workerOptions(options.worker)
   const worker = linkWorker({
@@ -55,7 +59,7 @@ function openParts<S extends SessionSchema>(options: SessionOptions<S>): Session
     hasRest: () => mirror.pendingSignOut !== undefined || mirror.pending.length > 0,
     onNewer: () => emit('outdated', {}),
   })
-  const lifecycle = createLifecycle(mirror, now)
+  const lifecycle = createPageLifecycle(mirror, now)
   const tracker = new StatusTracker(mirror, (status) => emit('status', status))
   const onContact = (contact: Contact): void => {
     if (contact === 'live') lifecycle.recovered()
@@ -68,28 +72,9 @@ function openParts<S extends SessionSchema>(options: SessionOptions<S>): Session
   lifecycle.listen(server.sync, () => onContact('none'))
   const writes = createWrites({ schema, mirror, read: view.get, onWrite: lifecycle.soon })
   followMirror({ mirror, boot, view, writes, tracker, emit, take })
-  const { warnSeconds = 120, keepAlive = 'requests' } = options
   const expiry = createExpiry({ mirror, now, warnSeconds, keepAlive, emit, extend, pull })
-  const live = linkLiveEvents({
-    isWanted: options.live,
-    base,
-    lock: names.liveLock,
-    mirror,
-    fetch,
-    take,
-    pull,
-  })
-
-  async function start(): Promise<void> {
-    await mirror.reload()
-    boot.end()
-    view.update(mirror.state)
-    await endLeftover(mirror, now)
-    boot.keep(mirror)
-    tracker.begin()
-    void pull().then(live.start)
-    void worker.start()
-  }
+  const { liveLock: lock } = names
+  const live = linkLiveEvents({ isWanted: options.live, base, lock, mirror, fetch, take, pull })
 
   const closing = [live, worker, expiry, lifecycle, mirror]
   return {
@@ -107,6 +92,34 @@ function openParts<S extends SessionSchema>(options: SessionOptions<S>): Session
     wanted,
     closing,
     on,
-    ready: start(),
+    boot,
+    live,
   }
+}
+
+function openMirror<S extends SessionSchema>(
+  { storage, now = Date.now }: SessionOptions<S>,
+  { database, channel }: SharedNames,
+): TabMirror {
+  const journal = tabJournal(database)
+  return new TabMirror({ storage: storage ?? databaseStorage(database), channel, now, journal })
+}
+
+/** Reads storage, so that reads show what this browser knows; then asks the server, which nobody waits for. */
+async function start(parts: OpenParts): Promise<void> {
+  const { mirror, boot, view, tracker } = parts
+  await mirror.reload()
+  boot.end()
+  view.update(mirror.state)
+  await endLeftover(mirror, parts.now)
+  boot.keep(mirror)
+  tracker.begin()
+  void parts.server.pull().then(parts.live.start)
+  void parts.worker.start()
+}
+
+/** @throws SessionError `invalid-option` */
+function checkBase(base: string): void {
+  if (base.endsWith('/'))
+    throw new SessionError('invalid-option', `The url of the session routes must not end in "/": ${base}`)
 }

@@ -11,7 +11,7 @@ import { randomToken } from '../mirror/steps/random-token.ts'
 import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 import { writableOf } from './key-checks.ts'
 import {
-  type Change,
+  type ValueChange,
   type PendingWrite,
   type PendingWrites,
   type Write,
@@ -42,7 +42,7 @@ const updateRepetitions = 20
 export function createWrites({ schema, mirror, read, onWrite }: WritesOptions): Writes {
   const pending = createPendingWrites(mirror)
 
-  function write(mutation: Mutation, changes: readonly Change[]): PendingWrite {
+  function write(mutation: Mutation, changes: readonly ValueChange[]): PendingWrite {
     checkRoom(mirror.pending, mutation)
     const written = pending.add(mutation, changes)
     onWrite()
@@ -50,7 +50,7 @@ export function createWrites({ schema, mirror, read, onWrite }: WritesOptions): 
   }
 
   /** `changes` are there for an update, which is always made on a base. */
-  function set(key: string, value: unknown, changes?: readonly Change[]): PendingWrite {
+  function set(key: string, value: unknown, changes?: readonly ValueChange[]): PendingWrite {
     const definition = writableOf(schema, key, 'value')
     const checked = checkValue(definition, value)
     const hasBase = changes !== undefined || definition.policy !== 'last-write-wins'
@@ -58,7 +58,7 @@ export function createWrites({ schema, mirror, read, onWrite }: WritesOptions): 
     return write({ id: randomToken(), kind: 'set', key, value: checked, ...base }, changes ?? [() => checked])
   }
 
-  function updateOnce(key: string, changes: readonly Change[]): PendingWrite {
+  function updateOnce(key: string, changes: readonly ValueChange[]): PendingWrite {
     const definition = writableOf(schema, key, 'value')
     const value = changes.reduce(
       (before: unknown, change) => change((before === undefined ? definition.default : before) as Json), // Checked below.
@@ -90,7 +90,7 @@ export function createWrites({ schema, mirror, read, onWrite }: WritesOptions): 
 
 async function rerun(
   first: PendingWrite,
-  again: (changes: readonly Change[]) => PendingWrite,
+  again: (changes: readonly ValueChange[]) => PendingWrite,
 ): Promise<WriteOutcome> {
   let last = first
   let outcome = await first.acknowledged

@@ -7,6 +7,7 @@ import type { Exchange } from '../mirror/wire/send.ts'
 import type { Durability } from '../mirror/storage/storage.ts'
 import type { Status } from './status.ts'
 
+/** The events of a session by name, each with what its listeners are given. */
 export interface SessionEvents {
   /** `session.status` changed. */
   readonly status: Status
@@ -37,7 +38,9 @@ export interface SessionEvents {
   readonly exchange: Exchange
 }
 
+/** The names of the events. */
 export type EventName = keyof SessionEvents
+/** A function that is called with each new value. What it throws goes to the page's error handler. */
 export type Listener<T> = (value: T) => void
 
 /** Listeners by name, each with its own kind of value. */

@@ -83,11 +83,7 @@ export function createExpiry(options: ExpiryOptions): Expiry {
     isAsked = false
     schedule()
   })
-  if (keepAlive === 'activity' && typeof document !== 'undefined') {
-    const { signal } = listening
-    for (const name of ['pointerdown', 'keydown', 'wheel', 'visibilitychange'])
-      document.addEventListener(name, onActivity, { signal, passive: true })
-  }
+  if (keepAlive === 'activity') hearActivity(onActivity, listening.signal)
   schedule()
 
   return {
@@ -98,4 +94,10 @@ export function createExpiry(options: ExpiryOptions): Expiry {
       clearTimeout(timer)
     },
   }
+}
+
+function hearActivity(listener: () => void, signal: AbortSignal): void {
+  if (typeof document === 'undefined') return
+  for (const name of ['pointerdown', 'keydown', 'wheel', 'visibilitychange'])
+    document.addEventListener(name, listener, { signal, passive: true })
 }

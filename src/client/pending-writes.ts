@@ -26,17 +26,17 @@ export interface Write {
 }
 
 /** What a write does to the value that it finds. */
-export type Change = (value: Json | undefined) => unknown
+export type ValueChange = (value: Json | undefined) => unknown
 
 /** A write that can be made again. */
 export interface PendingWrite extends Write {
   /** What it does to the value, with what those writes would have done that were never sent because of it. */
-  changes(): readonly Change[]
+  changes(): readonly ValueChange[]
 }
 
 export interface PendingWrites {
   /** Shows and keeps a mutation. */
-  add(mutation: Mutation, changes: readonly Change[]): PendingWrite
+  add(mutation: Mutation, changes: readonly ValueChange[]): PendingWrite
   /** Answers the writes that `after` says something about. */
   follow(after: LocalState, before: LocalState): void
   /** Storage has failed: what is not in `state` stays where it was kept. */
@@ -50,7 +50,7 @@ interface Awaited {
   /** Gone from the outbox because of a later write. */
   isReplaced: boolean
   /** What it does to the value. */
-  readonly changes: readonly Change[]
+  readonly changes: readonly ValueChange[]
   /** Writes of this tab whose place it took. */
   readonly replaced: Awaited[]
 }
@@ -123,7 +123,7 @@ function idsOf(state: LocalState): ReadonlySet<string> {
   return new Set(pendingOf(state).map(({ id }) => id))
 }
 
-function changesOf({ changes, replaced }: Awaited): readonly Change[] {
+function changesOf({ changes, replaced }: Awaited): readonly ValueChange[] {
   return [...replaced.filter(({ isReplaced }) => isReplaced).flatMap(changesOf), ...changes]
 }
 

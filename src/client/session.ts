@@ -18,112 +18,144 @@ import type { WorkerOptions, WorkerState } from './worker-options.ts'
 import type { Status } from './status.ts'
 import type { Write } from './pending-writes.ts'
 
+/** The options of `createSession`. Only `schema` is needed. */
 export interface SessionOptions<S extends SessionSchema> {
+  /** From `defineSession`. The server has the same. */
   readonly schema: S
   /** The base of the server's session routes. @default '/session' */
   readonly url?: string
   /** The service worker's script, or `false` for none. @default false */
   readonly worker?: string | WorkerOptions | false
-  /** How requests are sent. @default the page's `fetch` */
+  /** Sends requests. @default the page's `fetch` */
   readonly fetch?: (request: Request) => Promise<Response>
   /**
-   * Keys that can be read at once, before `ready`, from a small copy in localStorage: for the first paint. At most 32 KB
-   * together; a session without "remember me" has none. @default none
+   * Keys that can be read at once, before `ready`, for the first paint. They come from a small copy in localStorage of at
+   * most 32 KB; a session without "remember me" has none. @default none
    */
   readonly boot?: readonly BrowserKey<S>[]
   /**
-   * What a mirrored value becomes that this schema's validator refuses: an older page, or an older server, wrote it. What
-   * is returned is checked again; undefined, or anything that is refused, shows the key as not set. @default not set
+   * Makes a new value of a mirrored value that this schema's validator refuses, because an older page or server wrote it.
+   * The result is checked again. With undefined, or a result that is refused, the key is shown as not set. @default not set
    */
   readonly migrate?: (key: BrowserKey<S>, value: Json) => Json | undefined
   /**
-   * Which changes of somebody who left go out when that owner is back; the others are given up, and told with `discarded`.
-   * Those that were on their way already are sent again in any case, because nobody knows whether they arrived. Pure: it
-   * may run twice. All go out should it throw.
+   * Chooses which parked changes are sent when their owner is back. The others are given up, and reported by `discarded`.
+   * Changes that were on their way already are sent again in any case, because nobody knows whether they arrived. Must be
+   * pure: it may run twice. When it throws, all are sent.
    * @default all of them; the server decides those that depend on a value
    */
   readonly onParked?: (changes: readonly Mutation[]) => readonly Mutation[]
-  /** Whether one tab holds the server's event stream, so that changes from elsewhere are seen at once. @default in a browser */
+  /** Whether one tab holds the server's event stream, so that changes from elsewhere are seen at once. @default true in a browser */
   readonly live?: boolean
-  /** Seconds before the end of the session at which `expiring` is told. @default 120 */
+  /** How many seconds before its end the session reports `expiring`. @default 120 */
   readonly warnSeconds?: number
   /**
-   * What keeps the session from ending: `activity` of a person in the page (pointer, keys, coming back), or only
-   * `requests` that the app makes anyway. @default 'requests'
+   * What keeps the session alive. `activity`: a person who uses the page (pointer, keys, coming back to it). `requests`:
+   * only what the app sends anyway. @default 'requests'
    */
   readonly keepAlive?: 'activity' | 'requests'
   /** Where the mirror is kept. @default IndexedDB */
   readonly storage?: Storage
-  /** Milliseconds. @default Date.now */
+  /** The time in milliseconds since 1970. @default Date.now */
   readonly now?: () => number
 }
 
+/** The options of `signOut`. */
 export interface SignOutOptions {
   /**
    * What becomes of unsent changes: `flush` sends them first, for two seconds at most; `discard` gives them up;
    * `refuse` throws `pending-writes` and stays signed in. @default 'flush'
    */
   readonly pending?: 'flush' | 'discard' | 'refuse'
-  /** Ends all sessions of whoever is signed in, on all devices. Offline it is queued, like the sign-out itself. @default false */
+  /** Ends all sessions of the signed-in owner, on all devices. Offline it is queued, like the sign-out itself. @default false */
   readonly everywhere?: boolean
 }
 
+/** What became of a sign-out. In the browser it is done in any case. */
 export interface SignedOut {
+  /** `confirmed`: the server has ended the session. `queued`: it will be told first of all as soon as it can be reached. */
   readonly server: 'confirmed' | 'queued'
   /**
-   * Only when it was asked for. `refused`: this session was over already, so that nobody knows whose others to end, or
-   * the server's store keeps no lists. Then sign in again, and ask once more.
+   * What became of `everywhere`; not there without it. `refused`: this session was over already, so its owner is unknown,
+   * or the server's store keeps no lists. Sign in again, and ask once more.
    */
   readonly everywhere?: 'done' | 'refused' | 'queued'
 }
 
 /** What this browser holds, for inspectors. Holds no cookie: no script can read that. */
 export interface MirrorInspection {
+  /** The mirror, the outbox and what is parked, as this tab knows them. */
   readonly local: LocalState
+  /** How the last contact with the server went. */
   readonly contact: Contact
+  /** How it stands with the service worker. */
   readonly worker: WorkerState
 }
 
+/**
+ * The session of this browser. Reads are synchronous and need no network. Writes are shown at once in every tab, and sent
+ * when the server can be reached.
+ */
 export interface Session<S extends SessionSchema> {
   /** Resolves once reads show what this browser knows. Needs no network. Never rejects. */
   readonly ready: Promise<void>
+  /** How the session stands: live, stale and why, signed out and why, or lost and what. The event `status` reports changes. */
   readonly status: Status
-  /** Who the server says is signed in, or null. */
+  /** The owner who is signed in, by the server's last word; null for an anonymous session, and without one. */
   readonly owner: string | null
-  /** `memory` when IndexedDB cannot be used: unsent changes do not survive this tab then. */
+  /** `disk`, or `memory` when IndexedDB cannot be used: then unsent changes do not survive this tab. */
   readonly durability: Durability
   /**
-   * When the session ends if nothing is done: by this device's clock, estimated from the server's last answer. Null
-   * without a session. `extend` moves it, and so does every request of the app that uses the session.
+   * When the session ends if nothing is done, by this device's clock; null without a session. An estimate from the
+   * server's last answer. `extend` moves it, and so does every request of the app that uses the session.
    */
   readonly expiresAt: Date | null
-  /** Keeps the session: for the button of a warning. False when the server could not be reached, or it was over. */
+  /** Refreshes the session now: for the button of a warning. False when the server could not be reached, or the session was over. */
   extend(): Promise<boolean>
   /** Number of changes that the server has not acknowledged. */
   readonly pending: number
-  /** The value with this browser's unsent changes on top; frozen. The default, or undefined, when not set. */
+  /** The value, with this browser's unsent changes on top; frozen. When not set: the schema's default, or undefined. */
   get<N extends BrowserKey<S>>(key: N): KeyRead<S, N>
-  /** @throws SessionError `denied`, `unknown-key`, `invalid`, `not-json`, `too-large`, `outbox-full`; nothing is changed then. */
+  /**
+   * Gives a key a new value.
+   * @throws SessionError `denied`, `unknown-key`, `invalid`, `not-json`, `too-large`, `outbox-full`; nothing is changed then
+   * @example session.set('theme', 'dark')
+   */
   set<N extends WritableKey<S>>(key: N, value: KeyValue<S, N>): Write
-  /** Removes the key. @throws as `set` */
+  /** Removes a key; reads give its default then. @throws SessionError `denied`, `unknown-key`, `outbox-full` */
   delete(key: WritableKey<S> | CounterKey<S>): Write
-  /** Computes the new value from the newest one; runs again when the server's was newer. Undefined removes. */
+  /**
+   * Computes the new value from the newest one. Runs again when the server had a newer value. Undefined removes the key.
+   * @throws as `set`, and what `change` throws at its first run
+   * @example session.update('notes', (notes = []) => [...notes, note])
+   */
   update<N extends WritableKey<S>>(
     key: N,
     change: (value: KeyRead<S, N>) => KeyValue<S, N> | undefined,
   ): Write
-  /** Adds to a counter; increments of all browsers add up. @default by 1 */
+  /**
+   * Adds to a counter; increments of all browsers add up.
+   * @param by a whole number, negative to subtract. @default 1
+   * @throws SessionError `denied`, `unknown-key`, `invalid`, `outbox-full`
+   */
   increment(key: CounterKey<S>, by?: number): Write
-  /** Called with the value whenever it changes, in whichever tab. Returns the way to stop. */
+  /** Calls `listener` with the value whenever it changes, in whichever tab. Returns the function that ends this. */
   subscribe<N extends BrowserKey<S>>(key: N, listener: (value: KeyRead<S, N>) => void): () => void
-  /** Called with the names of the keys that changed. */
+  /** Calls `listener` with the names of the keys that changed. */
   subscribe(listener: (keys: readonly BrowserKey<S>[]) => void): () => void
+  /**
+   * Calls `listener` with each event of this name. Returns the function that ends this.
+   * @example session.on('refused', ({ mutation, outcome }) => console.warn(mutation.key, outcome.code))
+   */
   on<N extends EventName>(name: N, listener: Listener<SessionEvents[N]>): () => void
   /** Sends what is pending and asks for news. Resolves with how many changes are still unsent. Never rejects. */
   flush(): Promise<{ readonly pending: number }>
   /** Asks the server for news. Never rejects; `status` says how it went. */
   pull(): Promise<void>
-  /** `fetch` with the session attached, for pages that no worker controls and for sign-in routes. */
+  /**
+   * `fetch` with the session attached, for sign-in routes and for pages without a worker: refreshes the cookie before,
+   * repeats a request that found it stale, and takes note of what the answer says about the session. Rejects as `fetch`.
+   */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
   /**
    * Signs out: the mirror is wiped here and in every tab at once, also offline; then the server is told, first
@@ -132,17 +164,18 @@ export interface Session<S extends SessionSchema> {
    */
   signOut(options?: SignOutOptions): Promise<SignedOut>
   /**
-   * Ends all other sessions of whoever is signed in: at once, or not at all.
+   * Ends all other sessions of the signed-in owner: at once, or not at all.
    * @throws SessionError with the server's code; `store-unavailable` when it cannot be reached
    */
   endOthers(): Promise<void>
   /**
-   * Looks for the mistakes that people make: worker, CORS, cookie, clock, versions, storage. Errors first, each with what to
-   * do; empty when all is well. Loaded when it is asked for. Rejects only where that cannot be loaded.
+   * Looks for mistakes in the set-up: worker, CORS, cookie, clock, versions, storage. Errors come first, each with what to
+   * do; the list is empty when all is well. Its code is loaded when it is called. Rejects only when that cannot be loaded.
    * @example for (const { code, message, advice } of await session.diagnose()) console.warn(code, message, advice)
    */
   diagnose(): Promise<readonly Finding[]>
+  /** What this browser holds, for inspectors. A snapshot: call it again for news. */
   inspect(): MirrorInspection
-  /** Stops timers and listeners. What was written stays and is sent at the next start. */
+  /** Stops timers and listeners. What was written stays, and is sent at the next start. Repeated: does nothing. */
   close(): void
 }

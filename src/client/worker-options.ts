@@ -1,10 +1,15 @@
 // What an app says about its service worker, and what becomes of it.
 
+/** The options of the service worker. `url` is needed. */
 export interface WorkerOptions {
   /** Where the worker's script is served; its folder is its scope unless the server allows more. */
   readonly url: string
   /** Paths (`/api/`) and origins (`https://api.example`) whose requests get the session attached. @default ['/api/'] */
   readonly api?: readonly string[]
+  /**
+   * The paths that the worker controls. The server must allow one above the script's folder by
+   * `Service-Worker-Allowed`. @default the folder of the script
+   */
   readonly scope?: string
 }
 

@@ -1,7 +1,9 @@
 // The mistakes that the doctor knows, how bad each is, and what to do about it.
 
+/** How bad a mistake is. `error`: something does not work. `warning`: it works less well than it could. */
 export type Severity = 'error' | 'warning'
 
+/** The mistakes that `diagnose` knows. */
 export type FindingCode =
   | 'insecure-context'
   | 'cookies-off'
@@ -137,11 +139,13 @@ const known: Readonly<Record<FindingCode, readonly [Severity, string]>> = {
 
 /** One mistake that was found. */
 export interface Finding {
+  /** Names the mistake. Its meaning never changes. */
   readonly code: FindingCode
   /** `error`: it does not work as it was meant to; `warning`: it works, and less well than it could. */
   readonly severity: Severity
   /** What was found, with the values that matter. */
   readonly message: string
+  /** What to do about it. */
   readonly advice: string
 }
 

@@ -3,7 +3,7 @@
 import { type Sync, askForNews, sendOnly } from '../mirror/sync/sync.ts'
 import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 
-export interface Lifecycle {
+export interface PageLifecycle {
   /**
    * Begins to look, with `sync`. `onRestored` is called when the page comes out of the back-forward cache: what it last heard of
    * the server is old then.
@@ -24,7 +24,7 @@ const batchingMilliseconds = 20
 const focusPauseMilliseconds = 3000
 
 /** `now` is the wall clock: the other clock stands still while the machine sleeps. */
-export function createLifecycle(mirror: TabMirror, now: () => number): Lifecycle {
+export function createPageLifecycle(mirror: TabMirror, now: () => number): PageLifecycle {
   const listening = new AbortController()
   let sending: ReturnType<typeof setTimeout> | undefined
   let retrying: ReturnType<typeof setTimeout> | undefined
