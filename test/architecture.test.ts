@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { filesBelow, root, src } from './support/sources.ts'
+import { filesBelow, readSource, root, short, src } from './support/sources.ts'
 
 const packagesOf: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
@@ -88,6 +88,16 @@ test('no file imports itself through others, and not even a type', () => {
   const clean = new Set<string>()
   const circles = [...arrows.keys()].map((file) => below(file, [])).filter((circle) => circle !== undefined)
   expect(circles).toEqual([])
+})
+
+test('no exported name is defined twice', () => {
+  const files = new Map<string, string[]>()
+  for (const file of filesBelow(src)) {
+    const { declared, exported } = readSource(file)
+    for (const name of exported)
+      if (declared.has(name)) files.set(name, [...(files.get(name) ?? []), short(file)])
+  }
+  expect([...files].filter(([, found]) => found.length > 1)).toEqual([])
 })
 
 test('every door only re-exports', () => {

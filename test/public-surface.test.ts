@@ -1,9 +1,9 @@
-// The public surface: what each door exports is recorded, so that no change of it goes unseen, and every type in a
-// signature can be imported where the signature is.
+// The public surface: what each door exports is recorded, so that no change of it goes unseen; every type in a signature
+// can be imported where the signature is; and everything is documented.
 import { basename } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { doors, exportsOf, readSource, src } from './support/sources.ts'
-import { forgottenTypes } from './support/surface.ts'
+import { forgottenTypes, undocumented } from './support/surface.ts'
 
 const nameOf = (door: string): string => {
   const name = basename(door, '.ts')
@@ -37,6 +37,10 @@ test('the doors export what is recorded, no more and no less', async () => {
 describe.each(doors().map((door) => [nameOf(door), door] as const))('%s', (_name, door) => {
   test('exports every type that its signatures name', () => {
     expect(forgottenTypes(door)).toEqual([])
+  })
+
+  test('has a docstring for everything that it exports, and for every member of it', () => {
+    expect(undocumented(door)).toEqual([])
   })
 })
 
