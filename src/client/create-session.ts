@@ -1,6 +1,6 @@
 // Opens the session of this page: makes its parts and joins them. Owns nothing itself; each part is told of here once.
 import { SessionError } from '../protocol/errors.ts'
-import { type SharedNames, sharedNamesOf } from '../protocol/names.ts'
+import { sharedNamesOf } from '../protocol/names.ts'
 import type { SessionSchema } from '../protocol/schema.ts'
 import { databaseStorage } from '../mirror/storage/database-storage.ts'
 import type { Contact } from '../mirror/sync/pass.ts'
@@ -45,11 +45,14 @@ function openParts<S extends SessionSchema>(options: SessionOptions<S>): OpenPar
   const { schema, url: base = '/session', now = Date.now, onParked } = options
   const { fetch = (request: Request) => globalThis.fetch(request) } = options
   const { warnSeconds = 120, keepAlive = 'requests' } = options
-  checkBase(base)
+  if (base.endsWith('/'))
+    throw new SessionError('invalid-option', `The url of the session routes must not end in "/": ${base}`)
   const names = sharedNamesOf(base)
+  const { database, channel } = names
   const { emit, on } = createEmitter()
-  const mirror = openMirror(options, names)
-  const boot = createBootCopy(names.database, checkBootKeys(schema, options.boot ?? []))
+  const storage = options.storage ?? databaseStorage(database)
+  const mirror = new TabMirror({ storage, channel, now, journal: tabJournal(database) })
+  const boot = createBootCopy(database, checkBootKeys(schema, options.boot ?? []))
   const view = createView({ schema, migrate: options.migrate }, boot.over(mirror.state))
   const wanted = workerOptions(options.worker)
   const worker = linkWorker({
@@ -97,14 +100,6 @@ function openParts<S extends SessionSchema>(options: SessionOptions<S>): OpenPar
   }
 }
 
-function openMirror<S extends SessionSchema>(
-  { storage, now = Date.now }: SessionOptions<S>,
-  { database, channel }: SharedNames,
-): TabMirror {
-  const journal = tabJournal(database)
-  return new TabMirror({ storage: storage ?? databaseStorage(database), channel, now, journal })
-}
-
 /** Reads storage, so that reads show what this browser knows; then asks the server, which nobody waits for. */
 async function start(parts: OpenParts): Promise<void> {
   const { mirror, boot, view, tracker } = parts
@@ -116,10 +111,4 @@ async function start(parts: OpenParts): Promise<void> {
   tracker.begin()
   void parts.server.pull().then(parts.live.start)
   void parts.worker.start()
-}
-
-/** @throws SessionError `invalid-option` */
-function checkBase(base: string): void {
-  if (base.endsWith('/'))
-    throw new SessionError('invalid-option', `The url of the session routes must not end in "/": ${base}`)
 }
