@@ -28,7 +28,7 @@ export function recordOf<T>(check: Check<T>): Check<Readonly<Record<string, T>>>
   return (value): value is Readonly<Record<string, T>> => isObject(value) && Object.values(value).every(check)
 }
 
-export function oneOf<const T extends string>(...words: readonly T[]): Check<T> {
+export function oneOfWords<const T extends string>(...words: readonly T[]): Check<T> {
   return (value): value is T => words.some((word) => word === value)
 }
 

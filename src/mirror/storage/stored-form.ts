@@ -22,7 +22,7 @@ import {
   isString,
   listOf,
   nullOr,
-  oneOf,
+  oneOfWords,
   optional,
   recordOf,
   shape,
@@ -115,10 +115,13 @@ function isEnding(value: unknown): value is Ending {
   return isSignedOut(value) || isLost(value)
 }
 const isSignedOut = shape<Extract<Ending, { state: 'signed-out' }>>({
-  state: oneOf('signed-out'),
-  reason: oneOf('signed-out', 'expired', 'ended', 'reuse'),
+  state: oneOfWords('signed-out'),
+  reason: oneOfWords('signed-out', 'expired', 'ended', 'reuse'),
 })
-const isLost = shape<Extract<Ending, { state: 'lost' }>>({ state: oneOf('lost'), keys: listOf(isString) })
+const isLost = shape<Extract<Ending, { state: 'lost' }>>({
+  state: oneOfWords('lost'),
+  keys: listOf(isString),
+})
 
 const isStoredMirror = shape<StoredMirror>({
   format: isFormat,
@@ -132,7 +135,7 @@ const isStoredMirror = shape<StoredMirror>({
   ending: nullOr(isEnding),
   life: isWholeNumber,
   leaving: nullOr(isString),
-  everywhere: optional(oneOf('wanted', 'done', 'refused')),
+  everywhere: optional(oneOfWords('wanted', 'done', 'refused')),
   notedAt: isNumber,
   refreshedAt: isNumber,
   freshUntil: isNumber,

@@ -1,9 +1,10 @@
 // `createSessions` with Node's cryptography: what the door gives. The core itself takes any.
+import { channel } from 'node:diagnostics_channel'
 import { checkOptions } from '../../protocol/check-options.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
+import { type WatchChannels, watchedNames } from '../core/watch.ts'
 import { nodeCrypto } from './node-crypto.ts'
 import type { ServerCrypto } from '../codec/crypto.ts'
-import { nodeChannels } from './diagnostics-channels.ts'
 import { createCoreSessions } from '../app/create-core-sessions.ts'
 import type { Sessions } from '../app/sessions.ts'
 import { coreOptions } from '../app/known-options.ts'
@@ -14,6 +15,11 @@ export interface SessionsOptions<S extends SessionSchema> extends Omit<CoreOptio
   /** @default Node's */
   readonly crypto?: ServerCrypto
 }
+
+/** The watched events, as channels of `node:diagnostics_channel`. */
+const nodeChannels = Object.fromEntries(
+  watchedNames.map((name) => [name, channel(`session-mirror:${name}`)]),
+) as unknown as WatchChannels // All of them.
 
 /**
  * The sessions of an app.
