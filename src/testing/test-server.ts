@@ -70,6 +70,8 @@ export function createTestServer<const S extends SessionSchema>(
     // A script sees neither Sec-Fetch-Site nor Origin, so the guard has nothing to go by in here.
     allowNonBrowser: true,
     cookie: { secure: false },
+    // A test that sets `isDown` knows.
+    onError: () => undefined,
     ...options,
     store,
     crypto: portableCrypto,

@@ -1,5 +1,6 @@
 // The options of `createSessions`, as types. `create-core` checks them and makes the core of them.
 import type { Clock } from '../../protocol/clock.ts'
+import type { SessionError } from '../../protocol/errors.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import type { CarriedStore, Store } from '../../stores/store.ts'
 import type { ServerCrypto } from '../codec/crypto.ts'
@@ -76,6 +77,12 @@ export interface CoreOptions<S extends SessionSchema = SessionSchema> {
   readonly heartbeatSeconds?: number
   /** Where to publish what happens. @default none; with Node: `node:diagnostics_channel` */
   readonly channels?: WatchChannels
+  /**
+   * Told, once for each code, of what users see as 503: `store-unavailable`, with what the store said as `cause`, and
+   * `contention`. Must not throw. The channels hear of each. @default the `onError` of `sessionMiddleware`, else one
+   * sentence on `console.error`, which shows codes and never what the store said
+   */
+  readonly onError?: (error: SessionError) => void
   /** The time in milliseconds since 1970. @default the system's */
   readonly clock?: Clock
 }

@@ -4,8 +4,9 @@ import { SessionError } from '../../protocol/errors.ts'
 import { checkOptions, described } from '../../protocol/check-options.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import { enter } from '../core/carry.ts'
-import type { Core } from '../core/core.ts'
+import { type Core, tellRefusal } from '../core/core.ts'
 import { corsHeaders } from '../core/cors.ts'
+import { bindReport } from '../core/error-report.ts'
 import { checkEpoch, guard } from '../core/guard.ts'
 import { invalidOption, refusal } from '../core/refusal.ts'
 import { toResponse, withSession } from '../http/fetch.ts'
@@ -46,7 +47,7 @@ export function createCoreSessions<const S extends SessionSchema>(options: CoreO
     problem: (error, request) => problem(core, error, request),
   }
 
-  return {
+  const sessions: Sessions<S> = {
     handle,
     async handleRequest(request) {
       const ours = await handle(request)
@@ -85,6 +86,8 @@ export function createCoreSessions<const S extends SessionSchema>(options: CoreO
     },
     progress: (session) => AppSession.openOf(session),
   }
+  bindReport(sessions, core.report)
+  return sessions
 }
 
 interface Entrance {
@@ -177,7 +180,7 @@ function watched(core: Core, run: () => void): void {
 
 /** The error itself, after those who watch refusals were told. */
 function told(core: Core, error: unknown): unknown {
-  if (error instanceof SessionError) core.watch.tell('refuse', { code: error.code })
+  if (error instanceof SessionError) tellRefusal(core, error)
   return error
 }
 

@@ -11,6 +11,7 @@ import { timesOf } from '../core/assurance.ts'
 import { carriedClients } from '../core/carry.ts'
 import { createCookieJar } from '../core/cookie-jar.ts'
 import { type Core, cookieSeconds } from '../core/core.ts'
+import { ErrorReport } from '../core/error-report.ts'
 import { localFeed } from '../core/feed.ts'
 import { invalidOption } from '../core/refusal.ts'
 import { createWatch, watchedStore } from '../core/watch.ts'
@@ -58,6 +59,7 @@ export function createCore(options: CoreOptions): Core {
     feed: options.feed ?? localFeed(),
     heartbeatSeconds,
     watch,
+    report: new ErrorReport(store.name, options.onError),
   }
 }
 

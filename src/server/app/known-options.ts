@@ -74,6 +74,7 @@ const coreChecks: ChecksOf<CoreOptions> = {
   feed: feedCheck,
   heartbeatSeconds: number,
   channels: object,
+  onError: callback,
   clock: callback,
 }
 

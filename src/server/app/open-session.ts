@@ -8,7 +8,7 @@ import { Draft } from '../changes/draft.ts'
 import type { Move, Plan } from '../changes/plan.ts'
 import type { Placed, SessionRecord } from '../codec/record.ts'
 import { type CookieFate, cookieFate, cookieHeaders } from '../core/cookie-fate.ts'
-import type { Core } from '../core/core.ts'
+import { type Core, tellRefusal } from '../core/core.ts'
 import { checkEpoch, guard } from '../core/guard.ts'
 import { invalidOption } from '../core/refusal.ts'
 import type { SessionProgress } from '../http/progress.ts'
@@ -177,7 +177,7 @@ export class OpenSession implements SessionProgress {
       this.#hasFailed = false
     } catch (error) {
       this.#hasFailed = !this.#draft.isEmpty
-      if (error instanceof SessionError) this.core.watch.tell('refuse', { code: error.code })
+      if (error instanceof SessionError) tellRefusal(this.core, error)
       throw error
     }
     const record = this.#present?.record

@@ -1,10 +1,12 @@
 // What every part of the server core is given: the options, checked once, and the tools made from them.
 import type { Clock } from '../../protocol/clock.ts'
+import type { SessionError } from '../../protocol/errors.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import type { CarriedStore, Store } from '../../stores/store.ts'
 import type { Times } from './assurance.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import type { ServerCrypto } from '../codec/crypto.ts'
+import type { ErrorReport } from './error-report.ts'
 import type { Feed } from './feed.ts'
 import type { KeyRing } from '../codec/key-ring.ts'
 import type { FindPlace, Place, SessionRecord } from '../codec/record.ts'
@@ -44,6 +46,8 @@ export interface Core {
   readonly feed: Feed
   readonly heartbeatSeconds: number
   readonly watch: Watch
+  /** Tells those who run the server what users see as 503. */
+  readonly report: ErrorReport
 }
 
 /** How a change of a record is numbered. */
@@ -75,4 +79,10 @@ export function tombstoneSeconds({ times }: Core): number {
 /** Seconds that a cookie lives. It outlives its session by a day, so that the server can say `expired`. */
 export function cookieSeconds({ idleTimeoutSeconds }: Times): number {
   return idleTimeoutSeconds + 86_400
+}
+
+/** Tells those who watch, and those who run the server, that a request was refused. */
+export function tellRefusal(core: Core, error: SessionError): void {
+  core.watch.tell('refuse', { code: error.code })
+  core.report.tell(error)
 }

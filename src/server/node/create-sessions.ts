@@ -1,4 +1,5 @@
 // `createSessions` with Node's cryptography: what the door gives. The core itself takes any.
+import cluster from 'node:cluster'
 import { channel } from 'node:diagnostics_channel'
 import { checkOptions } from '../../protocol/check-options.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
@@ -32,6 +33,7 @@ export function createSessions<const S extends SessionSchema>(options: SessionsO
   const { crypto = nodeCrypto, channels = nodeChannels } = options
   const sessions = createCoreSessions({ ...options, crypto, channels })
   warnOf(options.store)
+  warnOfProcess(options.store)
   return sessions
 }
 
@@ -53,5 +55,33 @@ function warnOf({
   process.emitWarning(`The store "${name}" keeps sessions in the cookie: ${text}. See docs/stores.md.`, {
     type: 'SessionMirrorWarning',
     code: 'SESSION_MIRROR_STORE',
+  })
+}
+
+/** Each sentence once for each process, however many sessions it has. */
+const warned = new Set<string>()
+
+/** A store for one process is said to be one where there may be several, or where a restart signs everybody out. */
+function warnOfProcess({
+  name,
+  guarantees: { compareAndSwap, durability },
+}: SessionsOptions<SessionSchema>['store']): void {
+  if (compareAndSwap !== 'this-process') return
+  if (cluster.isWorker)
+    warnOnce(
+      `The store "${name}" is for one process, and this is one of several of a cluster: a request that comes to another one finds no session, or loses changes.`,
+    )
+  else if (process.env['NODE_ENV'] === 'production' && durability === 'volatile' && name === 'memory')
+    warnOnce(
+      'The memory store is used in production (NODE_ENV): a restart signs everybody out, and a second process knows none of the sessions.',
+    )
+}
+
+function warnOnce(sentence: string): void {
+  if (warned.has(sentence)) return
+  warned.add(sentence)
+  process.emitWarning(`${sentence} Use a store that processes share, see docs/stores.md.`, {
+    type: 'SessionMirrorWarning',
+    code: 'SESSION_MIRROR_ONE_PROCESS',
   })
 }

@@ -46,7 +46,9 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
       }
       const session = await sessions.load(request.raw)
       holdSessionOf(request, session)
-      holdForSession(reply.raw, sessions.progress(session), (error) => request.log.error(error))
+      holdForSession(reply.raw, sessions.progress(session), (error) => {
+        if (!(error instanceof SessionError)) request.log.error(error)
+      })
       return undefined
     } catch (error) {
       if (error instanceof SessionError) return sendAnswer(reply, errorAnswer(error))

@@ -6,6 +6,7 @@ import type { SessionSchema } from '../../protocol/schema.ts'
 import { type ChecksOf, type KnownOptions, callback, checkOptions } from '../../protocol/check-options.ts'
 import type { ServerSession } from '../app/server-session.ts'
 import type { Sessions } from '../app/sessions.ts'
+import { reportOf } from '../core/error-report.ts'
 import { type CoreAnswer, errorAnswer } from '../http/core-answer.ts'
 import { toCoreRequest } from '../http/request.ts'
 import { mergeHeader } from '../http/session-headers.ts'
@@ -28,8 +29,9 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
 /** Options of `sessionMiddleware`. */
 export interface MiddlewareOptions {
   /**
-   * Told of what nobody else sees: an answer that was cut off or replaced, for a reason that is no SessionError.
-   * Must not throw. @default nobody is told
+   * Told of what nobody else sees: an answer that was cut off or replaced, for a reason that is no SessionError; and,
+   * once for each code, of what users see as 503, unless `createSessions` has an `onError` of its own. Must not throw.
+   * @default nobody is told of the first, and `console.error` of the second
    */
   readonly onError?: (error: unknown, request: IncomingMessage) => void
 }
@@ -62,7 +64,7 @@ export function sessionMiddleware<S extends SessionSchema>(
 ): Middleware {
   checkSessions('sessionMiddleware', sessions)
   checkOptions('sessionMiddleware', options, middlewareOptions)
-  const { onError = () => undefined } = options
+  const tell = createTell(sessions, options.onError)
   // On the request itself, under a name of this middleware alone: a WeakSet costs more for each request.
   const passed = Symbol('session-mirror.passed')
 
@@ -72,17 +74,23 @@ export function sessionMiddleware<S extends SessionSchema>(
     request[passed] = true
     try {
       const answer = await openRequest(sessions, request, response)
-      if (answer !== undefined) return sendOwn(request, response, answer)
+      if (answer !== undefined) {
+        if (answer.status === 503) tell(undefined, request)
+        return sendOwn(request, response, answer)
+      }
       // A timeout may have answered while we waited.
       if (isAnswered(response)) return undefined
       const session = await sessions.load(request)
       if (isAnswered(response)) return undefined
       defineSessionOf(request, session)
-      holdForSession(response, sessions.progress(session), (error) => onError(error, request))
+      holdForSession(response, sessions.progress(session), (error) => tell(error, request))
     } catch (error) {
-      if (error instanceof SessionError) return sendOwn(request, response, errorAnswer(error))
+      if (error instanceof SessionError) {
+        tell(error, request)
+        return sendOwn(request, response, errorAnswer(error))
+      }
       if (next !== undefined && !isAnswered(response)) return next(error)
-      onError(error, request)
+      tell(error, request)
       return sendOwn(request, response, errorAnswer(error))
     }
     try {
@@ -91,10 +99,27 @@ export function sessionMiddleware<S extends SessionSchema>(
       // Only a bare handler throws into here; Express never does. Its other errors are its own.
       sessionErrors(error, request, response, (other) => {
         if (!(error instanceof SessionError)) throw other
-        onError(error, request)
+        options.onError?.(error, request)
       })
     }
     return undefined
+  }
+}
+
+/**
+ * What tells `onError`: at once what is no SessionError, and of the others those that the sessions report, which are
+ * users' 503, once for each code.
+ */
+function createTell(
+  sessions: object,
+  onError: MiddlewareOptions['onError'],
+): (error: unknown, request: IncomingMessage) => void {
+  if (onError === undefined) return () => undefined
+  const report = reportOf(sessions)
+  report?.listen()
+  return (error, request) => {
+    if (error !== undefined && !(error instanceof SessionError)) onError(error, request)
+    for (const reported of report?.take() ?? []) onError(reported, request)
   }
 }
 

@@ -1,7 +1,6 @@
 // The answer of an app to a request with a session: what is stored before it goes, which headers it gets, and when
 // it must not go at all. For node:http and every framework that stands on Node's answers.
 import type { ServerResponse } from 'node:http'
-import { SessionError } from '../../protocol/errors.ts'
 import { errorAnswer } from '../http/core-answer.ts'
 import type { SessionProgress } from '../http/progress.ts'
 import {
@@ -16,7 +15,7 @@ import type { HoldPolicy } from './held-answer.ts'
 import { holdAnswer } from './hold-answer.ts'
 import { nodeHeaders, sendAnswer } from './send-answer.ts'
 
-/** Told of an answer that was cut off, or replaced for a reason that is no SessionError. */
+/** Told of an answer that was cut off or replaced. */
 export type OnAnswerError = (error: unknown) => void
 
 /** From now on `response` waits until what `progress` says is stored. */
@@ -86,7 +85,7 @@ class SessionAnswer implements HoldPolicy {
   }
 
   onFailure(error: unknown): void {
-    if (!(error instanceof SessionError)) this.#onError(error)
+    this.#onError(error)
     sendAnswer(this.#response, errorAnswer(error))
   }
 

@@ -2,7 +2,7 @@
 // the file of its name.
 import { SessionError } from '../../protocol/errors.ts'
 import { routesOf } from '../../protocol/names.ts'
-import type { Core } from '../core/core.ts'
+import { type Core, tellRefusal } from '../core/core.ts'
 import { corsHeaders, preflightAnswer } from '../core/cors.ts'
 import { checkType, guard, guardReading } from '../core/guard.ts'
 import { refusal } from '../core/refusal.ts'
@@ -58,7 +58,7 @@ export function createRoutes(
       return await route.answer(entered.lifecycle, entered.request)
     } catch (error) {
       if (!(error instanceof SessionError)) throw error
-      core.watch.tell('refuse', { code: error.code })
+      tellRefusal(core, error)
       return problemAnswer(error)
     }
   }
