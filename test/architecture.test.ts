@@ -11,6 +11,7 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
   worker: [],
   stores: [
     'node:buffer',
+    'node:cluster',
     'node:crypto',
     'node:diagnostics_channel',
     'node:events',

@@ -4,7 +4,7 @@
 import { checkSize, fits } from '../changes/change.ts'
 import { type Placed, type ReadRecord, type SessionRecord, encodeStored } from '../codec/record.ts'
 import type { Core } from '../core/core.ts'
-import { retry } from '../core/retry.ts'
+import { retry } from '../changes/retry.ts'
 import { millisecondsSince } from '../core/watch.ts'
 import { goneError, locate, unavailable } from './locate.ts'
 

@@ -5,7 +5,7 @@ import { type Queue, createQueue } from '../../stores/queue.ts'
 import type { Store } from '../../stores/store.ts'
 import { openItem, sealItem } from '../codec/sealed-item.ts'
 import type { Core } from '../core/core.ts'
-import { retry } from '../core/retry.ts'
+import { retry } from '../changes/retry.ts'
 import { unavailable } from './locate.ts'
 
 /** One session in the list. */

@@ -14,7 +14,7 @@ import {
   encodeStored,
 } from '../codec/record.ts'
 import { type Core, now, tombstoneSeconds } from '../core/core.ts'
-import { retry } from '../core/retry.ts'
+import { retry } from '../changes/retry.ts'
 import { millisecondsSince } from '../core/watch.ts'
 import { type Gone, type LocatedLive, goneError, locate, unavailable } from './locate.ts'
 

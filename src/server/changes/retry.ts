@@ -1,6 +1,6 @@
 // Trying a compare-and-swap again when another writer was quicker. Gives up after a number of tries.
 import * as limits from '../../protocol/limits.ts'
-import { refusal } from './refusal.ts'
+import { refusal } from '../core/refusal.ts'
 
 /** The longest pause between two tries. Pauses are random, so that competing processes fall out of step. */
 const maxPauseMilliseconds = 40
