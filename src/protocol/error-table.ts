@@ -29,9 +29,10 @@ export const errorTable: Readonly<Record<SessionErrorCode, ErrorFacts>> = {
   },
   'ambiguous-cookie': {
     ...answeredWith(400),
-    title: 'Two different valid session cookies came in one request.',
+    title: 'Two session cookies came in one request, of two sessions that both live.',
     meaning: 'The server cannot know which session is meant, so it used neither.',
-    action: 'Clear the cookies of this site, and look for a second app that uses the same cookie name.',
+    action:
+      'Sign out or sign in: both work, and take both cookies away. Look for a second app that uses the same cookie name.',
   },
   stale: {
     ...answeredWith(401, 'retryable'),

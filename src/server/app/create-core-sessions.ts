@@ -7,14 +7,14 @@ import { enter } from '../core/carry.ts'
 import { type Core, tellRefusal } from '../core/core.ts'
 import { corsHeaders } from '../core/cors.ts'
 import { bindReport } from '../core/error-report.ts'
-import { checkEpoch, guard } from '../core/guard.ts'
+import { checkEpoch, guard, isSafe } from '../core/guard.ts'
 import { invalidOption, refusal } from '../core/refusal.ts'
 import { toResponse, withSession } from '../http/fetch.ts'
 import { behindProxies } from '../http/proxy.ts'
 import { type AnyRequest, type CoreRequest, isNodeRequest, toCoreRequest } from '../http/request.ts'
 import { type CoreAnswer, type Header, problemAnswer, withHeaders } from '../http/core-answer.ts'
 import { type Lifecycle, createLifecycle } from '../lifecycle/lifecycle.ts'
-import { loadSession } from '../lifecycle/load.ts'
+import { loadAny } from '../lifecycle/load.ts'
 import { type Loaded, noneLoaded } from '../lifecycle/loaded.ts'
 import { inspect } from '../routes/inspect.ts'
 import { createRoutes } from '../routes/routes.ts'
@@ -135,7 +135,7 @@ async function loadFor<S extends SessionSchema>(
   const { lifecycle, request } = entrance.enter(from)
   const { core } = lifecycle
   try {
-    const loaded = await loadSession(lifecycle, request)
+    const loaded = await loadAny(lifecycle, request)
     checkLoaded(core, loaded, from)
     const present = loaded.state === 'live' ? loaded : undefined
     return new AppSession<S>(new OpenSession(lifecycle, { loaded, request, present }))
@@ -144,11 +144,14 @@ async function loadFor<S extends SessionSchema>(
   }
 }
 
-/** @throws SessionError `lost`, `stale`, `epoch-mismatch` */
+/** @throws SessionError `lost`, `stale`, `epoch-mismatch`, `ambiguous-cookie` */
 function checkLoaded(core: Core, loaded: Loaded, request: CoreRequest): void {
   const isPage = isPageNavigation(request)
   if (loaded.state === 'dead' && loaded.reason === 'lost' && core.onLost === 'refuse' && !isPage)
     throw refusal('lost')
+  // What can sign in or out goes on; nothing else may take either session, or begin a third.
+  if (loaded.state === 'dead' && loaded.rivals !== undefined && isSafe(request.method) && !isPage)
+    throw refusal('ambiguous-cookie')
   if (loaded.state !== 'live') return
   if (loaded.isStale && !isPage) throw refusal('stale')
   checkEpoch(request, loaded.record.epoch)

@@ -10,14 +10,14 @@ import type { Placed, SessionRecord } from '../codec/record.ts'
 import { type CookieFate, cookieFate, cookieHeaders } from '../core/cookie-fate.ts'
 import { type Core, tellRefusal } from '../core/core.ts'
 import { checkEpoch, guard } from '../core/guard.ts'
-import { invalidOption } from '../core/refusal.ts'
+import { invalidOption, refusal } from '../core/refusal.ts'
 import type { SessionProgress } from '../http/progress.ts'
 import type { CoreRequest } from '../http/request.ts'
 import type { Header } from '../http/core-answer.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
-import { type LiveSession, type Loaded, judge } from '../lifecycle/loaded.ts'
+import { type DeadSession, type LiveSession, type Loaded, judge } from '../lifecycle/loaded.ts'
 import { locate } from '../lifecycle/locate.ts'
-import { performChanges, performEnd, performMove } from '../lifecycle/perform.ts'
+import { endRivals, performChanges, performEnd, performMove } from '../lifecycle/perform.ts'
 import { renew, wantsRenewal } from '../lifecycle/rotate.ts'
 import type { Saved } from './server-session.ts'
 
@@ -44,6 +44,7 @@ export class OpenSession implements SessionProgress {
   #isEnded = false
   #isRenewalDue: boolean
   #isRenewed = false
+  #hasEndedRivals = false
   /** The last save wrote the record, so the session was alive a moment ago. */
   #isProven = false
   #saving: Promise<unknown> | undefined = undefined
@@ -194,6 +195,8 @@ export class OpenSession implements SessionProgress {
     const { move, changes } = plan
     if (move === undefined && changes.isEmpty) return []
     if (move === undefined) this.#checkMeant()
+    // Before the sign-in is stored: should that fail, the browser is signed out, and not where it was.
+    await this.#endRivals('here')
     const { present, changed } =
       move === undefined
         ? await performChanges(this.#lifecycle, this.#present, changes)
@@ -210,14 +213,31 @@ export class OpenSession implements SessionProgress {
     const place = this.#present?.place ?? (loaded.state === 'dead' ? loaded.place : undefined)
     const owner = this.#present?.record.owner ?? null
     if (place !== undefined) await performEnd(this.#lifecycle, { place, owner }, scope)
+    await this.#endRivals(scope)
     this.#present = undefined
     this.#isEnded = true
     this.#draft.settleEnd()
   }
 
+  /** The sessions that the request's cookies name, where nobody can tell which is meant and none was ended yet. */
+  get #rivals(): DeadSession | undefined {
+    const loaded = this.#loaded
+    return loaded.state === 'dead' && loaded.rivals !== undefined && !this.#hasEndedRivals
+      ? loaded
+      : undefined
+  }
+
+  async #endRivals(scope: NonNullable<Plan['end']>): Promise<void> {
+    const rivals = this.#rivals
+    if (rivals === undefined) return
+    await endRivals(this.#lifecycle, rivals, scope)
+    this.#hasEndedRivals = true
+  }
+
   /** The page that sent this may believe in a session that is gone: its change must not begin another one. */
   #checkMeant(): void {
     if (this.#loaded.state === 'live' || this.#present !== undefined || this.#request === undefined) return
+    if (this.#rivals !== undefined) throw refusal('ambiguous-cookie')
     checkEpoch(this.#request, null)
   }
 

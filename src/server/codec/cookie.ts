@@ -1,6 +1,5 @@
 // The session cookie: `v1.<key id>.<sid>.<floor>.<issued>.<expires>.<mac>`, always the same size. Owns how it
 // is made, found among other cookies and believed. Never repairs, decodes or trims what came.
-import { SessionError } from '../../protocol/errors.ts'
 import * as limits from '../../protocol/limits.ts'
 import type { ServerCrypto } from './crypto.ts'
 import type { KeyRing } from './key-ring.ts'
@@ -48,31 +47,29 @@ export function verifyCookie(text: string, ring: KeyRing, crypto: ServerCrypto):
 }
 
 /**
- * The one valid cookie called `name` in a Cookie header. The order says nothing (RFC 6265bis, 4.2.2), so every
- * one of that name is tried.
- * @throws SessionError `ambiguous-cookie` when two of different sessions are valid: somebody planted one.
+ * The valid cookies called `name` in a Cookie header, the youngest for each id. The order says nothing (RFC 6265bis,
+ * 4.2.2), so every one of that name is tried.
  */
-export function findCookie(
+export function findCookies(
   header: string | undefined,
   name: string,
   verify: (text: string) => Cookie | undefined,
-): Cookie | undefined {
-  if (header === undefined || !header.includes(name)) return undefined
-  let found: Cookie | undefined
+): readonly Cookie[] {
+  if (header === undefined || !header.includes(name)) return noCookies
+  const found: Cookie[] = []
   for (const text of new Set(cookieValues(header, name))) {
     const cookie = verify(text)
     if (cookie === undefined) continue
-    // One session twice, as after a change of the cookie's attributes: the younger one counts.
-    if (found !== undefined && found.sid !== cookie.sid) throw ambiguous(name)
-    if (found === undefined || cookie.issued > found.issued) found = cookie
+    // One id twice, as after a change of the cookie's attributes.
+    const index = found.findIndex(({ sid }) => sid === cookie.sid)
+    const same = found[index]
+    if (same === undefined) found.push(cookie)
+    else if (cookie.issued > same.issued) found[index] = cookie
   }
   return found
 }
 
-function ambiguous(name: string): SessionError {
-  const message = `Two cookies called ${name} are valid for different sessions, so one was planted. Clear the site data.`
-  return new SessionError('ambiguous-cookie', message)
-}
+const noCookies: readonly Cookie[] = []
 
 /** Values of the cookies that are called `name` to the byte. Only space and tab are trimmed, nothing decoded. */
 export function cookieValues(header: string, name: string): string[] {

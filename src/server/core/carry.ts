@@ -61,10 +61,19 @@ function open(
 function parcelsOf(core: Core, request: CoreRequest): readonly string[] {
   const header = request.header('cookie')
   if (header === undefined) return []
-  return cookieValues(header, core.jar.nameFor(request)).flatMap((value) => {
+  // Of two with one id the younger counts, as it does of their signed parts.
+  const values = cookieValues(header, core.jar.nameFor(request)).toSorted((a, b) =>
+    issuedOf(a) < issuedOf(b) ? 1 : -1,
+  )
+  return values.flatMap((value) => {
     const at = value.indexOf('~')
     return at === -1 ? [] : [value.slice(at + 1)]
   })
+}
+
+/** When a cookie was set, as its signed part says; of fixed width, so texts compare as the times do. */
+function issuedOf(value: string): string {
+  return value.split('.')[4] ?? ''
 }
 
 /** The core knows cookies of one length. */

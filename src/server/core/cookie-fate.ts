@@ -55,7 +55,7 @@ export function cookieHeaders(
   request: CoreRequest,
   { fate, placed }: { readonly fate: CookieFate; readonly placed: Placed | undefined },
 ): Header[] {
-  if (fate === 'clear') return [['set-cookie', core.jar.clearing(request)]]
+  if (fate === 'clear') return clearingHeaders(core, request)
   if (fate === 'keep' || placed?.place.sid === undefined) return []
   const { freshSeconds } = core.times
   const { place, record } = placed
@@ -63,7 +63,18 @@ export function cookieHeaders(
   const cookie = { sid: placed.place.sid, floor: record.revision, issued, expires: issued + freshSeconds }
   const value = encodeCookie(cookie, core.ring) + (core.carried?.textFor(place) ?? '')
   return [
+    // First: a browser that knows no Partitioned takes the two for one.
+    ...core.jar.clearingOthers(request).map(setCookie),
     ['set-cookie', core.jar.line(request, value, record.persistent)],
     [headers.freshIn, String(freshSeconds)],
   ]
+}
+
+/** The headers that take the browser's cookie away. */
+export function clearingHeaders({ jar }: Core, request: CoreRequest): Header[] {
+  return jar.clearing(request).map(setCookie)
+}
+
+function setCookie(line: string): Header {
+  return ['set-cookie', line]
 }

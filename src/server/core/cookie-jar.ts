@@ -1,4 +1,5 @@
 // How the cookie is set: its name and attributes for one request. They are the same when it is cleared.
+import { cookieValues } from '../codec/cookie.ts'
 import type { CoreRequest } from '../http/request.ts'
 import { invalidOption } from './refusal.ts'
 
@@ -28,8 +29,10 @@ export interface CookieJar {
   nameFor(request: CoreRequest): string
   /** The Set-Cookie line. */
   line(request: CoreRequest, value: string, isPersistent: boolean): string
-  /** The Set-Cookie line that takes the cookie away. */
-  clearing(request: CoreRequest): string
+  /** The Set-Cookie lines that take the cookie away, also one that was set with the other value of `partitioned`. */
+  clearing(request: CoreRequest): readonly string[]
+  /** The Set-Cookie lines that take away what came beside the cookie, and would come again beside a new one. */
+  clearingOthers(request: CoreRequest): readonly string[]
   /** The Set-Cookie line of a cookie like it, for the diagnosis: set for a minute, or taken away. */
   probe(request: CoreRequest, token: string, isSet: boolean): string
   /** Whether the cookie is Secure for this request. */
@@ -59,10 +62,20 @@ export function createCookieJar(options: CookieOptions, maxAgeSeconds: number): 
   const nameFor = (request: CoreRequest): string => (isSecure(request) ? `__Host-Http-${name}` : name)
 
   function line(request: CoreRequest, value: string, age: number | undefined): string {
-    return withAttributes(request, `${nameFor(request)}=${value}`, age)
+    return withAttributes(request, `${nameFor(request)}=${value}`, { age, isPartitioned: partitioned })
   }
 
-  function withAttributes(request: CoreRequest, pair: string, age: number | undefined): string {
+  // To a browser these are two cookies (CHIPS); without Secure there is no partitioned one.
+  function clearingTwin(request: CoreRequest): readonly string[] {
+    if (!isSecure(request)) return []
+    return [withAttributes(request, `${nameFor(request)}=`, { age: 0, isPartitioned: !partitioned })]
+  }
+
+  function withAttributes(
+    request: CoreRequest,
+    pair: string,
+    { age, isPartitioned }: { readonly age: number | undefined; readonly isPartitioned: boolean },
+  ): string {
     const parts = [
       pair,
       'Path=/',
@@ -70,7 +83,7 @@ export function createCookieJar(options: CookieOptions, maxAgeSeconds: number): 
       'HttpOnly',
       `SameSite=${sameSite}`,
       ...(isSecure(request) ? ['Secure'] : []),
-      ...(partitioned ? ['Partitioned'] : []),
+      ...(isPartitioned ? ['Partitioned'] : []),
     ]
     return parts.join('; ')
   }
@@ -80,9 +93,14 @@ export function createCookieJar(options: CookieOptions, maxAgeSeconds: number): 
     isSecure,
     // Without Max-Age and Expires a browser forgets the cookie when it is closed.
     line: (request, value, isPersistent) => line(request, value, isPersistent ? maxAge : undefined),
-    clearing: (request) => line(request, '', 0),
+    clearing: (request) => [...clearingTwin(request), line(request, '', 0)],
+    clearingOthers: (request) =>
+      cookieValues(request.header('cookie') ?? '', nameFor(request)).length > 1 ? clearingTwin(request) : [],
     probe: (request, token, isSet) =>
-      withAttributes(request, `${nameFor(request)}-probe-${token}=${isSet ? '1' : ''}`, isSet ? 60 : 0),
+      withAttributes(request, `${nameFor(request)}-probe-${token}=${isSet ? '1' : ''}`, {
+        age: isSet ? 60 : 0,
+        isPartitioned: partitioned,
+      }),
     describe: (request) => ({ name: nameFor(request), secure: isSecure(request), sameSite, partitioned }),
   }
 }

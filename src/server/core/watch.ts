@@ -9,7 +9,7 @@ import type { EndReason } from '../codec/record.ts'
 export interface WatchedEvents {
   /** The session of a request was loaded, or was found missing. */
   readonly load: {
-    readonly state: 'none' | 'live' | 'stale' | 'expired' | 'ended' | 'lost' | 'reuse'
+    readonly state: 'none' | 'live' | 'stale' | 'expired' | 'ended' | 'lost' | 'reuse' | 'ambiguous-cookie'
     readonly milliseconds: number
   }
   /** Changes were stored: those of `writers` requests together, after `attempts` tries. */

@@ -1,7 +1,7 @@
 // From a request's cookie to its session, or to the reason why there is none. A refused cookie is no cookie: the store
 // is not asked.
 import { SessionError } from '../../protocol/errors.ts'
-import { type Cookie, findCookie, verifyCookie } from '../codec/cookie.ts'
+import { type Cookie, findCookies, verifyCookie } from '../codec/cookie.ts'
 import type { NamedPlace } from '../codec/record.ts'
 import { type Core, now } from '../core/core.ts'
 import { type WatchedEvents, millisecondsSince } from '../core/watch.ts'
@@ -9,22 +9,41 @@ import type { CoreRequest } from '../http/request.ts'
 import type { Commit } from './commit.ts'
 import { endAll, endSession } from './relocate.ts'
 import type { Lifecycle } from './lifecycle.ts'
-import { type DeadSession, LiveSession, type Loaded, judge, noneLoaded } from './loaded.ts'
+import {
+  type DeadSession,
+  LiveSession,
+  type Loaded,
+  chooseCookie,
+  deadError,
+  judge,
+  noneLoaded,
+} from './loaded.ts'
 import { type GoneCode, type Located, type LocatedLive, locate } from './locate.ts'
 import { isKept, wantsRenewal } from './rotate.ts'
 
-/** The valid session cookie of a request. @throws SessionError `ambiguous-cookie` */
-export function cookieOf(core: Core, request: CoreRequest): Cookie | undefined {
+/** The valid session cookies of a request: one for each session id that came. */
+export function cookiesOf(core: Core, request: CoreRequest): readonly Cookie[] {
   const header = request.header('cookie')
   const name = core.jar.nameFor(request)
-  const cookie = findCookie(header, name, (text) => verifyCookie(text, core.ring, core.crypto))
-  if (cookie === undefined && core.watch.isOn('refuse') && header?.includes(`${name}=`) === true)
+  const cookies = findCookies(header, name, (text) => verifyCookie(text, core.ring, core.crypto))
+  if (cookies.length === 0 && core.watch.isOn('refuse') && header?.includes(`${name}=`) === true)
     core.watch.tell('refuse', { code: 'unsigned-cookie' })
-  return cookie
+  return cookies
 }
 
 /** @throws SessionError `ambiguous-cookie`, `store-unavailable` */
-export function loadSession(lifecycle: Lifecycle, request: CoreRequest): Promise<Loaded> {
+export async function loadSession(lifecycle: Lifecycle, request: CoreRequest): Promise<Loaded> {
+  const loaded = await loadAny(lifecycle, request)
+  if (loaded.state === 'dead' && loaded.reason === 'ambiguous-cookie') throw deadError(loaded)
+  return loaded
+}
+
+/**
+ * As `loadSession`, but two live sessions in one request are a dead one with the reason `ambiguous-cookie`: for what can
+ * lead the browser out of that state.
+ * @throws SessionError `store-unavailable`
+ */
+export function loadAny(lifecycle: Lifecycle, request: CoreRequest): Promise<Loaded> {
   return lifecycle.core.watch.isOn('load') ? loadWatched(lifecycle, request) : load(lifecycle, request)
 }
 
@@ -38,8 +57,24 @@ async function loadWatched(lifecycle: Lifecycle, request: CoreRequest): Promise<
 
 async function load(lifecycle: Lifecycle, request: CoreRequest): Promise<Loaded> {
   const { core } = lifecycle
-  const cookie = cookieOf(core, request)
-  if (cookie === undefined) return noneLoaded
+  const [first, ...others] = cookiesOf(core, request)
+  if (first === undefined) return noneLoaded
+  if (others.length === 0) return loadCookie(lifecycle, first)
+  const choice = await chooseCookie(core, [first, ...others])
+  if (choice.kind === 'one') return loadCookie(lifecycle, choice.cookie)
+  const { rivals } = choice
+  return {
+    state: 'dead',
+    reason: 'ambiguous-cookie',
+    cookie: first,
+    place: undefined,
+    endReason: undefined,
+    rivals,
+  }
+}
+
+async function loadCookie(lifecycle: Lifecycle, cookie: Cookie): Promise<LiveSession | DeadSession> {
+  const { core } = lifecycle
   const place = core.findPlace(cookie.sid)
   if (place === undefined) {
     core.watch.tell('lost', { cause: 'unknown-secret' })

@@ -1,13 +1,22 @@
-// What loading a request's session can find: none, a live one, or one that is dead and why.
+// What loading a request's session can find: none, a live one, or one that is dead and why. Of several cookies in one
+// request it chooses the one that counts: after a change of its attributes a browser sends the old one beside the new.
 import type { SessionError } from '../../protocol/errors.ts'
 import type { Cookie } from '../codec/cookie.ts'
 import type { EndReason, NamedPlace, Place, Placed, SessionRecord } from '../codec/record.ts'
 import { type Core, now } from '../core/core.ts'
 import { refusal } from '../core/refusal.ts'
-import { type GoneCode, type Located, type Places, type Succession, codeOf } from './locate.ts'
+import {
+  type GoneCode,
+  type Located,
+  type LocatedLive,
+  type Places,
+  type Succession,
+  codeOf,
+  locate,
+} from './locate.ts'
 
 /** Why a session that was there is not any more: the code of the error that says so. */
-export type DeadReason = 'expired' | GoneCode
+export type DeadReason = 'expired' | 'ambiguous-cookie' | GoneCode
 
 export interface NoSession {
   readonly state: 'none'
@@ -45,6 +54,13 @@ export class LiveSession implements Placed {
   }
 }
 
+/** A live session that is named by one cookie of a request, while another cookie names another one. */
+export interface Rival {
+  /** The place that the cookie names. */
+  readonly place: NamedPlace
+  readonly owner: string | null
+}
+
 /** A session that a valid cookie names, and that is not there any more. */
 export interface DeadSession {
   readonly state: 'dead'
@@ -54,6 +70,8 @@ export interface DeadSession {
   readonly place: NamedPlace | undefined
   /** Why the session was ended, when a tombstone says so. */
   readonly endReason: EndReason | undefined
+  /** With `ambiguous-cookie`: the live sessions that the request's cookies name. A sign-in or sign-out ends them all. */
+  readonly rivals?: readonly Rival[]
 }
 
 export type Loaded = NoSession | LiveSession | DeadSession
@@ -84,4 +102,54 @@ export function judge(core: Core, cookie: Cookie, found: Located): DeadReason | 
  */
 function isReused({ kept, retired }: Succession, graceBegan: number): boolean {
   return (kept !== null && kept < graceBegan) || (retired !== null && retired < graceBegan)
+}
+
+/** The one cookie that counts, or the sessions between which the server cannot choose. */
+export type Choice =
+  | { readonly kind: 'one'; readonly cookie: Cookie }
+  | { readonly kind: 'rivals'; readonly rivals: readonly Rival[] }
+
+interface Candidate {
+  readonly cookie: Cookie
+  readonly place: NamedPlace
+  readonly found: LocatedLive
+  /** `reuse`: an old id, which is no sign of theft where the same browser has the new one, too. */
+  readonly reason: DeadReason | undefined
+}
+
+/** @throws SessionError `store-unavailable` */
+export async function chooseCookie(core: Core, cookies: readonly [Cookie, ...Cookie[]]): Promise<Choice> {
+  const looks = await Promise.all(cookies.map((cookie) => lookAt(core, cookie)))
+  const candidates = looks.flatMap((candidate) => candidate ?? []).toSorted(byWorth)
+  const [best] = candidates
+  if (best === undefined) return { kind: 'one', cookie: youngestOf(cookies) }
+  const live = candidates.filter(({ reason }) => reason === undefined)
+  const rivals = new Map(live.toReversed().map((one) => [one.found.place.key, one]))
+  if (rivals.size < 2) return { kind: 'one', cookie: best.cookie }
+  return {
+    kind: 'rivals',
+    rivals: Array.from(rivals.values(), ({ place, found }) => ({ place, owner: found.record.owner })),
+  }
+}
+
+async function lookAt(core: Core, cookie: Cookie): Promise<Candidate | undefined> {
+  const place = core.findPlace(cookie.sid)
+  if (place === undefined) return undefined
+  const found = await locate(core, place, 'look')
+  if (found.state !== 'live') return undefined
+  const reason = judge(core, cookie, found)
+  return reason === undefined || reason === 'reuse' ? { cookie, place, found, reason } : undefined
+}
+
+/** First what is no sign of theft, then what is nearest to where its session is, then what was set last. */
+function byWorth(one: Candidate, other: Candidate): number {
+  return (
+    Number(one.reason !== undefined) - Number(other.reason !== undefined) ||
+    one.found.places.length - other.found.places.length ||
+    other.cookie.issued - one.cookie.issued
+  )
+}
+
+function youngestOf([first, ...others]: readonly [Cookie, ...Cookie[]]): Cookie {
+  return others.reduce((youngest, cookie) => (cookie.issued > youngest.issued ? cookie : youngest), first)
 }

@@ -4,6 +4,7 @@ import { checkSize, createRecord, isEmpty, regenerated, signedIn } from '../chan
 import type { EndScope, KeySteps, Move } from '../changes/plan.ts'
 import { type Place, type Placed, type SessionRecord, createPlace } from '../codec/record.ts'
 import { refusal } from '../core/refusal.ts'
+import type { DeadSession } from './loaded.ts'
 import { endSession, tombstone } from './relocate.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import { goneError } from './locate.ts'
@@ -88,6 +89,19 @@ export async function performEnd(
   const isAll = scope === 'everywhere' && owner !== null
   if (isAll) await owners.endAll(owner, { reason: 'everywhere' })
   await endSession(core, place, isAll ? 'everywhere' : 'signed-out')
+}
+
+/**
+ * Ends every session that a cookie of the request names, where these are several: nobody can tell which is meant, and
+ * with any of them alive the browser would stay where it is.
+ * @throws SessionError `store-unavailable`, `contention`
+ */
+export async function endRivals(
+  lifecycle: Pick<Lifecycle, 'core' | 'owners'>,
+  { rivals = [] }: DeadSession,
+  scope: EndScope,
+): Promise<void> {
+  await Promise.all(rivals.map((rival) => performEnd(lifecycle, rival, scope)))
 }
 
 function movedRecord(fresh: SessionRecord, before: SessionRecord | undefined, move: Move): SessionRecord {

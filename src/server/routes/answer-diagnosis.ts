@@ -7,9 +7,9 @@ import { now } from '../core/core.ts'
 import { type CoreAnswer, jsonAnswer } from '../http/core-answer.ts'
 import type { CoreRequest } from '../http/request.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
-import { cookieOf } from '../lifecycle/load.ts'
+import { cookiesOf } from '../lifecycle/load.ts'
 
-/** @throws SessionError `malformed` without a probe of 16 characters; `ambiguous-cookie` */
+/** @throws SessionError `malformed` without a probe of 16 characters */
 export async function answerDiagnosis({ core }: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
   const probe = parseProbe(request.url)
   const { name, ...attributes } = core.jar.describe(request)
@@ -20,7 +20,7 @@ export async function answerDiagnosis({ core }: Lifecycle, request: CoreRequest)
     secure: request.secure,
     cookie: { name, ...attributes },
     probe: isThere ? 'arrived' : 'missing',
-    session: cookieOf(core, request) === undefined ? 'none' : 'sent',
+    session: cookiesOf(core, request).length === 0 ? 'none' : 'sent',
   }
   return jsonAnswer(diagnosis, [
     // As on an answer without a session: a page of another origin that cannot read it knows why.

@@ -3,13 +3,14 @@
 import { SessionError } from '../../protocol/errors.ts'
 import { headers } from '../../protocol/names.ts'
 import { emptyMessage } from '../changes/patch.ts'
+import { clearingHeaders } from '../core/cookie-fate.ts'
 import { checkEpoch } from '../core/guard.ts'
 import { type CoreAnswer, type Header, messageAnswer } from '../http/core-answer.ts'
 import type { CoreRequest } from '../http/request.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
-import { loadSession } from '../lifecycle/load.ts'
+import { loadAny } from '../lifecycle/load.ts'
 import { type DeadSession, type Loaded, deadError } from '../lifecycle/loaded.ts'
-import { performEnd } from '../lifecycle/perform.ts'
+import { endRivals, performEnd } from '../lifecycle/perform.ts'
 import { endSession } from '../lifecycle/relocate.ts'
 import { renewedState, stateAnswer } from './state-answer.ts'
 
@@ -23,13 +24,17 @@ type SignOutScope = 'here' | 'everywhere' | 'others'
 export async function answerSignOut(lifecycle: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
   const scope = parseScope(request.url)
   const { core } = lifecycle
-  const loaded = await loadSession(lifecycle, request)
+  const loaded = await loadAny(lifecycle, request)
   if (loaded.state === 'live') checkEpoch(request, loaded.record.epoch)
   if (scope === 'others') return answerOthers(lifecycle, request, loaded)
   if (loaded.state === 'live') {
     const { places, record } = loaded
     await performEnd(lifecycle, { place: places[0], owner: record.owner }, scope)
-    return signedOutAnswer([['set-cookie', core.jar.clearing(request)]])
+    return signedOutAnswer(clearingHeaders(core, request))
+  }
+  if (loaded.state === 'dead' && loaded.rivals !== undefined) {
+    await endRivals(lifecycle, loaded, scope)
+    return signedOutAnswer(clearingHeaders(core, request))
   }
   if (loaded.state === 'dead') await noteEnd(lifecycle, loaded, scope)
   // A dead cookie stays where it is: this answer may come after that of a new sign-in.

@@ -1,8 +1,9 @@
 // What the cookie of a request and the store say about its session, for a developer's eyes. Names, ages and
 // sizes: never a session id, a cookie or a value.
 import { type Core, now } from '../core/core.ts'
-import { cookieOf } from '../lifecycle/load.ts'
-import { judge } from '../lifecycle/loaded.ts'
+import { refusal } from '../core/refusal.ts'
+import { cookiesOf } from '../lifecycle/load.ts'
+import { chooseCookie, judge } from '../lifecycle/loaded.ts'
 import { locate } from '../lifecycle/locate.ts'
 import type { SessionRecord } from '../codec/record.ts'
 import { type CoreRequest } from '../http/request.ts'
@@ -12,7 +13,15 @@ import { type Access, definitionOf } from '../../protocol/schema.ts'
  * How a cookie's session was found: `none` without a cookie of ours, `stale` for a cookie that must be
  * refreshed first, or why the session is over.
  */
-export type InspectedState = 'none' | 'live' | 'stale' | 'expired' | 'ended' | 'lost' | 'reuse'
+export type InspectedState =
+  | 'none'
+  | 'live'
+  | 'stale'
+  | 'expired'
+  | 'ended'
+  | 'lost'
+  | 'reuse'
+  | 'ambiguous-cookie'
 
 /** What `sessions.inspect` found out about a request's session. Times are seconds since 1970. */
 export interface Inspection {
@@ -59,8 +68,11 @@ const noCookie = { keyId: null, floor: null, issued: null, expires: null, ageSec
 
 /** @throws SessionError `ambiguous-cookie`, `store-unavailable` */
 export async function inspect(core: Core, request: CoreRequest): Promise<Inspection> {
-  const cookie = cookieOf(core, request)
-  if (cookie === undefined) return { cookie: { state: 'none', ...noCookie }, storeKey: null, record: null }
+  const [first, ...others] = cookiesOf(core, request)
+  if (first === undefined) return { cookie: { state: 'none', ...noCookie }, storeKey: null, record: null }
+  const choice = await chooseCookie(core, [first, ...others])
+  if (choice.kind === 'rivals') throw refusal('ambiguous-cookie')
+  const { cookie } = choice
   const { sid, ...told } = cookie
   const place = core.findPlace(sid)
   const found = place && (await locate(core, place))
