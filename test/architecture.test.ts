@@ -11,7 +11,6 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
   worker: [],
   stores: [
     'node:buffer',
-    'node:cluster',
     'node:crypto',
     'node:diagnostics_channel',
     'node:events',
@@ -22,7 +21,7 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
     'node:timers',
     'node:tls',
   ],
-  server: ['fastify', 'node:crypto', 'node:diagnostics_channel', 'node:http', 'node:stream'],
+  server: ['fastify', 'node:cluster', 'node:crypto', 'node:diagnostics_channel', 'node:http', 'node:stream'],
   testing: ['@noble/hashes', 'msw'],
   // It writes an entry that imports the app's own session-mirror.
   vite: ['session-mirror', 'node:fs', 'node:http', 'node:module', 'node:path', 'vite'],
