@@ -173,6 +173,13 @@ export const errorTable: Readonly<Record<SessionErrorCode, ErrorFacts>> = {
     meaning: 'The session goes on, and the changes are kept.',
     action: 'Await `flush()`, or sign out with `pending: "discard"`.',
   },
+  'answer-begun': {
+    ...thrownHere(),
+    title: 'The answer has begun, so the cookie that this change needs cannot be sent any more.',
+    meaning: 'Nothing was stored: nobody was signed in or out, and no session began.',
+    action:
+      'Sign in, regenerate and begin a session before the head or the first byte of the answer is sent.',
+  },
   'weak-secret': {
     ...thrownHere(),
     title: 'A secret is too short, too simple, or stands twice.',

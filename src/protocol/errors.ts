@@ -30,6 +30,7 @@ export type SessionErrorCode =
   | 'invalid'
   | 'outbox-full'
   | 'pending-writes'
+  | 'answer-begun'
   | 'weak-secret'
   | 'invalid-option'
 

@@ -1,7 +1,7 @@
 // The server's public face, put together: routes for the browser's SDK, and a session for each request of the app. Runs
 // wherever fetch-style globals are; Node's own crypto and channels come in by option.
 import { SessionError } from '../../protocol/errors.ts'
-import { checkOptions, described } from '../../protocol/check-options.ts'
+import { callback, checkOptions, described } from '../../protocol/check-options.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import { enter } from '../core/carry.ts'
 import { type Core, tellRefusal } from '../core/core.ts'
@@ -55,10 +55,11 @@ export function createCoreSessions<const S extends SessionSchema>(options: CoreO
     },
     load,
     answer,
-    route:
-      (handler) =>
-      (request, ...context) =>
-        runRoute({ ...parts, handler }, request, context),
+    route(handler, given = {}) {
+      checkOptions('sessions.route', given, { checks: { onError: callback } })
+      return (request, ...context) =>
+        runRoute({ ...parts, handler, onError: given.onError }, request, context)
+    },
     guard(request) {
       watched(core, () => guard(core, incoming(core, request)))
     },

@@ -48,6 +48,10 @@ export class OpenSession implements SessionProgress {
   /** The last save wrote the record, so the session was alive a moment ago. */
   #isProven = false
   #saving: Promise<unknown> | undefined = undefined
+  /** Saves that run or wait. */
+  #saves = 0
+  /** The head of the answer is gone: no cookie can be set or cleared any more. */
+  #hasBegun = false
 
   constructor(lifecycle: Lifecycle, { loaded, request, present }: SessionOrigin) {
     this.#lifecycle = lifecycle
@@ -89,7 +93,8 @@ export class OpenSession implements SessionProgress {
   }
 
   get isSettled(): boolean {
-    return !this.#isRenewalDue && !this.isDirty
+    // A save that the app did not wait for may need a cookie.
+    return !this.#isRenewalDue && !this.isDirty && this.#saves === 0
   }
 
   get isDirty(): boolean {
@@ -108,9 +113,22 @@ export class OpenSession implements SessionProgress {
     return this.#isTouched
   }
 
+  /** Whether there are changes that nothing has stored, or will store: they came after the head was sent. */
+  get hasLateChanges(): boolean {
+    return this.#hasBegun && this.isDirty && !this.#hasFailed && this.#saves === 0
+  }
+
   get needsCookie(): boolean {
+    if (this.#draft.isEnding && this.#endsByCookie) return true
     const isNew = this.record === undefined || this.core.carried !== undefined
     return this.#draft.move !== undefined || (this.#draft.hasChanges && isNew)
+  }
+
+  /** Whether nothing but a cleared cookie ends this session: it is kept there alone. */
+  get #endsByCookie(): boolean {
+    const { carried, carriedStore } = this.core
+    const isCarried = carried !== undefined && this.#present !== undefined
+    return isCarried && carriedStore?.guarantees.revocation === 'none'
   }
 
   get vary(): string {
@@ -151,6 +169,10 @@ export class OpenSession implements SessionProgress {
     this.#hasFailed = false
   }
 
+  beginAnswer(): void {
+    this.#hasBegun = true
+  }
+
   headers(): Header[] {
     if (this.#request === undefined) return []
     const placed = this.#present
@@ -171,6 +193,7 @@ export class OpenSession implements SessionProgress {
   async #store(): Promise<Saved> {
     let changed: readonly string[] = []
     try {
+      if (this.#hasBegun && !this.#draft.isEmpty && this.needsCookie) throw refusal('answer-begun')
       if (!this.#draft.isEmpty && this.#request !== undefined && this.core.guardChanges)
         guard(this.core, this.#request)
       if (!this.#draft.isEmpty) changed = await this.#perform(this.#draft.plan())
@@ -246,6 +269,8 @@ export class OpenSession implements SessionProgress {
     const isDue = this.#isRenewalDue
     // Tried once: what has a new cookie needs no renewed one, and what failed is left for the next request.
     this.#isRenewalDue = false
+    // Nor may one whose head is gone: the browser would never hear of the new id.
+    if (this.#hasBegun) return
     const loaded = this.#loaded
     const present = this.#present
     if (!isDue || loaded.state !== 'live' || present?.record.epoch !== loaded.record.epoch) return
@@ -270,7 +295,9 @@ export class OpenSession implements SessionProgress {
 
   #inTurn<T>(run: () => Promise<T>): Promise<T> {
     const saved = this.#saving === undefined ? run() : this.#saving.then(run, run)
-    this.#saving = saved.catch(() => undefined)
+    const leave = (): void => void this.#saves--
+    this.#saves++
+    this.#saving = saved.then(leave, leave)
     return saved
   }
 }

@@ -4,15 +4,19 @@ import { SessionError } from '../../protocol/errors.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import { responseOf } from '../http/control-flow.ts'
 import { problemAnswer } from '../http/core-answer.ts'
-import { toResponse } from '../http/fetch.ts'
+import { toResponse, withEnd } from '../http/fetch.ts'
 import { AppSession } from './app-session.ts'
+import type { OpenSession } from './open-session.ts'
 import type { ServerSession } from './server-session.ts'
-import type { RouteHandler, Sessions } from './sessions.ts'
+import type { RouteHandler, RouteOptions, Sessions } from './sessions.ts'
 
 export type RouteParts<S extends SessionSchema, R extends Request, C extends readonly unknown[]> = Pick<
   Sessions<S>,
   'handle' | 'load' | 'answer' | 'problem'
-> & { readonly handler: RouteHandler<S, R, C> }
+> & {
+  readonly handler: RouteHandler<S, R, C>
+  readonly onError: RouteOptions['onError']
+}
 
 /** Answers `request`. Throws what the handler throws, unless that is a SessionError or stands for an answer. */
 export async function runRoute<S extends SessionSchema, R extends Request, C extends readonly unknown[]>(
@@ -25,15 +29,43 @@ export async function runRoute<S extends SessionSchema, R extends Request, C ext
     const ours = await handle(request)
     if (ours !== undefined) return toResponse(ours)
     const session = await load(request)
-    const response = await runHandler(parts, { request, context, session })
     const open = AppSession.openOf(session)
-    if (response.status >= 500) open.revert()
-    if (!open.hasFailed) await open.finish()
-    return answer(session, response, request)
+    try {
+      const response = await runHandler(parts, { request, context, session })
+      if (response.status >= 500) open.revert()
+      if (!open.hasFailed) await open.finish()
+      return answer(session, watched(parts, { response, request, open }), request)
+    } finally {
+      open.beginAnswer()
+    }
   } catch (error) {
     if (error instanceof SessionError) return toResponse(problem(error, request))
     throw error
   }
+}
+
+const changedTooLate =
+  'The session was changed after its answer had begun, and not saved: nothing was stored. Call `save` after such a change.'
+
+/**
+ * The response, whose end is watched when somebody wants to be told of what is changed while it is streamed and is not
+ * saved. Not otherwise: one more stream would slow down every answer.
+ */
+function watched(
+  { onError }: { readonly onError: RouteOptions['onError'] },
+  {
+    response,
+    request,
+    open,
+  }: { readonly response: Response; readonly request: Request; readonly open: OpenSession },
+): Response {
+  if (onError === undefined) return response
+  return withEnd(response, () => {
+    // A moment later: a save may come right after the last piece.
+    setTimeout(() => {
+      if (open.hasLateChanges) onError(new SessionError('answer-begun', changedTooLate), request)
+    }, 0)
+  })
 }
 
 interface Call<S extends SessionSchema, R extends Request, C extends readonly unknown[]> {

@@ -132,7 +132,8 @@ export interface ServerSession<S extends SessionSchema = SessionSchema> {
    * answer, unless `autoSave` is false. A failed save leaves the changes here: call it again, or drop them with `revert`.
    * @throws SessionError `ended`, `reuse` or `lost` when the session is gone; `epoch-mismatch` when the page believes in a
    * session that is gone; `cross-site` when another site made the browser send the request; `too-large`; `contention`;
-   * `store-unavailable`
+   * `store-unavailable`; `answer-begun` when the head of the answer is gone and the change needs a cookie: a sign-in,
+   * `regenerate`, a first change, any change of a session that is kept in the cookie
    */
   save(): Promise<Saved>
   /** Drops the changes since the last `save`. */

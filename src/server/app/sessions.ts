@@ -24,6 +24,15 @@ export interface RevokeAllOptions {
   readonly except?: string
 }
 
+/** Options of `sessions.route`. */
+export interface RouteOptions {
+  /**
+   * Told, at the end of a streamed answer, that the session was changed after the answer had begun and was not saved:
+   * a SessionError `answer-begun`. Costs each answer a stream of its own. Must not throw. @default nobody is told
+   */
+  readonly onError?: ((error: SessionError, request: Request) => void) | undefined
+}
+
 /** The sessions of an app: routes for the browser's SDK, and a session for each request of the app. */
 export interface Sessions<S extends SessionSchema = SessionSchema> {
   /**
@@ -63,6 +72,7 @@ export interface Sessions<S extends SessionSchema = SessionSchema> {
    */
   route<R extends Request = Request, C extends readonly unknown[] = readonly []>(
     handler: RouteHandler<S, R, C>,
+    options?: RouteOptions,
   ): (request: R, ...context: C) => Promise<Response>
   /** For the app's own routes: refuses what another site made the browser send. @throws SessionError `cross-site` */
   guard(request: AnyRequest): void

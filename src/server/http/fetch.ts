@@ -28,7 +28,35 @@ export function withSession(
   const copy = new Response(response.body, response)
   for (const field of cors) mergeHeader(fetchHeaders, copy.headers, field)
   addSessionHeaders(fetchHeaders, copy.headers, progress)
+  progress.beginAnswer()
   return copy
+}
+
+/** The response with `onEnd` called once, when its body has been read, was given up or has failed. */
+export function withEnd(response: Response, onEnd: () => void): Response {
+  if (response.body === null) return response
+  const reader = response.body.getReader()
+  // Without a queue: nothing is read ahead of whoever reads this.
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read()
+          if (!done) return controller.enqueue(value)
+          controller.close()
+        } catch (error) {
+          controller.error(error)
+        }
+        onEnd()
+      },
+      async cancel(reason) {
+        onEnd()
+        await reader.cancel(reason)
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  return new Response(stream, response)
 }
 
 /** Pulled by whoever reads it, so that a slow reader is never sent more than it takes. */

@@ -22,6 +22,10 @@ export interface SessionProgress {
   finish(): Promise<void>
   /** Drops what is not stored: the handler failed, or answers 5xx. */
   revert(): void
+  /**
+   * The head of the answer is on its way: from now on nothing is stored that would need a cookie, and `save` says so.
+   */
+  beginAnswer(): void
   /** Set-Cookie, Session-Revision and Session-Fresh-In, as they are to be set now. */
   headers(): Header[]
 }

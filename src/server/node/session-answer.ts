@@ -57,8 +57,9 @@ class SessionAnswer implements HoldPolicy {
   }
 
   addHeaders(): void {
+    if (!this.#isShared) this.#setsCookie = addSessionHeaders(nodeHeaders, this.#response, this.#progress)
+    this.#progress.beginAnswer()
     if (this.#isShared) return
-    this.#setsCookie = addSessionHeaders(nodeHeaders, this.#response, this.#progress)
     this.#isMarked = this.#progress.isRead
   }
 
@@ -76,7 +77,9 @@ class SessionAnswer implements HoldPolicy {
     if (this.#isShared && progress.isTouched) return Promise.reject(new Error(readTooLate))
     this.#dropWhenFailed()
     if (!progress.isDirty || progress.hasFailed) return undefined
-    return progress.needsCookie ? Promise.reject(new Error(changedTooLate)) : progress.finish()
+    return progress.needsCookie
+      ? Promise.reject(new SessionError('answer-begun', changedTooLate))
+      : progress.finish()
   }
 
   /** An answer of 5xx says that the request was not done: nothing of it is kept but what was saved explicitly. */
@@ -85,6 +88,7 @@ class SessionAnswer implements HoldPolicy {
   }
 
   onFailure(error: unknown): void {
+    this.#progress.beginAnswer()
     this.#onError(error)
     sendAnswer(this.#response, errorAnswer(error))
   }
