@@ -1,6 +1,7 @@
 // The answer of an app to a request with a session: what is stored before it goes, which headers it gets, and when
 // it must not go at all. For node:http and every framework that stands on Node's answers.
 import type { ServerResponse } from 'node:http'
+import { SessionError } from '../../protocol/errors.ts'
 import { errorAnswer } from '../http/core-answer.ts'
 import type { SessionProgress } from '../http/progress.ts'
 import {
