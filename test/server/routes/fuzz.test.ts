@@ -10,6 +10,7 @@ import { type CoreAnswer } from '../../../src/server.ts'
 import { nodeCrypto } from '../../../src/server/node/node-crypto.ts'
 import { type Random, createRandom } from '../fuzz-json.ts'
 import { counts } from '../../support/counts.ts'
+import { startProcessClock } from '../../support/process-time.ts'
 import { type Scene, randomBytes, randomRequest } from '../fuzz-requests.ts'
 import { type Schema, createWorld } from '../harness.ts'
 
@@ -135,7 +136,7 @@ async function talk(port: number, bytes: Buffer, random: Random): Promise<number
   if (manner === 'end') socket.end()
   if (manner === 'drop') await pause(2)
   // A body that never comes is waited for much longer than this.
-  else await Promise.race([closed, once(socket, 'data').catch(() => undefined), pause(60)])
+  else await Promise.race([closed, once(socket, 'data').catch(() => undefined), untilGiven(60)])
   await Promise.race([closed, pause(manner === 'end' ? 20 : 5)])
   socket.destroy()
   await closed
@@ -143,6 +144,14 @@ async function talk(port: number, bytes: Buffer, random: Random): Promise<number
     .toString('latin1')
     .matchAll(/HTTP\/1\.1 (\d{3}) /g)
   return Array.from(heads, ([, status]) => Number(status))
+}
+
+/** Resolves when this process was given so many milliseconds: the server answers in them, or does not answer. */
+async function untilGiven(milliseconds: number): Promise<void> {
+  const clock = startProcessClock()
+  // oxlint-disable-next-line no-await-in-loop -- a wait
+  while (clock.now() < milliseconds) await pause(5)
+  clock.stop()
 }
 
 const connections = counts.brokenConnections
