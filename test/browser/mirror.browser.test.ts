@@ -18,7 +18,7 @@ async function signedIn(options?: Parameters<App['open']>[0]): ReturnType<App['o
   return session
 }
 
-test('what was mirrored is read back from disk, without the server', async () => {
+test('the mirror is read back from disk, without the server', async () => {
   const session = await signedIn()
   await session.set('note', 'kept').acknowledged
   await app.control({ isDead: true })
@@ -76,7 +76,7 @@ test('twenty requests at a stale cookie, of two pages without a worker, need one
   expect((await app.seen('/session/refresh')).length - before).toBe(1)
 })
 
-test('what one owner left unsent is not the next one’s, and goes out when that owner is back', async () => {
+test('changes that one owner left unsent are not the next one’s, and go out when that owner is back', async () => {
   const session = await signedIn()
   // The session’s routes alone: it would try again by itself before anybody else could sign in.
   await app.control({ isDead: ['/session', '/session/sync', '/session/refresh'] })

@@ -29,7 +29,7 @@ test('a reload shows marked keys at once, and the others when storage has answer
   expect([second.get('user'), second.get('theme'), second.get('note')]).toEqual(['Ada', 'dark', 'not marked'])
 })
 
-test('what is written before storage has answered stands on top of the copy, and takes nothing else away', async () => {
+test('a write before storage has answered stands on top of the copy, and takes nothing else away', async () => {
   const first = await signedIn({ boot })
   first.close()
   goOffline()
@@ -44,7 +44,7 @@ test('what is written before storage has answered stands on top of the copy, and
   expect(changes).toEqual([['theme']])
 })
 
-test('without marked keys nothing is copied', async () => {
+test('nothing is copied when no keys are marked', async () => {
   await signedIn()
   expect(items.size).toBe(0)
 })
@@ -88,7 +88,7 @@ test('signing out takes the copy away, in whichever tab', async () => {
   expect(create({ boot }).get('user')).toBeUndefined()
 })
 
-test('while a sign-out is queued a reload shows nothing', async () => {
+test('a reload shows nothing while a sign-out is queued', async () => {
   const first = await signedIn({ boot })
   goOffline()
   expect(await first.signOut()).toEqual({ server: 'queued' })
@@ -148,7 +148,7 @@ test('more than 32 KB are not copied, and what was copied before goes', async ()
   expect(session.get('note')).toHaveLength(40_000)
 })
 
-test('what is not a copy of ours is ignored, and a full or forbidden localStorage is none', async () => {
+test('text that is not a copy of ours is ignored, and a full or forbidden localStorage is none', async () => {
   await signedIn({ boot })
   const [name = ''] = items.keys()
   for (const text of [

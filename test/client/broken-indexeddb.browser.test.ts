@@ -51,7 +51,7 @@ describe('opening', () => {
     },
   )
 
-  test('that fails once is tried again, on disk', async () => {
+  test('opening that fails once is tried again, on disk', async () => {
     const real = IDBFactory.prototype.open
     let calls = 0
     vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(function openOnce(this: IDBFactory, ...all) {
@@ -62,7 +62,7 @@ describe('opening', () => {
     expect(await session.set('note', 'kept').stored).toBe('disk')
   })
 
-  test('that never answers is waited for three seconds', async () => {
+  test('opening that never answers is waited for three seconds', async () => {
     vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(() => silent())
     const started = performance.now()
     const session = await open(base())
@@ -88,7 +88,7 @@ describe('opening', () => {
 })
 
 describe('a database that is open', () => {
-  test('and dies is opened again, and the write is on disk', async () => {
+  test('a database that dies is opened again, and the write is on disk', async () => {
     const url = base()
     const session = await open(url)
     const real = IDBDatabase.prototype.transaction
@@ -106,7 +106,7 @@ describe('a database that is open', () => {
     expect(next.get('note')).toBe('kept')
   })
 
-  test('and is dead for good leaves the session in memory, with the write', async () => {
+  test('a database that is dead for good leaves the session in memory, with the write', async () => {
     const session = await open(base())
     const told: string[] = []
     session.on('durability', (durability) => told.push(durability))
@@ -117,14 +117,14 @@ describe('a database that is open', () => {
     expect(session.pending).toBe(1)
   })
 
-  test('and is full leaves the session in memory, with the write', async () => {
+  test('a full database leaves the session in memory, with the write', async () => {
     const session = await open(base())
     vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(() => fail('QuotaExceededError'))
     expect(await session.set('note', 'kept').stored).toBe('memory')
     expect(session.get('note')).toBe('kept')
   })
 
-  test('and finds out that it is full only at the end leaves the session in memory, with the write', async () => {
+  test('a database that finds out only at the end that it is full leaves the session in memory, with the write', async () => {
     const session = await open(base())
     vi.spyOn(IDBTransaction.prototype, 'commit').mockImplementation(function commit(this: IDBTransaction) {
       this.abort()
@@ -166,7 +166,7 @@ describe('what is in the database', () => {
 })
 
 describe('a tab in memory', () => {
-  test('has after a reload what it had before, and sends it under the same client id', async () => {
+  test('a tab in memory has after a reload what it had before, and sends it under the same client id', async () => {
     vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(() => fail('SecurityError'))
     const url = base()
     const before = await open(url)
@@ -178,7 +178,7 @@ describe('a tab in memory', () => {
     expect(after.inspect().local.outbox.client).toBe(client)
   })
 
-  test('that is duplicated begins anew: two must not send one outbox', async () => {
+  test('a duplicated tab in memory begins anew: two must not send one outbox', async () => {
     vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(() => fail('SecurityError'))
     const url = base()
     const one = await open(url)
@@ -189,7 +189,7 @@ describe('a tab in memory', () => {
     expect(two.inspect().local.outbox.client).not.toBe(one.inspect().local.outbox.client)
   })
 
-  test('whose sessionStorage is full forgets what was there rather than to send it twice', async () => {
+  test('a tab whose sessionStorage is full forgets what was there rather than to send it twice', async () => {
     vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(() => fail('SecurityError'))
     const url = base()
     const before = await open(url)

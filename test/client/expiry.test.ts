@@ -30,7 +30,7 @@ const leftOf = (session: { readonly expiresAt: Date | null }): number =>
   Math.round(((session.expiresAt?.getTime() ?? 0) - wall) / 1000)
 
 describe('how long a session has', () => {
-  test('is what the server said, less what passed since', async () => {
+  test('the time that is left is what the server said, less what passed since', async () => {
     const session = await signedIn({ now })
     expect(leftOf(session)).toBe(day)
     await pass(3600)
@@ -39,19 +39,19 @@ describe('how long a session has', () => {
     expect(leftOf(session)).toBe(day)
   })
 
-  test('is nothing without a session', async () => {
+  test('without a session there is no end', async () => {
     const session = await signedIn({ now })
     await session.signOut()
     expect(session.expiresAt).toBeNull()
   })
 
-  test('counts the time that the machine slept', async () => {
+  test('the time that the machine slept counts', async () => {
     const session = await signedIn({ now })
     await pass(8 * 3600, { asleep: true })
     expect(leftOf(session)).toBe(day - 8 * 3600)
   })
 
-  test('is not longer because a clock was set back', async () => {
+  test('a clock that was set back makes the session no longer', async () => {
     const session = await signedIn({ now })
     await pass(3600)
     wall -= day * 1000
@@ -60,7 +60,7 @@ describe('how long a session has', () => {
 })
 
 describe('a warning', () => {
-  test('is told two minutes before the end, once', async () => {
+  test('the app is warned two minutes before the end, once', async () => {
     const session = await signedIn({ now })
     const told: number[] = []
     session.on('expiring', ({ secondsLeft }) => told.push(secondsLeft))
@@ -72,7 +72,7 @@ describe('a warning', () => {
     expect(told).toEqual([110])
   })
 
-  test('comes as early as the app wants it, and again after the session was extended', async () => {
+  test('the warning comes as early as the app wants it, and again after the session was extended', async () => {
     const session = await signedIn({ now, warnSeconds: 600 })
     const told: number[] = []
     session.on('expiring', ({ secondsLeft }) => told.push(secondsLeft))
@@ -84,7 +84,7 @@ describe('a warning', () => {
     expect(told).toEqual([500, 400])
   })
 
-  test('does not ask the server: that alone would keep an idle session alive', async () => {
+  test('the warning does not ask the server: that alone would keep an idle session alive', async () => {
     await signedIn({ now })
     const before = server.calls.length
     await pass(day - 100)
@@ -94,7 +94,7 @@ describe('a warning', () => {
 })
 
 describe('the end', () => {
-  test('is the server’s word, asked for when the estimate and a cookie’s time are over', async () => {
+  test('the end is the server’s word, asked for when the estimate and a cookie’s time are over', async () => {
     const session = await signedIn({ now })
     await pass(day + 60)
     expect(session.status.state).toBe('live')
@@ -102,7 +102,7 @@ describe('the end', () => {
     await expect.poll(() => session.status).toEqual({ state: 'signed-out', reason: 'expired' })
   })
 
-  test('does not come because a clock was set forward by a day', async () => {
+  test('a clock that was set forward by a day does not end the session', async () => {
     const session = await signedIn({ now })
     wall += (day + 3600) * 1000
     await vi.advanceTimersByTimeAsync(61_000)

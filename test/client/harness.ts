@@ -8,6 +8,7 @@ import { type Session, type SessionOptions, createSession } from 'session-mirror
 import { defineSession, hidden, readable, writable } from 'session-mirror/schema'
 import { type TestServer, createTestServer } from 'session-mirror/testing'
 import * as v from 'valibot'
+import { until } from '../support/waiting.ts'
 
 /** Theirs, and what I added. */
 function union(
@@ -34,8 +35,11 @@ export type Schema = typeof schema
 
 export let server: TestServer<Schema>
 export const network = setupServer()
-let opened: Session<Schema>[] = []
+/** Ends a session of this test: what it still wants to send fails from then on. */
+let endings: (() => void)[] = []
 let isOffline = false
+/** Requests that have no answer yet. */
+let onTheirWay = 0
 
 export function goOffline(value = true): void {
   isOffline = value
@@ -50,23 +54,36 @@ beforeEach(() => {
   network.use(...server.handlers)
 })
 afterEach(async () => {
-  for (const session of opened) session.close()
-  opened = []
+  for (const end of endings) end()
+  endings = []
   // What was still on its way must not meet the next test's server.
+  await until('all requests are answered', () => onTheirWay === 0)
   await quiet()
   network.resetHandlers()
 })
 
 const url = 'http://localhost/session'
 export function create(options: Partial<SessionOptions<Schema>> = {}): Session<Schema> {
+  let isOver = false
   const session = createSession({
     schema,
     url,
     now: server.clock.now,
-    fetch: (request) => (isOffline ? Promise.reject(new TypeError('offline')) : fetch(request)),
+    async fetch(request) {
+      if (isOffline || isOver) throw new TypeError('offline')
+      onTheirWay++
+      try {
+        return await fetch(request)
+      } finally {
+        onTheirWay--
+      }
+    },
     ...options,
   })
-  opened.push(session)
+  endings.push(() => {
+    isOver = true
+    session.close()
+  })
   return session
 }
 export async function open(options: Partial<SessionOptions<Schema>> = {}): Promise<Session<Schema>> {

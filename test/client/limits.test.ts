@@ -33,7 +33,7 @@ test('more unsent changes than a browser keeps are refused where they are made, 
   session.close()
 })
 
-test('what was parked for an owner who did not come back is gone after a week', async () => {
+test('changes that were parked for an owner who did not come back are gone after a week', async () => {
   const session = await signedIn()
   goOffline()
   await session.set('note', 'of ada').stored
@@ -63,4 +63,18 @@ test('a batch outlives its page where the browser allows that: below 60 KB, in a
     ['/session/sync', true],
     ['/session/sync', false],
   ])
+})
+
+test('changes that were parked before anybody tried to send them are gone after a week, too', async () => {
+  const session = await signedIn()
+  goOffline()
+  await session.set('note', 'parked').stored
+  goOffline(false)
+  await server.change((s) => s.signIn('grace'))
+  await session.flush()
+  expect(session.inspect().local.parcels).toHaveLength(1)
+  server.clock.advance(8 * 86_400)
+  await server.change((s) => s.signIn('grace'))
+  await session.pull()
+  expect(session.inspect().local.parcels).toEqual([])
 })

@@ -13,7 +13,7 @@ test('a change by somebody else is here without being asked for', async () => {
   await expect.poll(() => session.get('orders')).toBe(7)
 })
 
-test('is not listened to where that is not wanted', async () => {
+test('a page that does not want live events opens no stream', async () => {
   await signedIn({ live: false })
   await quiet(200)
   expect(streams()).toBe(0)
@@ -86,7 +86,7 @@ test('a cookie that is stale by then is refreshed, and the stream opened again',
   await expect.poll(() => session.get('orders')).toBe(9)
 })
 
-test('is opened again when it breaks off', async () => {
+test('a stream that breaks off is opened again', async () => {
   let broken = 0
   network.use(
     http.get(
@@ -105,7 +105,7 @@ test('is opened again when it breaks off', async () => {
   await expect.poll(() => session.get('orders')).toBe(9)
 })
 
-test('ends with the session object', async () => {
+test('a stream ends when its session object is closed', async () => {
   const session = await signedIn(live)
   await expect.poll(() => streams()).toBe(1)
   session.close()

@@ -34,7 +34,7 @@ async function openLater(options: Partial<Parameters<typeof createSession<typeof
 }
 
 describe('a newer schema', () => {
-  test('shows what its validators take, and what they refuse as not set', async () => {
+  test('a newer schema shows what its validators take, and what they refuse as not set', async () => {
     const session = await openLater()
     expect(session.get('theme')).toBe('dark')
     expect(session.get('user')).toBeUndefined()
@@ -42,7 +42,7 @@ describe('a newer schema', () => {
     session.close()
   })
 
-  test('has old values made into new ones by the app, and checks what that gives', async () => {
+  test('the app makes old values into new ones, which are checked', async () => {
     const session = await openLater({
       migrate(key, value) {
         if (key === 'user' && typeof value === 'string') return { name: value }
@@ -54,7 +54,7 @@ describe('a newer schema', () => {
     session.close()
   })
 
-  test('may have keys that the server does not: a write of one is denied, and the others of its batch are not', async () => {
+  test('a write of a key that the server does not have is denied, and the others of its batch are not', async () => {
     const newest = defineSession({
       theme: writable<string>({ default: 'light' }),
       brandNew: writable<string>({ default: '' }),
@@ -72,7 +72,7 @@ describe('a newer schema', () => {
     session.close()
   })
 
-  test('does not see keys that it does not have any more, and their unsent changes are answered by the server', async () => {
+  test('keys that the newer schema does not have are not shown, and their unsent changes are answered by the server', async () => {
     const old = await signedIn()
     goOffline()
     await old.set('note', 'of before').stored
@@ -101,7 +101,7 @@ async function leaveNewerFormat(): Promise<void> {
 }
 
 describe('newer code beside this one', () => {
-  test('is told as “outdated”; this tab goes on in memory, with the server, and leaves the newer mirror alone', async () => {
+  test('a page with older code says “outdated”, goes on in memory with the server, and leaves the newer mirror alone', async () => {
     const session = await signedIn()
     const told: string[] = []
     session.on('outdated', () => told.push('outdated'))
@@ -145,13 +145,13 @@ describe('parked changes', () => {
     }
   }
 
-  test('go out when their owner is back', async () => {
+  test('parked changes go out when their owner is back', async () => {
     const { kept, discarded } = await comeBack()
     expect(kept).toEqual(['ada', 'on its way', 2, 'dark'])
     expect(discarded).toEqual([])
   })
 
-  test('go out as far as the app wants them; what was on its way may have arrived, and goes again', async () => {
+  test('parked changes go out as far as the app wants them; what was on its way may have arrived, and goes again', async () => {
     const asked = new Set<string>()
     const { kept, discarded } = await comeBack({
       onParked(changes) {
@@ -164,7 +164,7 @@ describe('parked changes', () => {
     expect(discarded).toEqual([['unwanted', ['theme']]])
   })
 
-  test('all go out when the app’s choice throws, and nothing else comes to harm', async () => {
+  test('parked changes all go out when the app’s choice throws, and nothing else comes to harm', async () => {
     const reported = vi.fn()
     vi.stubGlobal('reportError', reported)
     const { session, kept, discarded } = await comeBack({
@@ -178,14 +178,14 @@ describe('parked changes', () => {
     expect(discarded).toEqual([])
   })
 
-  test('are given up when their owner comes back after more than a week, who is told which', async () => {
+  test('parked changes are given up when their owner comes back after more than a week, who is told which', async () => {
     const { session, kept, discarded } = await comeBack({}, 8 * 86_400)
     expect(kept).toEqual(['ada', '', 0, 'light'])
     expect(discarded).toEqual([['overdue', ['note', 'visits', 'theme']]])
     expect(session.inspect().local.parcels).toEqual([])
   })
 
-  test('wait while another owner is here, after a session that was idle for too long', async () => {
+  test('parked changes wait while another owner is here, after a session that was idle for too long', async () => {
     const session = await signedIn()
     goOffline()
     await session.set('note', 'of ada').stored
@@ -206,7 +206,7 @@ describe('parked changes', () => {
     ])
   })
 
-  test('are parked for every tab: the one that wrote hears so, whichever tab noticed', async () => {
+  test('the tab that wrote hears that its changes were parked, whichever tab noticed', async () => {
     const [writer, other] = [await signedIn(), await openLive()]
     const told: number[] = []
     writer.on('parked', ({ count }) => told.push(count))

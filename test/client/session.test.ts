@@ -110,7 +110,7 @@ describe('reading and writing', () => {
     expect(await onServer((s) => s.get('list'))).toEqual(['a', 'b', 'c'])
   })
 
-  test('under if-unchanged a write on an old value loses, and the app hears both values', async () => {
+  test('a write on an old value loses under if-unchanged, and the app hears both values', async () => {
     const session = await openLive()
     await session.set('strict', 'first').acknowledged
     await server.change((s) => s.set('strict', 'of the server'))
@@ -288,7 +288,7 @@ describe('the end of a session', () => {
 })
 
 describe('session.fetch', () => {
-  test('refreshes a stale cookie first, once for twenty requests', async () => {
+  test('session.fetch refreshes a stale cookie first, once for twenty requests', async () => {
     const session = await openLive()
     await server.change((s) => s.signIn('ada'))
     await session.pull()
@@ -304,7 +304,7 @@ describe('session.fetch', () => {
     expect(server.calls.filter((call) => call.startsWith('POST /session/refresh'))).toHaveLength(1)
   })
 
-  test('after a sign-in by fetch the new session is there when the answer is', async () => {
+  test('the new session of a sign-in by fetch is there when the answer is', async () => {
     const session = await openLive()
     network.use(
       server.route('post', 'http://localhost/api/sign-in', (_request, s) => {

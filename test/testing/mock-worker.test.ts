@@ -7,7 +7,7 @@ import { script } from '../../scripts/build.ts'
 const msw = readFileSync(fileURLToPath(import.meta.resolve('msw/mockServiceWorker.js')), 'utf8')
 
 describe('one worker for the session and msw', () => {
-  test('is put together with the msw that is installed, the session first', async () => {
+  test('the one worker is put together with the msw that is installed, the session first', async () => {
     const session = await script('mocked')
     const text = mockWorkerScript(session, msw)
     expect(text.startsWith(session)).toBe(true)
@@ -30,20 +30,20 @@ describe('one worker for the session and msw', () => {
       (text: string) => text.replace("addEventListener('fetch'", "self.onfetch = ('fetch'"),
     ],
     ['is nothing', () => ''],
-  ])('is refused when msw’s script %s', async (_what, change) => {
+  ])('one worker is refused when msw’s script %s', async (_what, change) => {
     const session = await script('mocked')
     expect(() => mockWorkerScript(session, change(msw))).toThrow(
       expect.objectContaining({ code: 'unsupported' }),
     )
   })
 
-  test('is refused with another script in the session’s place', () => {
+  test('another script in the session’s place is refused', () => {
     expect(() => mockWorkerScript('self.onfetch = null', msw)).toThrow(
       expect.objectContaining({ code: 'unsupported' }),
     )
   })
 
-  test('is registered by the url that the SDK uses', () => {
+  test('the one worker is registered by the url that the SDK uses', () => {
     expect(mockedWorker({ url: '/w.js', api: ['/a/', 'https://b.example'], scope: '/' }, '/s')).toEqual({
       url: '/w.js?session=%2Fs&api=%2Fa%2F%2Chttps%3A%2F%2Fb.example',
       options: { updateViaCache: 'none', scope: '/' },

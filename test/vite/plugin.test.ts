@@ -118,7 +118,7 @@ describe('in development', () => {
     expect((await get('/main.js')).text).toContain('started')
   })
 
-  test('below another base, and by another name', async () => {
+  test('the worker is also served below another base, and by another name', async () => {
     const { get } = await serve({ path: '/workers/mine.js' }, { base: '/shop/' })
     expect(await get('/shop/workers/mine.js')).toMatchObject({ status: 200, scope: '/shop/' })
     expect((await get('/workers/mine.js')).type).not.toBe('text/javascript')
@@ -140,7 +140,7 @@ describe('in development', () => {
     })
   })
 
-  test('a mistake in it is an answer that says so, and is forgotten when it is mended', async () => {
+  test('a mistake in the worker is an answer that says so, and is forgotten when it is mended', async () => {
     write('src/worker.ts', 'const = 1')
     const { get, errors } = await serve({ worker: 'src/worker.ts' })
     const answer = await get('/session-worker.js')
@@ -151,7 +151,7 @@ describe('in development', () => {
     expect(await get('/session-worker.js')).toMatchObject({ status: 200 })
   })
 
-  test('for tests it holds msw’s worker, too', async () => {
+  test('the worker for tests holds msw’s worker, too', async () => {
     const { get } = await serve({ msw: true })
     const { text } = await get('/session-worker.js')
     expect(text.indexOf('skipWaiting')).toBeLessThan(text.indexOf('INTEGRITY_CHECKSUM'))
@@ -174,7 +174,7 @@ describe('in the build', () => {
     expect(text.split('\n').length).toBeLessThan(10)
   })
 
-  test('the ready-made one, and its headers in the preview', async () => {
+  test('the build has the ready-made worker, and the preview its headers', async () => {
     build('plugins: [sessionMirror()]')
     expect(emitted()).toContain('skipWaiting')
     const server = await preview({
@@ -194,7 +194,7 @@ describe('in the build', () => {
     })
   })
 
-  test('that watches: a change of the worker alone is a new build', async () => {
+  test('a build that watches is made anew for a change of the worker alone', async () => {
     write('src/worker.ts', `self.version = 'first'`)
     const args = viteBuild(`plugins: [sessionMirror({ worker: 'src/worker.ts' })]`)
     const { NODE_ENV: _, VITEST: __, ...env } = process.env
@@ -228,23 +228,23 @@ describe('what cannot be', () => {
       expect(() => sessionMirror({ path })).toThrow(invalid)
     },
   )
-  test('an option that there is not', () => {
+  test('an option that there is not is refused', () => {
     expect(() => sessionMirror({ api: ['/api/'] } as SessionMirrorOptions)).toThrow(/no option "api"/)
   })
-  test('a worker of more than one file', async () => {
+  test('a worker of more than one file is refused', async () => {
     write('src/logo.txt', 'x'.repeat(9000))
     write('src/worker.ts', `import logo from './logo.txt?url'\nself.logo = logo`)
     const { get } = await serve({ worker: 'src/worker.ts' })
     const { status, text } = await get('/session-worker.js')
     expect([status, text]).toEqual([500, expect.stringMatching(/one file.*logo/)])
   })
-  test('msw together with a worker of your own', () => {
+  test('msw together with a worker of your own is refused', () => {
     expect(() => sessionMirror({ msw: true, worker: 'src/worker.ts' })).toThrow(invalid)
   })
-  test('a worker that is not there', async () => {
+  test('a worker that is not there is refused', async () => {
     await expect(serve({ worker: 'src/nowhere.ts' })).rejects.toThrow(/nowhere\.ts/)
   })
-  test('a file of the same name in the public folder', async () => {
+  test('a file of the same name in the public folder is refused', async () => {
     write('public/session-worker.js', '// an old copy')
     await expect(serve()).rejects.toThrow(invalid)
   })

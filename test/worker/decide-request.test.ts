@@ -45,7 +45,7 @@ test('static routes name what is listed, and nothing else', () => {
 
 describe('messages', () => {
   const client = { type: 'window', url: `${origin}/` }
-  test('are taken from a page of this origin', () => {
+  test('messages are taken from a page of this origin', () => {
     expect(parseMessage({ type: 'claim' }, client, origin)).toEqual({ type: 'claim' })
   })
   test.each([
@@ -54,10 +54,10 @@ describe('messages', () => {
     ['a worker', { type: 'worker', url: `${origin}/` }],
     ['a source without a url', { type: 'window' }],
     ['a source with a url that is none', { type: 'window', url: 'nonsense' }],
-  ])('are ignored from %s', (_what, source) => {
+  ])('messages from %s are ignored', (_what, source) => {
     expect(parseMessage({ type: 'retire' }, source, origin)).toBeUndefined()
   })
-  test('ten thousand others are ignored without a throw', () => {
+  test('ten thousand other messages are ignored without a throw', () => {
     const junk = [
       null,
       undefined,

@@ -160,7 +160,7 @@ describe('an owner who has left', () => {
   })
 })
 
-test('what was written before anybody knew who is here waits for a page to find out', async () => {
+test('a write from before anybody knew who is here waits for a page to find out', async () => {
   await server.change((session) => session.signIn('ada'))
   const session = await open({ fetch: () => Promise.reject(new TypeError('offline')) })
   await session.set('note', 'whose?').stored
@@ -175,7 +175,7 @@ test('what was written before anybody knew who is here waits for a page to find 
   expect(next.inspect().local.parcels).toEqual([])
 })
 
-test('what a page does meanwhile is not undone', async () => {
+test('a page’s work in the same moment is not undone', async () => {
   await leftUnsent(3)
   const next = await open()
   await Promise.all([callWorker(), next.flush(), next.set('note', 'meanwhile').acknowledged])

@@ -30,7 +30,7 @@ test('a read of storage never puts back what a tab told meanwhile, and a cleared
   storage.close()
 })
 
-test('what is known is recent for a moment only, and never where storage fails', async () => {
+test('a read counts as recent for a moment only, and never where storage fails', async () => {
   vi.useFakeTimers({ toFake: ['Date'] })
   try {
     const session = new WorkerSession(sharedNamesOf('/known-recent'))
