@@ -119,6 +119,13 @@ export const errorTable: Readonly<Record<SessionErrorCode, ErrorFacts>> = {
     meaning: 'Nothing was changed by this request.',
     action: 'Try again after `retryAfterSeconds`.',
   },
+  speculative: {
+    ...answeredWith(503, 'retryable'),
+    title: 'A page that is only prefetched or prerendered must not change or renew the session.',
+    meaning: 'Nothing was changed: nobody has opened the page yet.',
+    action:
+      'Try again when the page is shown (`prerenderingchange`); do not sign in or out by a link that is prefetched.',
+  },
   'streams-full': {
     ...answeredWith(503, 'retryable'),
     title: 'Too many event streams of this session are open.',

@@ -22,6 +22,7 @@ export type SessionErrorCode =
   | 'contention'
   | 'clients-full'
   | 'streams-full'
+  | 'speculative'
   | 'unsupported'
   // Thrown to the app's own code.
   | 'not-json'

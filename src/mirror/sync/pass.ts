@@ -40,7 +40,12 @@ const roundsInVain = 4
 /** Seconds until a server that never agrees is asked again. */
 const disagreementSeconds = 60
 /** The server is there, and has no room or no store just now. */
-const busyCodes: readonly SessionErrorCode[] = ['store-unavailable', 'contention', 'clients-full']
+const busyCodes: readonly SessionErrorCode[] = [
+  'store-unavailable',
+  'contention',
+  'clients-full',
+  'speculative',
+]
 
 const done: Next = { kind: 'done' }
 const again = (wants: WantedNews): Next => ({ kind: 'again', wants })

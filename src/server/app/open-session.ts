@@ -9,7 +9,7 @@ import type { Move, Plan } from '../changes/plan.ts'
 import type { Placed, SessionRecord } from '../codec/record.ts'
 import { type CookieFate, cookieFate, cookieHeaders } from '../core/cookie-fate.ts'
 import { type Core, tellRefusal } from '../core/core.ts'
-import { checkEpoch, guard } from '../core/guard.ts'
+import { checkEpoch, guard, isSpeculative } from '../core/guard.ts'
 import { invalidOption, refusal } from '../core/refusal.ts'
 import type { SessionProgress } from '../http/progress.ts'
 import type { CoreRequest } from '../http/request.ts'
@@ -194,6 +194,8 @@ export class OpenSession implements SessionProgress {
     let changed: readonly string[] = []
     try {
       if (this.#hasBegun && !this.#draft.isEmpty && this.needsCookie) throw refusal('answer-begun')
+      if (!this.#draft.isEmpty && this.#request !== undefined && isSpeculative(this.#request))
+        throw refusal('speculative', { retryAfterSeconds: 1 })
       if (!this.#draft.isEmpty && this.#request !== undefined && this.core.guardChanges)
         guard(this.core, this.#request)
       if (!this.#draft.isEmpty) changed = await this.#perform(this.#draft.plan())

@@ -13,6 +13,19 @@ export function isSafe(method: string): boolean {
   return safeMethods.includes(method)
 }
 
+/**
+ * Whether a browser asks in case somebody opens the page: prefetched, prerendered, or shown as a preview. Nobody is there
+ * yet, so nothing of the session may depend on it (ASVS 7.3.1, 7.6.2).
+ */
+export function isSpeculative(request: CoreRequest): boolean {
+  const purpose =
+    request.header('sec-purpose') ??
+    request.header('purpose') ??
+    request.header('x-moz') ??
+    request.header('x-purpose')
+  return purpose !== undefined && /^\s*(?:prefetch|prerender|preview)\b/i.test(purpose)
+}
+
 /** @throws SessionError `cross-site` */
 export function guard(core: Core, request: CoreRequest): void {
   if (isSafe(request.method)) return

@@ -5,6 +5,7 @@ import { type Cookie, findCookies, verifyCookie } from '../codec/cookie.ts'
 import type { NamedPlace } from '../codec/record.ts'
 import { type Core, now } from '../core/core.ts'
 import { type WatchedEvents, millisecondsSince } from '../core/watch.ts'
+import { isSpeculative } from '../core/guard.ts'
 import type { CoreRequest } from '../http/request.ts'
 import type { Commit } from './commit.ts'
 import { endAll, endSession } from './relocate.ts'
@@ -59,9 +60,10 @@ async function load(lifecycle: Lifecycle, request: CoreRequest): Promise<Loaded>
   const { core } = lifecycle
   const [first, ...others] = cookiesOf(core, request)
   if (first === undefined) return noneLoaded
-  if (others.length === 0) return loadCookie(lifecycle, first)
+  const speculative = isSpeculative(request)
+  if (others.length === 0) return loadCookie(lifecycle, first, speculative)
   const choice = await chooseCookie(core, [first, ...others])
-  if (choice.kind === 'one') return loadCookie(lifecycle, choice.cookie)
+  if (choice.kind === 'one') return loadCookie(lifecycle, choice.cookie, speculative)
   const { rivals } = choice
   return {
     state: 'dead',
@@ -73,16 +75,21 @@ async function load(lifecycle: Lifecycle, request: CoreRequest): Promise<Loaded>
   }
 }
 
-async function loadCookie(lifecycle: Lifecycle, cookie: Cookie): Promise<LiveSession | DeadSession> {
+async function loadCookie(
+  lifecycle: Lifecycle,
+  cookie: Cookie,
+  speculative: boolean,
+): Promise<LiveSession | DeadSession> {
   const { core } = lifecycle
   const place = core.findPlace(cookie.sid)
   if (place === undefined) {
     core.watch.tell('lost', { cause: 'unknown-secret' })
     return { state: 'dead', reason: 'lost', cookie, place, endReason: undefined }
   }
-  const found = await locate(core, place)
+  const found = await locate(core, place, speculative ? 'look' : 'use')
   const reason = judge(core, cookie, found)
-  if (found.state === 'live' && reason === undefined) return begin(lifecycle, { cookie, place, found })
+  if (found.state === 'live' && reason === undefined)
+    return begin(lifecycle, { cookie, place, found, isSpeculative: speculative })
   if (found.state === 'live' && reason === 'reuse') await endReused(core, found)
   if (reason === 'lost') core.watch.tell('lost', { cause: lossOf(found) })
   const endReason = found.state === 'ended' ? found.reason : undefined
@@ -93,15 +100,23 @@ interface LiveCookie {
   readonly cookie: Cookie
   readonly place: NamedPlace
   readonly found: LocatedLive
+  readonly isSpeculative: boolean
 }
 
 /** A live session is used: notes that where it matters. It may end in this very moment. */
 async function begin(
   { core, owners, commit }: Lifecycle,
-  { cookie, place, found }: LiveCookie,
+  { cookie, place, found, isSpeculative: speculative }: LiveCookie,
 ): Promise<LiveSession | DeadSession> {
   const { places, succession } = found
-  const live = new LiveSession(found, { places, succession, cookie, loadedAt: now(core) })
+  const live = new LiveSession(found, {
+    places,
+    succession,
+    cookie,
+    loadedAt: now(core),
+    isSpeculative: speculative,
+  })
+  if (speculative) return live
   // Where the cookie is about to be set again, somebody uses the session.
   if (wantsRenewal(core, live) && !(await owners.keep(live.place, live.record)))
     return { state: 'dead', reason: 'ended', cookie, place, endReason: 'revoked' }
@@ -124,7 +139,7 @@ async function notePresented(live: LiveSession, commit: Commit): Promise<LiveSes
     const after = before.presented === null ? { ...before, presented: loadedAt } : before
     return { record: after, result: undefined }
   })
-  return new LiveSession({ place, record }, { places, succession, cookie, loadedAt })
+  return new LiveSession({ place, record }, { places, succession, cookie, loadedAt, isSpeculative: false })
 }
 
 function isEnd(error: unknown): error is SessionError & { readonly code: GoneCode } {

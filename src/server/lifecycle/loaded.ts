@@ -38,10 +38,12 @@ export class LiveSession implements Placed {
   readonly loadedAt: number
   /** Whether the cookie has to be refreshed before it is good for an ordinary request. */
   readonly isStale: boolean
+  /** Nobody has opened the page yet that asks: it extends and renews nothing. */
+  readonly isSpeculative: boolean
 
   constructor(
     { place, record, token }: Placed,
-    from: Pick<LiveSession, 'places' | 'succession' | 'cookie' | 'loadedAt'>,
+    from: Pick<LiveSession, 'places' | 'succession' | 'cookie' | 'loadedAt' | 'isSpeculative'>,
   ) {
     this.place = place
     this.record = record
@@ -50,6 +52,7 @@ export class LiveSession implements Placed {
     this.succession = from.succession
     this.cookie = from.cookie
     this.loadedAt = from.loadedAt
+    this.isSpeculative = from.isSpeculative
     this.isStale = from.loadedAt >= from.cookie.expires
   }
 }

@@ -43,6 +43,7 @@ type Succeeded = Pick<LocatedLive, 'places' | 'place' | 'record' | 'succession'>
  * signs. An old id gets a new cookie only as `renewalOf` says.
  */
 export function wantsRenewal(core: Core, live: LiveSession): boolean {
+  if (live.isSpeculative) return false
   if (live.places.length > 1) return renewalOf(core, live, live.isStale) !== 'none'
   if (live.isStale || live.cookie.keyId !== core.ring.newest.id) return true
   return now(core) - live.cookie.issued > core.times.freshSeconds / 2
