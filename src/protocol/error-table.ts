@@ -144,6 +144,14 @@ export const errorTable: Readonly<Record<SessionErrorCode, ErrorFacts>> = {
     meaning: 'Nothing was changed. Some stores keep no list of an owner’s sessions, for one.',
     action: 'Use a store that can, see docs/stores.md; or, in tests, a version of msw that is known.',
   },
+  'unreadable-body': {
+    ...answeredWith(500),
+    title:
+      'Something before the session routes has taken the request’s body, and left nothing that can be read.',
+    meaning: 'Nothing was changed. A browser keeps its batch, and sends it again later.',
+    action:
+      'Put the session middleware before body parsers, and give `sessions.route` a request that nobody has read.',
+  },
   'not-json': {
     ...thrownHere(),
     title: 'A session holds JSON values only.',

@@ -24,6 +24,7 @@ export type SessionErrorCode =
   | 'streams-full'
   | 'speculative'
   | 'unsupported'
+  | 'unreadable-body'
   // Thrown to the app's own code.
   | 'not-json'
   | 'unknown-key'

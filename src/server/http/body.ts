@@ -1,5 +1,6 @@
 // The body of a request as text: bounded in bytes and in time, and exactly what was sent.
 import { SessionError } from '../../protocol/errors.ts'
+import { errorTable } from '../../protocol/error-table.ts'
 import * as limits from '../../protocol/limits.ts'
 
 /** The pieces of a body, as an async iterator and as a reader of a stream give them. */
@@ -27,12 +28,34 @@ export async function readBody(chunks: BodyChunks, declaredLength: string | unde
   }
 }
 
-/** What a body parser that ran before us has made of the body, as the text that it says. */
+/**
+ * What a body parser that ran before us has made of the body, as the text that it says: bytes, a text or parsed JSON.
+ * Undefined for what holds nothing, such as the empty object of a parser that had nothing to do.
+ * @throws SessionError `unreadable-body` for what is no message of ours any more; `too-large`
+ */
 export function parsedBody(body: unknown): string | undefined {
   if (typeof body !== 'string' && (typeof body !== 'object' || body === null)) return undefined
-  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  const text = typeof body === 'string' ? body : textOf(body)
+  if (text === '' || text === '{}') return undefined
   if (text.length > limits.bodyBytes) throw tooLarge()
+  if (!isMessage(text)) throw unreadableBody()
   return text
+}
+
+function textOf(body: object): string {
+  if (body instanceof ArrayBuffer) return new TextDecoder().decode(body)
+  return ArrayBuffer.isView(body) ? new TextDecoder().decode(body) : JSON.stringify(body)
+}
+
+/** Whether a parser has left what a browser sends: an object with an epoch, and a batch that is JSON as well. */
+function isMessage(text: string): boolean {
+  try {
+    const { epoch, batch = '{}' } = JSON.parse(text) as { readonly epoch?: unknown; readonly batch?: unknown } // Members are checked here.
+    if (epoch === undefined || typeof batch !== 'string') return false
+    return typeof JSON.parse(batch) === 'object'
+  } catch {
+    return false // Not JSON: encoded, escaped or cut by whatever read it.
+  }
 }
 
 /** The chunks of a fetch body. Not by iterating, which Safari's streams do not know. */
@@ -40,6 +63,11 @@ export function chunksOf(body: ReadableStream<Uint8Array> | null): BodyChunks {
   if (body === null) return { next: async () => ({ done: true }) }
   const reader = body.getReader()
   return { next: () => reader.read() }
+}
+
+/** The body was taken before us, and nothing of it is left. */
+export function unreadableBody(): SessionError {
+  return new SessionError('unreadable-body', errorTable['unreadable-body'].title)
 }
 
 async function collect(chunks: BodyChunks): Promise<string> {

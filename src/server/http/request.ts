@@ -1,5 +1,5 @@
 // What the server core needs to know of a request, and how a fetch `Request` or Node's one gives it.
-import { type BodyChunks, chunksOf, parsedBody, readBody } from './body.ts'
+import { type BodyChunks, chunksOf, parsedBody, readBody, unreadableBody } from './body.ts'
 
 /** A request as the server core reads it. Whoever has another kind of request gives this. */
 export interface CoreRequest {
@@ -31,6 +31,10 @@ export interface NodeRequest extends AsyncIterable<Uint8Array> {
   readonly originalUrl?: string
   /** What a body parser made of the body, when one ran before us. */
   readonly body?: unknown
+  /** The bytes, where a platform of functions keeps them beside what it parsed. */
+  readonly rawBody?: unknown
+  /** Whether somebody has begun to read the body. */
+  readonly readableDidRead?: boolean
   /** Headers by lower-case name. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
   /** The connection. It says whether the request came by TLS. */
@@ -76,8 +80,10 @@ class FetchCoreRequest implements CoreRequest {
     return this.#request.headers.get(name) ?? undefined
   }
 
-  body(): Promise<string> {
-    return readBody(chunksOf(this.#request.body), this.header('content-length'))
+  async body(): Promise<string> {
+    const { body, bodyUsed } = this.#request
+    if (bodyUsed || body?.locked === true) throw unreadableBody()
+    return readBody(chunksOf(body), this.header('content-length'))
   }
 }
 
@@ -105,8 +111,9 @@ class NodeCoreRequest implements CoreRequest {
 
   async body(): Promise<string> {
     // A parser that ran before us has taken the bytes: what it made of them says the same.
-    const parsed = parsedBody(this.#request.body)
+    const parsed = parsedBody(this.#request.body) ?? parsedBody(this.#request.rawBody)
     if (parsed !== undefined) return parsed
+    if (this.#request.readableDidRead === true) throw unreadableBody()
     // Not `for await`: leaving that loop early would destroy the socket that the answer needs.
     const chunks: BodyChunks = this.#request[Symbol.asyncIterator]()
     return readBody(chunks, this.header('content-length'))
