@@ -14,6 +14,8 @@ export interface Endpoint {
   readonly address: Address
   /** `true`: with the system's certificate authorities. */
   readonly tls: TlsOptions | boolean
+  /** For connecting, and all that comes before the first operation. */
+  readonly timeoutMilliseconds: number
 }
 
 /** Firewalls forget silent connections, and then swallow what is sent: this often the system says that we are there. */
@@ -23,8 +25,12 @@ const keepAliveMilliseconds = 30_000
  * Opens a socket and calls `onOpen` when it may be written to.
  * @throws what `node:tls` throws for options that it cannot use
  */
-export function openSocket({ address, tls }: Endpoint, onOpen: () => void): Socket {
-  const where = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
+export function openSocket(endpoint: Endpoint, onOpen: () => void): Socket {
+  const { address, tls } = endpoint
+  const where =
+    address.kind === 'unix'
+      ? { path: address.path }
+      : { host: address.host, port: address.port, ...attempts(endpoint) }
   const socket =
     tls === false
       ? connect(where)
@@ -40,6 +46,19 @@ export function openSocket({ address, tls }: Endpoint, onOpen: () => void): Sock
   socket.on('error', () => socket.destroy())
   return socket
 }
+
+/**
+ * A name may have several addresses. Node tries one after another and gives each 250 ms by default, which is all that
+ * connecting may take by default here: an address that is dead would keep all others from being tried.
+ */
+function attempts({ timeoutMilliseconds }: Endpoint): { readonly autoSelectFamilyAttemptTimeout: number } {
+  return {
+    autoSelectFamilyAttemptTimeout: Math.max(minAttemptMilliseconds, Math.floor(timeoutMilliseconds / 5)),
+  }
+}
+
+/** Node takes no less. */
+const minAttemptMilliseconds = 10
 
 /** The name that the certificate must have; an IP address is no server name. */
 function serverNameOf(address: Address): TlsOptions {
