@@ -238,7 +238,7 @@ describe('the server', () => {
           JSON.stringify({
             at: Date.now() / 1000,
             secure: false,
-            cookie: {},
+            cookie: { name: 'session', secure: false, sameSite: 'Lax', partitioned: false },
             probe: 'arrived',
             session: 'none',
           }),

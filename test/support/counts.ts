@@ -14,11 +14,11 @@ interface Count {
 const all = {
   // Real Chromium.
   /** Tabs that crash with a pending outbox. */
-  crashedTabs: { short: 12, long: 100 },
+  crashedTabs: { short: 10, long: 100 },
   /** Browsers that are killed with SIGKILL and started again. */
   killedBrowsers: { short: 4, long: 30 },
   /** Workers that are ended while requests are in flight. */
-  workersEndedInMidFlight: { short: 50, long: 500 },
+  workersEndedInMidFlight: { short: 40, long: 500 },
   /** Workers that are ended between and during requests, with a request after each. */
   workersEndedBetweenRequests: { short: 20, long: 200 },
   /** Refreshes that a navigation, or the end of the worker, cuts short; each waits for the end of a cookie. */
@@ -34,7 +34,7 @@ const all = {
 
   // The simulation.
   /** Stories of tabs, workers, servers and a store, one for each seed. */
-  simulationSeeds: { short: 200, long: 10_000 },
+  simulationSeeds: { short: 150, long: 10_000 },
 
   // The server's routes and cookies.
   /** Requests of any kind to the session routes. */
@@ -54,9 +54,9 @@ const all = {
   /** Streams of answers for each property of a parser. */
   parsedStreams: { short: 2000, long: 20_000 },
   /** Processes that are killed in the middle of writing to a file. */
-  killedWriters: { short: 8, long: 30 },
+  killedWriters: { short: 6, long: 30 },
   /** Additions that each of two processes makes to one number. */
-  additionsOfProcesses: { short: 400, long: 2000 },
+  additionsOfProcesses: { short: 200, long: 2000 },
 } satisfies Record<string, Count>
 
 /** The counts of this run. */
