@@ -20,7 +20,8 @@ import { decodeVersioned, encodeVersioned, endVersion } from '../versioned.ts'
 export interface SpillStoreOptions {
   /**
    * Whether every request asks the large store if its session has ended: one trip, also for sessions in the cookie.
-   * Without it a copy of the cookie works on after a sign-out, until its idle time is over. @default true
+   * Without it a copy of the cookie works on after a sign-out: until the absolute end where it is used, and until its idle end
+   * where it is not. @default true
    */
   readonly tombstones?: boolean
 }

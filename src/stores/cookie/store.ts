@@ -57,8 +57,8 @@ const storeOptions: KnownOptions = {
 
 /**
  * A store that keeps sessions in the cookie alone, encrypted. Of two requests that change one session at once, the
- * later answer counts. A copy of the cookie works until its idle time is over, also after a sign-out. An owner's
- * sessions cannot be listed or ended.
+ * later answer counts. A copy of the cookie works after a sign-out, too: until the session's absolute end where it is used,
+ * and until its idle end where it is not. An owner's sessions cannot be listed or ended.
  * @throws SessionError `invalid-option` for a `maxBytes` that is not a whole number from 1 to 2800
  * @example createSessions({ schema, secrets, store: cookieStore() })
  */

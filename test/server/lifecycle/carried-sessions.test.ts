@@ -220,6 +220,24 @@ describe('a session in the cookie', () => {
     expect(await sessions.inspect(copy.request('/'))).toMatchObject({ cookie: { state: 'live' } })
   })
 
+  test('after a sign-out a copy that is used goes on until the absolute end, and one that is not until it is idle', async () => {
+    const { browser, sleep } = inCookie()
+    const mine = browser()
+    await signIn(mine)
+    const { epoch } = (await mine.get()).message
+    const [used, unused] = [mine.copy(), mine.copy()]
+    await mine.signOut()
+    const refresh = (one: Browser) => one.post('refresh', { epoch, owner: 'ada', since: 0 })
+    // The defaults: idle after a day, at its absolute end after thirty.
+    for (let half = 1; half < 60; half++) {
+      sleep(43_200)
+      expect((await refresh(used)).status).toBe(200)
+    }
+    expect((await refresh(unused)).code).toBe('expired')
+    sleep(43_200)
+    expect((await refresh(used)).code).toBe('expired')
+  })
+
   test('a session in the cookie has no event stream: nobody but the browser could tell what is new', async () => {
     const { browser } = inCookie()
     const mine = browser()
