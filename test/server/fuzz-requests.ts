@@ -117,8 +117,11 @@ export function randomRequest(random: Random, scene: Scene, number: number): Fuz
     'content-length': random.chance(0.95) ? undefined : random.pick(['-1', '1e9', 'x', '']),
   }
   // The one request that may end the live session: it means another one.
-  if (isLive && method === 'DELETE')
+  if (isLive && method === 'DELETE') {
     headers['session-epoch'] = random.pick(['', 'AAAAAAAAAAAAAAAA', '__proto__'])
+    // Beside another live session it would end both, whichever it means.
+    headers['cookie'] = randomCookies(random, { ...scene, crowd: [] }, isLive)
+  }
   return {
     url: `/session${route}${query}`,
     send: { method, body: randomBody(random, truth), headers },
