@@ -18,10 +18,10 @@ export interface App {
   control(control: Control): Promise<void>
   seen(path?: string): Promise<readonly Seen[]>
   /**
-   * Gives the session a cookie that serves for a second, and lets that pass. The cookies before and after it serve for
-   * long: however slow the machine is, a test meets one end of a cookie.
+   * Gives the session a cookie that serves for a second, and lets that pass in all its pages. The cookies before and
+   * after it serve for long: however slow the machine is, a test meets one end of a cookie.
    */
-  outliveCookie(session: Session<Schema>): Promise<void>
+  outliveCookie(session: Session<Schema>, ...others: readonly Session<Schema>[]): Promise<void>
   /** Closes what was opened. */
   close(): void
 }
@@ -61,11 +61,14 @@ export function createApp(name: string): App {
       const all = (await (await fetch(`${base}/seen`)).json()) as Seen[] // The backend wrote it.
       return path === undefined ? all : all.filter((entry) => entry.path === path)
     },
-    async outliveCookie(session) {
+    async outliveCookie(session, ...others) {
+      const pages = [session, ...others]
       await app.control({ freshSeconds: 1 })
       await session.fetch(`${base}/api/sign-in?as=ada`, { method: 'POST' })
-      const isOver = (): boolean => session.inspect().local.mirror.freshUntil < Date.now()
-      await until('the cookie’s fresh time is over', isOver)
+      // Nobody has anything left to ask: an answer that came later would bring a cookie that serves for long.
+      await Promise.all(pages.map((page) => page.pull()))
+      const isOver = (page: Session<Schema>): boolean => page.inspect().local.mirror.freshUntil < Date.now()
+      await until('the cookie’s fresh time is over in all pages', () => pages.every(isOver))
       await app.control({})
     },
     close() {

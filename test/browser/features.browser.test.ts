@@ -92,6 +92,7 @@ async function outlives(keepalive: boolean): Promise<boolean> {
   frame.contentWindow?.location.replace('about:blank')
   await sleep(1000)
   frame.remove()
+  if (keepalive) await until('the cookie has come', () => arrives(name))
   return arrives(name)
 }
 

@@ -67,7 +67,7 @@ test('twenty requests at a stale cookie, of two pages without a worker, need one
   const session = await signedIn()
   const tab = await app.openTab()
   await tab.pull()
-  await app.outliveCookie(session)
+  await app.outliveCookie(session, tab)
   const before = (await app.seen('/session/refresh')).length
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, index) => (index % 2 ? tab : session).fetch(`${app.base}/api/me`)),

@@ -67,7 +67,7 @@ describe('a cookie at its end', () => {
     await signedIn()
     const tab = await app.openTab()
     await tab.pull()
-    await app.outliveCookie(session)
+    await app.outliveCookie(session, tab)
     const before = await refreshes()
     const answers = await Promise.all([me(20), tab.fetch(`${app.base}/api/me`)])
     expect(answers[0]).toEqual(Array.from({ length: 20 }, () => ({ status: 200, owner: 'ada' })))

@@ -46,16 +46,20 @@ export async function openPage(context: BrowserContext, origin: string, path = '
 export const longFreshSeconds = 600
 
 /**
- * Gives the page a cookie that serves for a second, and lets that pass, on the server and in the browser. The cookies
- * before and after it serve for long: however slow the machine is, a test meets one end of a cookie.
+ * Gives the pages of a profile a cookie that serves for a second, and lets that pass, on the server and in the browser. The
+ * cookies before and after it serve for long: however slow the machine is, a test meets one end of a cookie.
  */
-export async function outliveCookie(app: App, page: Page): Promise<void> {
+export async function outliveCookie(app: App, page: Page, ...others: readonly Page[]): Promise<void> {
+  const pages = [page, ...others]
   app.configure({ freshSeconds: 1 })
   await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
+  // Nobody has anything left to ask: an answer that came later would bring a cookie that serves for long.
+  await Promise.all(pages.map((one) => one.evaluate(() => window.session.pull())))
   // A page that reads its new session is given another one of these. The browser believes in it at least as long as the server.
-  await until('the cookie’s fresh time is over', () =>
-    page.evaluate(() => window.session.inspect().local.mirror.freshUntil < Date.now()),
-  )
+  await until('the cookie’s fresh time is over', async () => {
+    const isOver = (): boolean => window.session.inspect().local.mirror.freshUntil < Date.now()
+    return (await Promise.all(pages.map((one) => one.evaluate(isOver)))).every(Boolean)
+  })
   app.configure({ freshSeconds: longFreshSeconds })
 }
 

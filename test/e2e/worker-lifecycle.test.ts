@@ -410,11 +410,11 @@ test('a request is not held by a lock that another page never gives back', async
   signIn,
 }) => {
   const [page, other] = [await signIn(), await openPage(context, app.origin)]
+  await outliveCookie(app, page, other)
   await other.evaluate(() => {
     void navigator.locks.request('session-mirror:/session:refresh', () => new Promise(() => undefined))
     void navigator.locks.request('session-mirror:/session:sync', () => new Promise(() => undefined))
   })
-  await outliveCookie(app, page)
   expect(await within(page, 9000, '/api/me')).toBe(200)
   expect(await ownerBy(page)).toEqual({ status: 200, owner: 'ada' })
   expect(await stateOf(page)).toBe('controlling')

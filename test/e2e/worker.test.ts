@@ -39,7 +39,7 @@ describe('a cookie at its end', () => {
     const opened = await Promise.all([1, 2].map(() => openPage(context, app.origin)))
     const first = await signIn()
     for (const page of opened) await page.waitForFunction(() => window.session.owner === 'ada')
-    await outliveCookie(app, first)
+    await outliveCookie(app, first, ...opened)
     const pages = [first, ...opened]
     const before = refreshes(app)
     const answers = await Promise.all(pages.map((page) => fetchMany(page, 20)))
@@ -52,9 +52,9 @@ describe('a cookie at its end', () => {
     signIn,
   }) => {
     const page = await signIn()
+    await outliveCookie(app, page)
     // The mirror is told that all is well for an hour: only the server knows better.
     await page.route('**/session', (route) => route.abort())
-    await outliveCookie(app, page)
     await setTimes(page, { notedAt: 0, freshUntil: 3_600_000 })
     const before = refreshes(app)
     const status = await page.evaluate(async () => {
@@ -114,7 +114,7 @@ describe('a cookie at its end, in two tabs that no worker controls', () => {
     const other = await openPage(context, app.origin, '/?no-worker')
     const first = await signIn({ path: '/?no-worker' })
     await other.waitForFunction(() => window.session.owner === 'ada')
-    await outliveCookie(app, first)
+    await outliveCookie(app, first, other)
     const pages = [first, other]
     const before = refreshes(app)
     const statuses = await Promise.all(
