@@ -14,31 +14,31 @@ interface Count {
 const all = {
   // Real Chromium.
   /** Tabs that crash with a pending outbox. */
-  crashedTabs: { short: 10, long: 100 },
+  crashedTabs: { short: 6, long: 100 },
   /** Browsers that are killed with SIGKILL and started again. */
-  killedBrowsers: { short: 4, long: 30 },
+  killedBrowsers: { short: 2, long: 30 },
   /** Workers that are ended while requests are in flight. */
-  workersEndedInMidFlight: { short: 40, long: 500 },
+  workersEndedInMidFlight: { short: 20, long: 500 },
   /** Workers that are ended between and during requests, with a request after each. */
-  workersEndedBetweenRequests: { short: 20, long: 200 },
+  workersEndedBetweenRequests: { short: 10, long: 200 },
   /** Refreshes that a navigation, or the end of the worker, cuts short; each waits for the end of a cookie. */
   refreshesCutShort: { short: 2, long: 5 },
   /** Sign-outs in a browser while a slow request is saving. */
-  signOutsInTheBrowser: { short: 20, long: 100 },
+  signOutsInTheBrowser: { short: 10, long: 100 },
   /** Sign-outs that are followed at once by a request through the worker. */
-  requestsAfterSignOut: { short: 10, long: 30 },
+  requestsAfterSignOut: { short: 5, long: 30 },
   /** New versions of the worker's script while pages are open. */
-  scriptUpdates: { short: 3, long: 10 },
+  scriptUpdates: { short: 2, long: 10 },
   /** Seconds for which a network comes and goes. */
-  unsteadyNetworkSeconds: { short: 3, long: 10 },
+  unsteadyNetworkSeconds: { short: 2, long: 10 },
 
   // The simulation.
   /** Stories of tabs, workers, servers and a store, one for each seed. */
-  simulationSeeds: { short: 150, long: 10_000 },
+  simulationSeeds: { short: 100, long: 10_000 },
 
   // The server's routes and cookies.
   /** Requests of any kind to the session routes. */
-  fuzzedRequests: { short: 20_000, long: 200_000 },
+  fuzzedRequests: { short: 10_000, long: 200_000 },
   /** Connections that break HTTP. */
   brokenConnections: { short: 400, long: 2000 },
   /** Cookies of which every change of one character or bit is tried. */
@@ -54,9 +54,9 @@ const all = {
   /** Streams of answers for each property of a parser. */
   parsedStreams: { short: 2000, long: 20_000 },
   /** Processes that are killed in the middle of writing to a file. */
-  killedWriters: { short: 6, long: 30 },
+  killedWriters: { short: 4, long: 30 },
   /** Additions that each of two processes makes to one number. */
-  additionsOfProcesses: { short: 200, long: 2000 },
+  additionsOfProcesses: { short: 100, long: 2000 },
 } satisfies Record<string, Count>
 
 /** The counts of this run. */
