@@ -53,14 +53,21 @@ describe('a store that does not answer', () => {
 test('an answer with changes that could not be stored sets no cookie, not even that of an earlier save', async () => {
   const store = watchStore(memoryStore())
   const world = createWorld({ store })
-  const session = await world.sessions.load(world.browser().request('/app'))
-  const cookies = (): string[] => world.sessions.answer(session, new Response()).headers.getSetCookie()
+  const load = () => world.sessions.load(world.browser().request('/app'))
+  type Loaded = Awaited<ReturnType<typeof load>>
+  const cookiesOf = (session: Loaded): string[] =>
+    world.sessions.answer(session, new Response()).headers.getSetCookie()
+  const unsaved = await load()
+  unsaved.set('theme', 'not saved')
+  expect(cookiesOf(unsaved)).toEqual([])
+  // Its answer is on its way: what needs a cookie comes too late.
+  await expect(unsaved.save()).rejects.toEqual(code('answer-begun'))
+  const session = await load()
   session.set('theme', 'stored')
-  expect(cookies()).toEqual([])
   await session.save()
-  expect(cookies()).toHaveLength(1)
+  expect(cookiesOf(session)).toHaveLength(1)
   store.broken = true
   session.set('theme', 'lost')
   await expect(session.save()).rejects.toEqual(code('store-unavailable'))
-  expect(cookies()).toEqual([])
+  expect(cookiesOf(session)).toEqual([])
 })
