@@ -12,8 +12,8 @@ import { isLong } from './test/support/counts.ts'
 import { MixedSequencer } from './test/support/sequencer.ts'
 
 const conditions = ['session-mirror-source', 'module', 'browser', 'development|production']
-/** Test files at once. One more than two cores: somebody always waits for a timer or a browser. */
-const maxWorkers = Math.max(3, availableParallelism())
+/** Test files at once. More than cores would not be quicker: each that drives Chromium keeps one busy. */
+const maxWorkers = Math.max(2, availableParallelism())
 const sources = {
   resolve: { conditions },
   ssr: { resolve: { conditions: ['session-mirror-source', 'node'] } },
