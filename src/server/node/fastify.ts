@@ -11,7 +11,7 @@ import { revertChanges } from './middleware.ts'
 import { checkSessions, holdSessionOf, sessionDecorator } from './request-session.ts'
 import { heldAnswerOf } from './hold-answer.ts'
 import { isUnread } from './send-answer.ts'
-import { holdForSession } from './session-answer.ts'
+import { holdForSession, isUnseen } from './session-answer.ts'
 
 /** What `sessionPlugin` gives: Fastify's `register` takes it. */
 export type SessionPlugin = (fastify: FastifyInstance) => Promise<void>
@@ -47,7 +47,7 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
       const session = await sessions.load(request.raw)
       holdSessionOf(request, session)
       holdForSession(reply.raw, sessions.progress(session), (error) => {
-        if (!(error instanceof SessionError)) request.log.error(error)
+        if (isUnseen(error)) request.log.error(error)
       })
       return undefined
     } catch (error) {

@@ -13,7 +13,7 @@ import { mergeHeader } from '../http/session-headers.ts'
 import { heldAnswerOf } from './hold-answer.ts'
 import { discardAnswer, isAnswered, isUnread, nodeHeaders, sendAnswer } from './send-answer.ts'
 import { checkSessions, createSessionsHint, defineSessionOf } from './request-session.ts'
-import { holdForSession } from './session-answer.ts'
+import { holdForSession, isUnseen } from './session-answer.ts'
 
 /** A request that has passed the middleware. */
 export type SessionRequest<S extends SessionSchema = SessionSchema> = IncomingMessage & {
@@ -118,7 +118,7 @@ function createTell(
   const report = reportOf(sessions)
   report?.listen()
   return (error, request) => {
-    if (error !== undefined && !(error instanceof SessionError)) onError(error, request)
+    if (error !== undefined && isUnseen(error)) onError(error, request)
     for (const reported of report?.take() ?? []) onError(reported, request)
   }
 }

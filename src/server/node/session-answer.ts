@@ -33,6 +33,11 @@ const readTooLate =
 const changedTooLate =
   'A session was begun, or signed in to, after the answer had begun: its cookie could not be sent. It was not stored.'
 
+/** Whether nobody but `onError` can see an error: it is no answer's, as an answer that is cut off has none. */
+export function isUnseen(error: unknown): boolean {
+  return !(error instanceof SessionError) || error.code === 'answer-begun'
+}
+
 class SessionAnswer implements HoldPolicy {
   readonly #response: ServerResponse
   readonly #progress: SessionProgress
