@@ -178,7 +178,7 @@ async function raceAll(rival: Rival): Promise<readonly Raced[]> {
 describe('on memcached, a sign-out among the requests of two servers stays one', () => {
   test.each<readonly [string, Rival]>([
     // It asks the store at once, and a sign-out only after some steps: it starts later, or it would always be first.
-    ['a read that renews the cookie', (signed) => moment(4).then(() => app(signed, false))],
+    ['a read that renews the cookie', (signed) => moment(8).then(() => app(signed, false))],
     ['a write that takes its time', (signed) => app(signed, true)],
     ['a batch of the browser', batch],
     ['a refresh that gives a new id', refresh],
