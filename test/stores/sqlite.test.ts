@@ -69,14 +69,17 @@ describe('several processes', () => {
     await store.create('a', bytes('old'), 60)
     const other = new DatabaseSync(path)
     other.exec('BEGIN IMMEDIATE')
+    // A blocked process has no turn until the end, however often it tries. One that waits has many, once the machine lets it.
     let turns = 0
-    const timer = setInterval(() => turns++, 1)
-    const { result, milliseconds } = await inProcessTime(() => store.end('a', bytes('new'), 60))
-    expect(result.kind).toBe('unavailable')
-    expect(milliseconds).toBeLessThan(400)
-    // Blocked, the process would have had no turn until the end.
-    expect(turns).toBeGreaterThan(1)
-    clearInterval(timer)
+    for (let attempt = 0; attempt < 20 && turns <= 10; attempt++) {
+      turns = 0
+      const timer = setInterval(() => turns++, 1)
+      const { result, milliseconds } = await inProcessTime(() => store.end('a', bytes('new'), 60))
+      clearInterval(timer)
+      expect(result.kind).toBe('unavailable')
+      expect(milliseconds).toBeLessThan(400)
+    }
+    expect(turns).toBeGreaterThan(10)
     // Who only reads waits for nobody.
     expect(await textAt(store, 'a')).toBe('old')
     const waiting = store.end('a', bytes('new'), 60)
