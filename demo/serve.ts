@@ -11,7 +11,7 @@ import { answerApi } from './server/api.ts'
 import { openBackend } from './server/backend.ts'
 import { refuseForeignHost } from './server/hosts.ts'
 import { demoSecret } from './server/secret.ts'
-import { createStage } from './server/stage.ts'
+import { createStage, playsOffline } from './server/stage.ts'
 
 const root = join(import.meta.dirname, '..')
 const backend = await openBackend()
@@ -41,6 +41,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (await stage(request, response)) return
   if (!path.startsWith('/api/') && path !== '/session' && !path.startsWith('/session/'))
     return vite.middlewares(request, response)
+  if (playsOffline(request)) return void request.destroy()
   await withSession(request, response, (error) => void serveApi(request, response, error))
 }
 

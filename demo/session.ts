@@ -2,12 +2,13 @@
 import { type Session, createSession } from 'session-mirror'
 import { type ShopSchema, schema } from './schema.ts'
 
-let offline = false
+/** While it is there, the demo's server hangs up on this browser: on the worker's Background Sync too, not only on pages. */
+const offlineCookie = 'demo-offline=1'
 const listeners = new Set<(isOffline: boolean) => void>()
 
-/** The page's `fetch`, or a dead network: as the browser's own offline switch, for this tab. */
+/** The page's `fetch`, or a dead network: as the browser's own offline switch. */
 export function pageFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
-  return offline ? Promise.reject(new TypeError('This tab plays offline.')) : fetch(input, init)
+  return isOffline() ? Promise.reject(new TypeError('This browser plays offline.')) : fetch(input, init)
 }
 
 export const session: Session<ShopSchema> = createSession({
@@ -19,11 +20,11 @@ export const session: Session<ShopSchema> = createSession({
 })
 
 export function isOffline(): boolean {
-  return offline
+  return document.cookie.split('; ').includes(offlineCookie)
 }
 
 export function goOffline(value: boolean): void {
-  offline = value
+  document.cookie = `${offlineCookie}; path=/; samesite=strict${value ? '' : '; max-age=0'}`
   for (const listener of listeners) listener(value)
   if (!value) void session.flush()
 }

@@ -46,16 +46,16 @@ function offlineButton(): HTMLElement {
     {
       type: 'button',
       id: 'offline',
-      'aria-pressed': 'false',
-      title: 'Cuts this tab’s requests. The browser’s own offline switch works as well.',
+      'aria-pressed': String(isOffline()),
+      title: 'Cuts this browser’s requests, the worker’s too. A reloaded page is still offline.',
       onclick: () => goOffline(!isOffline()),
     },
-    'Go offline',
+    isOffline() ? 'Go online' : 'Go offline',
   )
   onOffline((offline) => {
     button.setAttribute('aria-pressed', String(offline))
     setText(button, offline ? 'Go online' : 'Go offline')
-    note('network', offline ? 'cut for this tab' : 'back')
+    note('network', offline ? 'cut' : 'back')
   })
   return button
 }

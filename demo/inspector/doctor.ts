@@ -22,7 +22,11 @@ export function doctor(isOpen: boolean): Panel {
       shown.show(rowsOf(await session.diagnose()))
     } catch {
       shown.show([
-        { name: 'not here', value: 'The doctor could not be loaded: is there a network?', tone: 'bad' },
+        {
+          name: 'not here',
+          value: 'The doctor could not be loaded: is there a network?',
+          tone: 'bad',
+        },
       ])
     }
     button.disabled = false

@@ -53,13 +53,23 @@ export function outboxRows({ mirror, outbox, open, parcels }: Local): readonly R
   return [
     ...(mirror.leaving === null
       ? []
-      : [{ name: 'first', value: 'tell the server about the end of a session', tone: 'pending' } as const]),
+      : [
+          {
+            name: 'first',
+            value: 'tell the server about the end of a session',
+            tone: 'pending',
+          } as const,
+        ]),
     ...sealed.map((mutation): Row => ({
       name: `sealed #${outbox.sealed?.number}`,
       value: describe(mutation),
       tone: 'pending',
     })),
-    ...open.map(({ mutation }): Row => ({ name: 'open', value: describe(mutation), tone: 'pending' })),
+    ...open.map(({ mutation }): Row => ({
+      name: 'open',
+      value: describe(mutation),
+      tone: 'pending',
+    })),
     ...parcels.map((parcel): Row => ({
       name: 'parked',
       value: parcel.iv === null ? 'anonymous changes' : 'encrypted, for their owner only',

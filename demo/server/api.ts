@@ -77,7 +77,9 @@ export async function answerApi(
   response.setHeader('content-type', 'application/json')
   response.end(
     JSON.stringify(
-      answer ?? { error: response.statusCode === 404 ? 'No such route.' : 'That was not understood.' },
+      answer ?? {
+        error: response.statusCode === 404 ? 'No such route.' : 'That was not understood.',
+      },
     ),
   )
 }

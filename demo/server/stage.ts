@@ -1,5 +1,5 @@
 // The demo's stage machinery, which no app would have: looking at the cookie and the record, making the cookie
-// stale early, restarting the store. Its paths are not listed as API, so the worker leaves them alone.
+// stale early, restarting the store, a dead network. Its paths are not listed as API, so the worker leaves them alone.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type CoreRequest, type Sessions, createSessions } from 'session-mirror/server'
 import { type ShopSchema, schema } from '../schema.ts'
@@ -68,9 +68,17 @@ export function createStage({ sessions, backend, secrets }: StageOptions): Stage
   }
 }
 
+/** Whether this browser’s “Go offline” is pressed. Its requests are to meet a dead network, whoever in it sends them. */
+export function playsOffline(request: IncomingMessage): boolean {
+  return (request.headers.cookie ?? '').split('; ').includes('demo-offline=1')
+}
+
 /** The same browser, asking for a refresh. */
 function asRefresh(request: IncomingMessage): CoreRequest {
-  const given: Record<string, string> = { 'content-type': 'application/json', 'session-mirror': '1' }
+  const given: Record<string, string> = {
+    'content-type': 'application/json',
+    'session-mirror': '1',
+  }
   const header = (name: string): string | undefined => {
     const value = given[name] ?? request.headers[name]
     return Array.isArray(value) ? value.join(', ') : value

@@ -22,7 +22,9 @@ export function showDevices(): void {
     card.hidden = session.owner === null
     if (session.owner === null) return place.replaceChildren()
     try {
-      const { sessions } = (await callApi('GET', '/api/sessions')) as { sessions: readonly Device[] }
+      const { sessions } = (await callApi('GET', '/api/sessions')) as {
+        sessions: readonly Device[]
+      }
       place.replaceChildren(...viewOf(sessions))
     } catch {
       place.replaceChildren(make('p', { class: 'hint' }, 'The list is shown when the server can be reached.'))
@@ -33,7 +35,11 @@ export function showDevices(): void {
     const list = make('ul', { class: 'devices' }, ...devices.map(rowOf))
     const others = make(
       'button',
-      { type: 'button', id: 'end-others', onclick: () => void end('Every other session was ended.') },
+      {
+        type: 'button',
+        id: 'end-others',
+        onclick: () => void end('Every other session was ended.'),
+      },
       'Sign out everywhere else',
     )
     return devices.length > 1 ? [list, others] : [list]
