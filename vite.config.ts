@@ -7,13 +7,13 @@ import { type TestProjectInlineConfiguration, defineConfig } from 'vitest/config
 import type { BrowserConfigOptions } from 'vitest/node'
 import { sessionMirror } from './src/vite.ts'
 import { testBackend } from './test/browser/backend.ts'
-import { chromiumArguments, chromiumPath } from './test/support/chromium.ts'
+import { headlessShellArguments, headlessShellPath } from './test/support/chromium.ts'
 import { isLong } from './test/support/counts.ts'
 import { MixedSequencer } from './test/support/sequencer.ts'
 
 const conditions = ['session-mirror-source', 'module', 'browser', 'development|production']
-/** Test files at once. More than cores would not be quicker: each that drives Chromium keeps one busy. */
-const maxWorkers = Math.max(2, availableParallelism())
+/** Test files at once: one more than cores, because many wait for lifetimes of seconds. */
+const maxWorkers = availableParallelism() + 1
 const sources = {
   resolve: { conditions },
   ssr: { resolve: { conditions: ['session-mirror-source', 'node'] } },
@@ -75,6 +75,8 @@ export default defineConfig({
           exclude: ['test/**/*.browser.test.ts', 'test/e2e/**', '**/node_modules/**'],
           environment: 'node',
           maxWorkers,
+          // Each session object on such a store warns when it is made; the tests make hundreds.
+          execArgv: ['--disable-warning=SESSION_MIRROR_STORE'],
           // How long a test may hang. No test waits for it, and a busy machine may take ten times as long as an idle one.
           testTimeout: isLong ? 900_000 : 120_000,
           hookTimeout: 60_000,
@@ -86,7 +88,9 @@ export default defineConfig({
       },
       browserProject('browser', {
         headless: true,
-        provider: playwright({ launchOptions: { executablePath: chromiumPath, args: chromiumArguments } }),
+        provider: playwright({
+          launchOptions: { executablePath: headlessShellPath, args: headlessShellArguments },
+        }),
       }),
       {
         ...sources,

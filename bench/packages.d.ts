@@ -1,4 +1,4 @@
-// What is used of packages that are installed only to be measured beside.
+// The used parts of packages that are installed only for comparison.
 declare module 'dexie' {
   interface Table<T> {
     get(key: string): Promise<T | undefined>

@@ -1,5 +1,5 @@
-// Measuring on a machine that does something else as well: all contestants in turn, many times, and each compared with
-// the first one of its own round. What counts is the median of these ratios.
+// Measures on a machine that also does other work: all contestants take turns, many times, and each is compared with the
+// first one of its own round. The median of these ratios counts.
 
 export interface Contestant {
   readonly name: string
@@ -13,9 +13,9 @@ export interface Result {
   readonly name: string
   /** Operations in a second: the median of the rounds. */
   readonly rate: number
-  /** To the first contestant, in the same round: median, lowest, highest. */
+  /** Rate divided by that of the first contestant in the same round: median, lowest, highest. */
   readonly ratio: Ratio
-  /** The same, by the time that this process was computing: what else runs on the machine counts less. */
+  /** The same by the CPU time of this process, which other work on the machine disturbs less. */
   readonly cpuRatio: Ratio
   /** Why it gave up, if it did. */
   readonly failure: string | undefined
@@ -58,7 +58,7 @@ export async function measure(contestants: readonly Contestant[], options: Optio
 }
 
 interface Speed {
-  /** Operations in a second, and in a second of computing. */
+  /** Operations in a second, and in a second of CPU time. */
   readonly rate: number
   readonly perCpu: number
 }
@@ -106,7 +106,7 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2
 }
 
-/** As a table for docs/benchmarks.md. */
+/** Formats the results as a table for docs/benchmarks.md. */
 export function toTable(title: string, results: readonly Result[]): string {
   const show = ([middle, low, high]: Ratio): string =>
     `${middle.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`

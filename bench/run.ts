@@ -1,5 +1,5 @@
-// `npm run bench -- <name>`: runs one of the benchmarks that stand beside this file, or lists them. What they measure
-// beside session-mirror is installed first, from this folder's own lockfile.
+// `npm run bench -- <name>`: runs one of the benchmarks in this folder, or lists them. The libraries for comparison are
+// installed first, from this folder's own lockfile.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

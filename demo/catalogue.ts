@@ -1,4 +1,4 @@
-// What the shop sells. Pictures are drawn: the demo needs no network but its own.
+// What the shop sells. The pictures are SVG in this file, so that the demo loads nothing from elsewhere.
 
 export interface Product {
   readonly id: string

@@ -1,4 +1,5 @@
-// Small steps on the page: find, make, and change only what differs, so that nothing flickers or loses focus.
+// Helps with the page's elements: finds them, makes them, and changes only what differs, so that nothing flickers or loses
+// its focus.
 
 export function find<T extends Element>(selector: string, type: abstract new (...args: never) => T): T {
   const element = document.querySelector(selector)
@@ -9,7 +10,7 @@ export function find<T extends Element>(selector: string, type: abstract new (..
 type Child = Node | string | null
 type Attributes = Readonly<Record<string, string | boolean | ((event: Event) => void)>>
 
-/** An element with attributes; a function is a listener of the event that its name ends with (`onclick`). */
+/** Makes an element with attributes. A function becomes a listener: `onclick` listens to `click`. */
 export function make<N extends keyof HTMLElementTagNameMap>(
   name: N,
   attributes: Attributes = {},

@@ -30,5 +30,5 @@ function showGreeting(): void {
 session.subscribe(showGreeting)
 await session.ready
 showGreeting()
-// One visit for each page view, whichever tab or network: counters add up.
+// Counts each page view, in any tab, online or offline: increments of a counter are added up.
 session.increment('visits')

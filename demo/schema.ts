@@ -7,14 +7,14 @@ export type Cart = Readonly<Record<string, number>>
 export const schema = defineSession({
   /** Who is signed in. Only the server may write it; the page shows it. */
   user: readable<string>(),
-  /** A stamp for every order: loyalty is decided on the server, too. */
+  /** One stamp for each order. Only the server may add one. */
   stamps: readable<number>({ default: 0 }),
   theme: writable<'system' | 'light' | 'dark'>({ default: 'system' }),
-  /** Two tabs may fill the cart at once, even offline: each product's last quantity stays. */
+  /** Two tabs may fill the cart at once, even offline. For each product the last quantity is kept. */
   cart: writable<Cart>({ default: {}, policy: { merge: mergeCarts } }),
   note: writable<string>({ default: '' }),
   visits: writable.counter(),
-  /** Never leaves the server: look for it in the browser, it is not there. */
+  /** Never leaves the server. You will not find it in the browser. */
   lastOrder: hidden<{ readonly at: string; readonly items: Cart }>(),
 })
 export type ShopSchema = typeof schema
@@ -22,7 +22,7 @@ export type ShopSchema = typeof schema
 function mergeCarts(base: Cart | undefined, mine: Cart, theirs: Cart | undefined): Cart {
   const result: Record<string, number> = { ...theirs }
   for (const id of new Set([...Object.keys(base ?? {}), ...Object.keys(mine)])) {
-    // Only what I changed since we last agreed; the rest is theirs.
+    // Takes the quantities that this browser changed since its last answer, and the server's for the rest.
     if (mine[id] === base?.[id]) continue
     if (mine[id] === undefined) delete result[id]
     else result[id] = mine[id]

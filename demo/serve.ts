@@ -26,8 +26,8 @@ const vite = await createVite({
   root: join(root, 'demo'),
   appType: 'mpa',
   logLevel: 'warn',
-  // Its reload messages travel over this server: no second port.
-  // Only what the page is made of is served: not the repository, and nothing beside it.
+  // Vite's reload messages go over this server, so that there is no second port.
+  // Vite serves only the files of the page, not the rest of the repository.
   server: {
     middlewareMode: true,
     hmr: { server },
@@ -85,7 +85,7 @@ async function end(): Promise<void> {
 }
 process.once('SIGINT', () => void end())
 process.once('SIGTERM', () => void end())
-// Ended by somebody who knew only npm's process id: a shell between does not pass that on.
+// npm starts this in a shell, which does not pass a signal on when only npm's process is ended.
 const parent = process.ppid
 setInterval(() => {
   if (process.ppid !== parent) void end()

@@ -2,13 +2,15 @@
 import { type Session, createSession } from 'session-mirror'
 import { type ShopSchema, schema } from './schema.ts'
 
-/** While it is there, the demo's server hangs up on this browser: on the worker's Background Sync too, not only on pages. */
+/** With this cookie, the demo's server hangs up on this browser: on its pages and on the worker's Background Sync. */
 const offlineCookie = 'demo-offline=1'
 const listeners = new Set<(isOffline: boolean) => void>()
 
-/** The page's `fetch`, or a dead network: as the browser's own offline switch. */
+/** The page's `fetch`. It fails while “Go offline” is pressed, as it does with the browser's own offline switch. */
 export function pageFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
-  return isOffline() ? Promise.reject(new TypeError('This browser plays offline.')) : fetch(input, init)
+  return isOffline()
+    ? Promise.reject(new TypeError('“Go offline” is pressed in this browser.'))
+    : fetch(input, init)
 }
 
 export const session: Session<ShopSchema> = createSession({
@@ -33,7 +35,7 @@ export function onOffline(listener: (isOffline: boolean) => void): void {
   listeners.add(listener)
 }
 
-/** Calls the shop's API through the worker, as any app would; throws with a sentence for people. */
+/** Calls the shop's API through the worker, as any app would. Throws an error whose message can be shown to people. */
 export async function callApi(
   method: 'GET' | 'POST' | 'DELETE',
   path: string,
@@ -47,7 +49,7 @@ export async function callApi(
   try {
     response = await pageFetch(path, init)
   } catch {
-    throw new Error('There is no network. What you write here is kept; this needs the server.')
+    throw new Error('There is no network, and this needs the server. What you write here is kept.')
   }
   const answer: unknown = await response.json().catch(() => undefined)
   if (response.ok) return answer

@@ -1,4 +1,5 @@
-// The TurboGears example, both of its pages: set on the server, read from the mirror and from the server.
+// Both pages of the TurboGears example: one sets a value on the server, the other reads it from the mirror and from the
+// server.
 import { find, setText } from './dom.ts'
 import { showInspector } from './inspector/inspector.ts'
 import { callApi, session } from './session.ts'

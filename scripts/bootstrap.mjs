@@ -1,6 +1,6 @@
-// Makes a fresh clone ready: npm packages when they are missing or stale, then each program named on
-// the command line (chromium, firefox, webkit, memcached, nutcracker, yrmcds), and what the `examples` need. Runs on any Node from 18 and imports no package, because it
-// runs before there are any.
+// Makes a fresh clone ready: installs npm packages when they are missing or stale, then each program that the command line
+// names (chromium, shell, firefox, webkit, memcached, nutcracker, yrmcds), and what the `examples` and the `frameworks` need. It runs on any
+// Node from 18 on and imports no package, because it runs before any is installed.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,8 +13,8 @@ const cache = join(root, 'node_modules/.cache')
 const aptOptions = ['-o', 'DPkg::Lock::Timeout=300', '-qq']
 
 /**
- * For each program: the names it goes by, an environment variable that names it, its Debian package, and the
- * service that the package would start and that nobody asked for: the tests start their own.
+ * For each program: its possible names, an environment variable that names it, its Debian package, and the service that
+ * the package would start. That service is switched off, because the tests start their own.
  */
 const programs = {
   chromium: {
@@ -22,8 +22,15 @@ const programs = {
     variable: 'CHROMIUM_PATH',
     apt: 'chromium',
   },
+  // Chromium without a window, for quicker tests. Debian has it and Ubuntu does not: there the tests take Chromium itself.
+  shell: {
+    names: ['chromium-headless-shell'],
+    variable: 'CHROMIUM_SHELL_PATH',
+    apt: 'chromium-headless-shell',
+    isOptional: true,
+  },
   firefox: { names: ['firefox-esr', 'firefox'], variable: 'FIREFOX_PATH', apt: 'firefox-esr' },
-  // WebKitGTK with its small browser, which stands beside the library, and a display that nobody sees.
+  // WebKitGTK with its small browser, which is in the library's folder, and a virtual display.
   webkit: {
     names: ['webkit2gtk-4.1/MiniBrowser'],
     libraries: '/usr/lib',
@@ -38,8 +45,8 @@ const programs = {
     apt: 'nutcracker',
     service: 'nutcracker',
   },
-  // Never installed: its package starts a server that listens on all interfaces. It is unpacked, with the one library
-  // that a Debian may lack, where nothing starts it but the tests.
+  // Must not be installed, because its package starts a server that listens on all interfaces. It is only unpacked, with
+  // the one library that Debian may lack, so that nothing but the tests starts it.
   yrmcds: {
     names: ['yrmcdsd'],
     variable: 'YRMCDS_PATH',
@@ -51,8 +58,9 @@ const programs = {
 
 const asked = process.argv.slice(2)
 installPackages()
-if (asked.includes('examples')) installExamples()
-installPrograms(asked.filter((name) => name !== 'examples'))
+const appFolders = ['examples', 'frameworks']
+for (const name of appFolders) if (asked.includes(name)) installFolder(name)
+installPrograms(asked.filter((name) => !appFolders.includes(name)))
 
 function installPackages() {
   const stamp = createHash('sha256')
@@ -66,20 +74,23 @@ function installPackages() {
 
   console.log('bootstrap: installing npm packages')
   npm('ci', '--no-audit', '--no-fund', '--loglevel=error')
-  // The `node` package fetches its binary in an install script; npm may have been told to run none.
+  // The `node` package fetches its binary in an install script. npm may be configured to run none.
   if (!existsSync(node)) npm('rebuild', 'node')
   if (!existsSync(node))
     fail('the npm package `node` brought no binary: allow its install script and run this again')
   writeFileSync(stampFile, stamp)
 }
 
-/** What the example apps need that nobody else does, Workbox's build tools: from a lockfile of their own. */
-function installExamples() {
-  const folder = join(root, 'test/examples')
+/**
+ * Installs what only the apps in `test/<name>` need, from their own lockfile: Workbox's build tools for the examples, and
+ * whole frameworks, which only the long tests use.
+ */
+function installFolder(name) {
+  const folder = join(root, 'test', name)
   const stamp = join(folder, 'node_modules/.bootstrap')
   const lock = readFileSync(join(folder, 'package-lock.json'), 'utf8')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
-  console.log('bootstrap: installing what the examples need')
+  console.log(`bootstrap: installing what the ${name} need`)
   npmIn(folder, 'ci', '--no-audit', '--no-fund', '--loglevel=error')
   writeFileSync(stamp, lock)
 }
@@ -98,7 +109,31 @@ function npmIn(cwd, ...args) {
 function installPrograms(wanted) {
   const missing = wanted.filter((name) => !isInstalled(programs[name]))
   for (const name of missing.filter((one) => programs[one].unpack)) unpackProgram(name)
-  installPackaged(missing.filter((name) => !programs[name].unpack))
+  installPackaged(missing.filter((name) => !programs[name].unpack && !programs[name].isOptional))
+  if (!onPath('apt-get')) return
+  for (const name of missing.filter((one) => programs[one].isOptional)) installOptional(programs[name])
+}
+
+/** Installs an optional program where apt knows its package. A failure does not stop the script. */
+function installOptional({ apt }) {
+  const isKnown = () => spawnSync('apt-cache', ['show', apt], { stdio: 'ignore' }).status === 0
+  // A fresh machine has no package lists yet. Without root's rights this step is left out, so that nobody is asked for a password.
+  const update = ['apt-get', ...aptOptions, 'update']
+  if (!isKnown() && process.getuid?.() === 0) spawnSync(update[0], update.slice(1), { stdio: 'ignore' })
+  if (!isKnown()) return
+  console.log(`bootstrap: installing ${apt}`)
+  const [command, ...args] = [
+    ...asRoot('apt-get'),
+    ...aptOptions,
+    'install',
+    '-y',
+    '--no-install-recommends',
+    apt,
+  ]
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const { status } = spawnSync(command, args, { env, stdio: ['ignore', 'ignore', 'inherit'] })
+  if (status !== 0)
+    console.log(`bootstrap: ${apt} could not be installed; the tests run without it, more slowly`)
 }
 
 function installPackaged(missing) {
@@ -111,13 +146,13 @@ function installPackaged(missing) {
   updateLists(help)
   run([...asRoot('apt-get'), ...aptOptions, 'install', '-y', '--no-install-recommends', ...packages], help)
   for (const { service } of missing.map((name) => programs[name])) {
-    // Fails where no systemd runs, as in a container; nothing was started there.
+    // Fails where no systemd runs, as in a container. Nothing was started there.
     const [command, ...args] = [...asRoot('systemctl'), 'disable', '--now', service]
     if (service && onPath('systemctl')) spawnSync(command, args, { stdio: 'ignore' })
   }
 }
 
-/** Into node_modules/.cache/<name>, with a launcher of the program's own name that finds the libraries beside it. */
+/** Unpacks a program into node_modules/.cache/<name>, with a launcher that finds the libraries beside it. */
 function unpackProgram(name) {
   const { unpack, program, names, variable } = programs[name]
   const help = `name a ${names[0]} in ${variable}`
@@ -132,7 +167,7 @@ function unpackProgram(name) {
   const download = ['apt-get', ...aptOptions, '-o', 'APT::Sandbox::User=root', 'download', ...unpack]
   const isFound = spawnSync(download[0], download.slice(1), { cwd: half, stdio: 'ignore' }).status === 0
   if (!isFound) {
-    // On a fresh machine, or after a while, apt knows no package by that name or number.
+    // On a fresh machine apt has no lists, and after a while its lists name versions that are gone.
     updateLists(help)
     run(download, help, half)
   }

@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, '..')
 const stores = ['cookie', 'memcached', 'memory', 'sqlite', 'file', 'unstorage']
 const doors = ['index', 'schema', 'worker', 'server', 'node', 'fastify', ...stores, 'vite', 'testing']
 const workers = ['session', 'imported', 'mocked', 'retired'] as const
-/** What users install, or what their platform brings. Everything else is in the bundle. */
+/** Packages that users install or that their platform has. Everything else goes into the bundle. */
 const external = [/^node:/, 'idb', 'workbox-window', 'vite', /^msw(\/|$)/]
 
 const shared: InlineConfig = {
@@ -19,14 +19,17 @@ const shared: InlineConfig = {
   resolve: { conditions: ['session-mirror-source'] },
 }
 
+/** `terser` takes seconds longer than `true`, and saves two percent: for what is published. */
+type Minify = boolean | 'terser'
+
 export interface BundleOptions {
-  readonly minify: boolean
+  readonly minify: Minify
   readonly format?: 'es' | 'iife'
   readonly external?: readonly string[]
   readonly plugins?: readonly Plugin[]
 }
 
-/** One file of sources, with all that it imports, as one script: for the worker, the tests' pages and their sizes. */
+/** Bundles one source file and all that it imports into one script: the worker, the tests' pages, and what is weighed. */
 export async function bundle(entry: string, options: BundleOptions): Promise<string> {
   const { minify, format = 'es', external: outside = [], plugins = [] } = options
   const result = await build({
@@ -35,6 +38,7 @@ export async function bundle(entry: string, options: BundleOptions): Promise<str
     build: {
       write: false,
       minify,
+      terserOptions: { compress: { passes: 3, ecma: 2020, unsafe_arrows: true } },
       modulePreload: false,
       target: 'es2023',
       rolldownOptions: {
@@ -50,14 +54,29 @@ export async function bundle(entry: string, options: BundleOptions): Promise<str
   return output.output[0].code
 }
 
-/** The ready-made worker as text: an IIFE, which registers as a classic and as a module script. */
-export function workerScript(minify = true): Promise<string> {
+/** The text of the ready-made worker: an IIFE, which can be registered as a classic or as a module script. */
+export function workerScript(minify: Minify = false): Promise<string> {
   return script('session', minify)
 }
 
-/** One of the worker scripts, each one file: `session`, `imported` (our part for importScripts), `mocked`, `retired`. */
-export function script(name: WorkerName, minify = false): Promise<string> {
-  return bundle(join(root, `src/${name}-worker.ts`), { minify, format: 'iife' })
+/** The text of one worker script: `session`, `imported` (our part for importScripts), `mocked` or `retired`. */
+export function script(name: WorkerName, minify: Minify = false): Promise<string> {
+  return bundle(join(root, `src/${name}-worker.ts`), { minify, format: 'iife', plugins: [withoutIdbExtras] })
+}
+
+/**
+ * Our worker scripts have no use for idb's shortcuts (`db.get`) and asynchronous iterators, half a kilobyte of them. Bundlers
+ * keep both, because idb adds them by a side effect. Fails when idb's text is another one, so that nothing goes unseen.
+ */
+const withoutIdbExtras: Plugin = {
+  name: 'without-idb-extras',
+  transform(code, id) {
+    if (!id.endsWith('/idb/build/index.js')) return undefined
+    const parts = code.split(/^replaceTraps\(\(oldTraps\) => \(\{\n[^]*?^\}\)\);\n/m)
+    if (parts.length !== 3)
+      throw new Error('idb has changed: look at what its shortcuts and iterators are now.')
+    return { code: parts.join(''), map: null }
+  },
 }
 type WorkerName = (typeof workers)[number]
 
@@ -71,19 +90,19 @@ async function buildDoors(dist: string): Promise<void> {
       minify: false,
       target: 'es2023',
       lib: { entry: input, formats: ['es'] },
-      rolldownOptions: { external, output: { chunkFileNames: 'parts/[name]-[hash].js' } },
+      // By their names `client/load-part` knows its own.
+      rolldownOptions: { external, output: { chunkFileNames: 'parts/session-mirror-[name]-[hash].js' } },
     },
   })
 }
 
-async function buildWorkers(dist: string): Promise<void> {
-  for (const name of workers) {
-    // oxlint-disable-next-line no-await-in-loop -- four
-    writeFileSync(
-      join(dist, `${name}-worker.js`),
-      await script(name, name !== 'mocked' && name !== 'retired'),
-    )
-  }
+async function buildWorkers(dist: string, minify: Minify): Promise<void> {
+  await Promise.all(
+    workers.map(async (name) => {
+      const isServedToUsers = name === 'session' || name === 'imported'
+      writeFileSync(join(dist, `${name}-worker.js`), await script(name, isServedToUsers && minify))
+    }),
+  )
 }
 
 /** The program `session-mirror`, for `npx`. */
@@ -94,11 +113,11 @@ async function buildProgram(dist: string): Promise<void> {
   chmodSync(file, 0o755)
 }
 
-/** All scripts, without types, into the folder `dist`, which is made anew. */
-export async function buildScripts(dist: string): Promise<void> {
+/** Empties the folder `dist` and writes all scripts into it, without types. */
+export async function buildScripts(dist: string, minify: Minify = 'terser'): Promise<void> {
   rmSync(dist, { recursive: true, force: true })
   await buildDoors(dist)
-  await buildWorkers(dist)
+  await buildWorkers(dist, minify)
   await buildProgram(dist)
 }
 

@@ -9,7 +9,7 @@ export type {
 } from './client/session.ts'
 export type { Finding, FindingCode, Severity } from './client/doctor/findings.ts'
 export type { EventName, Listener, SessionEvents } from './client/events.ts'
-export type { WorkerOptions, WorkerState } from './client/worker-options.ts'
+export type { TrustedUrl, WorkerOptions, WorkerState } from './client/worker-options.ts'
 export type { Status } from './client/status.ts'
 export type { Write, WriteOutcome } from './client/pending-writes.ts'
 export type { Discarded } from './mirror/sync/handover.ts'

@@ -5,8 +5,10 @@ export type { CoreOptions } from './server/app/core-options.ts'
 export type { Assurance } from './server/core/assurance.ts'
 export { localFeed } from './server/core/feed.ts'
 export type { Feed } from './server/core/feed.ts'
-export type { OwnedSession } from './server/lifecycle/owners.ts'
+export type { AllowAnonymous, KeepContext } from './server/core/core.ts'
+export type { EndedAll, OwnedSession } from './server/lifecycle/owners.ts'
 export type { WatchChannel, WatchChannels, WatchedEvents, WatchedName } from './server/core/watch.ts'
+export { embed } from './server/app/app-session.ts'
 export { problemAnswer } from './server/http/core-answer.ts'
 // What a session's types are made of: the schema's own types.
 export type * from './schema.ts'
@@ -18,7 +20,15 @@ export type { Epoch } from './protocol/state.ts'
 export type { SessionErrorCode } from './protocol/errors.ts'
 export type { CookieOptions } from './server/core/cookie-jar.ts'
 export type { InspectedRecord, InspectedState, Inspection } from './server/routes/inspect.ts'
-export type { RevokeAllOptions, RouteHandler, RouteOptions, Sessions } from './server/app/sessions.ts'
+export type {
+  RevokeAllOptions,
+  RouteHandler,
+  RouteOptions,
+  SessionWatch,
+  Sessions,
+  WatchEnd,
+  WatchOptions,
+} from './server/app/sessions.ts'
 export type { SessionProgress } from './server/http/progress.ts'
 export type { AnyRequest, CoreRequest, NodeRequest } from './server/http/request.ts'
 export type { CoreAnswer, Header } from './server/http/core-answer.ts'

@@ -10,6 +10,6 @@ export type { ContractOptions, ContractRunner } from './testing/store-contract.t
 export { carriedStoreContract } from './testing/carried-contract.ts'
 export { mockWorkerScript, mockedWorker } from './testing/mock-worker.ts'
 export type { MockedWorker } from './testing/mock-worker.ts'
-export type { WorkerOptions } from './client/worker-options.ts'
+export type { TrustedUrl, WorkerOptions } from './client/worker-options.ts'
 // What the sessions given to it are made of.
 export type * from './server.ts'

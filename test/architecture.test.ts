@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { filesBelow, readSource, root, short, src } from './support/sources.ts'
+import { sharedVariables } from './support/shared-variables.ts'
 
 const packagesOf: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
@@ -21,7 +22,16 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
     'node:timers',
     'node:tls',
   ],
-  server: ['fastify', 'node:cluster', 'node:crypto', 'node:diagnostics_channel', 'node:http', 'node:stream'],
+  server: [
+    'fastify',
+    'node:async_hooks',
+    'node:cluster',
+    'node:crypto',
+    'node:diagnostics_channel',
+    'node:http',
+    'node:http2',
+    'node:stream',
+  ],
   testing: ['@noble/hashes', 'msw'],
   // It writes an entry that imports the app's own session-mirror.
   vite: ['session-mirror', 'node:fs', 'node:http', 'node:module', 'node:path', 'vite'],
@@ -33,7 +43,7 @@ const packageOf = (specifier: string): string =>
   specifier.startsWith('@') ? specifier.split('/').slice(0, 2).join('/') : (specifier.split('/')[0] ?? '')
 
 describe.each(Object.entries(packagesOf))('the room %s', (room, allowed) => {
-  test('imports only its own packages', () => {
+  test('a room imports only its own packages', () => {
     const used = filesBelow(join(src, room)).flatMap((file) =>
       importsOf(file).filter((name) => !name.startsWith('.')),
     )
@@ -98,6 +108,11 @@ test('no exported name is defined twice', () => {
       if (declared.has(name)) files.set(name, [...(files.get(name) ?? []), short(file)])
   }
   expect([...files].filter(([, found]) => found.length > 1)).toEqual([])
+})
+
+test('tests share nothing by a variable: what they share is a fixture', () => {
+  const files = filesBelow(join(root, 'test')).filter((file) => !file.includes('/node_modules/'))
+  expect(files.flatMap((file) => sharedVariables(file).map((found) => `${short(file)}:${found}`))).toEqual([])
 })
 
 test('every door only re-exports', () => {

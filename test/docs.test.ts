@@ -73,7 +73,7 @@ test('every link between the documents leads to a file and a heading that exist'
 describe('docs/protocol.md', () => {
   const protocol = read('docs/protocol.md')
 
-  test('lists every error code with its HTTP status', () => {
+  test('the protocol’s document lists every error code with its HTTP status', () => {
     const told = rowsOf(sectionOf(protocol, '## Errors')).flatMap(([codes = '', status = '']) => {
       const statuses = status.split(', ').map(Number)
       return wordsIn(codes).map((code, index) => [code, statuses[index] ?? statuses[0]] as const)
@@ -86,14 +86,14 @@ describe('docs/protocol.md', () => {
     ).toEqual(answered.toSorted(byCode))
   })
 
-  test('lists every session route', () => {
+  test('the protocol’s document lists every session route', () => {
     const told = rowsOf(sectionOf(protocol, '## Routes (default base `/session`)')).flatMap(([route = '']) =>
       wordsIn(route).flatMap((word) => /^[A-Z]+ ([^?]+)/.exec(word)?.[1] ?? []),
     )
     expect([...new Set(told)].toSorted()).toEqual(Object.values(routesOf('/session')).toSorted())
   })
 
-  test('names every header of the protocol', () => {
+  test('the protocol’s document names every header of the protocol', () => {
     const told = protocol.toLowerCase()
     expect(Object.values(headers).filter((name) => !told.includes(`\`${name}`))).toEqual([])
   })
@@ -113,30 +113,47 @@ test('src/README.md names files and rooms that exist', () => {
 })
 
 describe('docs/security.md', () => {
-  test('names tests that exist', () => {
-    const named = rowsOf(read('docs/security.md').split('## The rules')[1] ?? '').flatMap(
-      ([, , tests = '']) => wordsIn(tests),
-    )
-    const kinds = ['', '.test.ts', '.browser.test.ts', '.memcached.test.ts']
-    const missing = named.filter(
-      (name) => !name.includes(' ') && !kinds.some((kind) => existsSync(join(root, 'test', name + kind))),
-    )
+  test('the rules of security name tests that exist', () => {
+    const rules = sectionOf(security, '## The rules')
+    const named = rowsOf(rules).flatMap(([, , tests = '']) => wordsIn(tests))
     expect(named.length).toBeGreaterThan(60)
-    expect(missing).toEqual([])
+    expect(named.filter((name) => !name.includes(' ') && !isTest(name))).toEqual([])
   })
+
+  test('the table of ASVS has every requirement of V7, and names tests that exist', () => {
+    const rows = rowsOf(sectionOf(security, '## OWASP ASVS 5.0, chapter V7'))
+    const numbers = rows.map(([requirement = '']) => requirement.split(' ')[0])
+    // 7.1.1 to 7.6.2 of version 5.0.
+    const counts = [3, 4, 2, 5, 3, 2]
+    const all = counts.flatMap((count, index) =>
+      Array.from({ length: count }, (_, number) => `7.${index + 1}.${number + 1}`),
+    )
+    expect(numbers).toEqual(all)
+    const named = rows
+      .flatMap(([, , how = '']) => wordsIn(how))
+      .filter((word) => /^(?:server|e2e)\//.test(word))
+    expect(named.length).toBeGreaterThan(8)
+    expect(named.filter((name) => !isTest(name))).toEqual([])
+  })
+
+  const security = read('docs/security.md')
+  const isTest = (name: string): boolean =>
+    ['', '.test.ts', '.browser.test.ts', '.memcached.test.ts'].some((kind) =>
+      existsSync(join(root, 'test', name + kind)),
+    )
 })
 
 describe('docs/operations.md', () => {
   const operations = read('docs/operations.md')
 
-  test('lists every channel on which something is published', () => {
+  test('the document on operations lists every channel on which something is published', () => {
     const told = rowsOf(sectionOf(operations, '## Metrics'))
       .map(([channel = '', , when]) => (when === undefined ? '' : (wordsIn(channel)[0] ?? '')))
       .filter((channel) => channel !== '')
     expect(told.toSorted()).toEqual([...watchedNames, 'node'].toSorted())
   })
 
-  test('gives the default times as they are', () => {
+  test('the document on operations gives the default times as they are', () => {
     const rows = rowsOf(sectionOf(operations, '## Times'))
     const told = new Map(
       rows.map(([option = '', value = '']) => [wordsIn(option)[0], Number(value.replaceAll(' ', ''))]),
@@ -150,12 +167,12 @@ describe('docs/decisions.md', () => {
   const decisions = read('docs/decisions.md')
   const titles = [...decisions.matchAll(/^### (.*)$/gm)].map(([, title = '']) => title)
 
-  test('has every decision in its table of contents, in order', () => {
+  test('the table of contents has every decision, in order', () => {
     const listed = [...decisions.matchAll(/^- \[(.*)\]\(#[^)]*\)$/gm)].map(([, title = '']) => title)
     expect(listed).toEqual(titles)
   })
 
-  test('says of each what was decided, rejected and measured, and when to look again', () => {
+  test('each decision says what was decided, rejected and measured, and when to look again', () => {
     const parts = ['- **Decision:**', '- **Rejected:**', '- **Measured:**', '- **Revisit when**']
     const incomplete = titles.filter((title) => {
       const section = sectionOf(decisions, `### ${title}`)

@@ -35,11 +35,11 @@ test('the doors export what is recorded, no more and no less', async () => {
 })
 
 describe.each(doors().map((door) => [nameOf(door), door] as const))('%s', (_name, door) => {
-  test('exports every type that its signatures name', () => {
+  test('a door exports every type that its signatures name', () => {
     expect(forgottenTypes(door)).toEqual([])
   })
 
-  test('has a docstring for everything that it exports, and for every member of it', () => {
+  test('a door has a docstring for everything that it exports, and for every member of it', () => {
     expect(undocumented(door)).toEqual([])
   })
 })

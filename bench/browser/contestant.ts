@@ -1,13 +1,13 @@
-// What each page does, and how the benchmark drives it: the same small job for all.
+// What each page of the benchmark must be able to do. All do the same small job.
 
 export interface Contestant {
-  /** Opens what is kept and resolves with the note as it was stored, read as this library's guide says. */
+  /** Opens what is stored, as this library's guide says, and resolves with the stored note. */
   open(): Promise<string | undefined>
   /** Shows a new note, and resolves when this library says that it is kept. */
   write(note: string): Promise<unknown>
   /** The note as it is shown now, without waiting. */
   shown(): string | undefined
-  /** Called with the note whenever it changes, in whichever tab. Undefined where this is no part of the library. */
+  /** Called with the note when it changes in any tab. Undefined when the library has nothing for this. */
   readonly onChange: ((listener: (note: string) => void) => void) | undefined
 }
 
@@ -22,7 +22,7 @@ declare global {
   }
 }
 
-/** A kilobyte that goes along with each note. */
+/** A kilobyte that is written with each note. */
 export const ballast: string = 'x'.repeat(1000)
 export const url = '/session'
 

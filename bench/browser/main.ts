@@ -1,5 +1,6 @@
-// The mirror in real Chromium beside raw IndexedDB and beside other libraries that keep a document on disk and show it at
-// once: opening, writing, telling the other tab. All in turn, many rounds; each compared with the floor of its own round.
+// Compares the mirror in real Chromium with raw IndexedDB and with other libraries that keep a document on disk and show it
+// at once: opening, writing, telling the other tab. All take turns for many rounds, and each is compared with the floor of
+// its own round.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -107,7 +108,7 @@ async function measure(name: Name, round: number): Promise<Measured> {
   if (hears) await b.waitForFunction((note) => window.seen[note] !== undefined, last)
   const seen = await b.evaluate(() => window.seen)
   const other = times.flatMap(({ note, at }) => (seen[note] === undefined ? [] : [seen[note] - at]))
-  // Replicache says that it is stored when it is in memory: it gets the time that it needs.
+  // Replicache says "stored" when the note is in memory, so it gets time to write it to the disk.
   if (name === 'replicache') await a.waitForTimeout(1500)
   await a.close()
   await b.close()

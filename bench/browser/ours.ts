@@ -2,7 +2,7 @@ import { createSession } from '../../src/index.ts'
 import { run, url } from './contestant.ts'
 import { schema } from './schema.ts'
 
-// Nothing is sent while it is measured: the others send nothing at all.
+// Nothing is sent during the measurement, because the other libraries send nothing at all.
 const fetch = (request: Request): Promise<Response> =>
   location.search === '?fill' ? globalThis.fetch(request) : Promise.reject(new TypeError('offline'))
 const session = createSession({ schema, url, fetch, live: false })

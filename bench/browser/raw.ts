@@ -1,4 +1,4 @@
-// The floor: idb, one document, one relaxed transaction over two stores, a channel that carries the value.
+// The floor: idb with one document, one relaxed transaction over two stores, and a channel that carries the value.
 import { type IDBPDatabase, openDB } from 'idb'
 import { ballast, run } from './contestant.ts'
 

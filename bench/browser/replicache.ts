@@ -1,4 +1,4 @@
-// Replicache without a server. What a mutator's promise says is that it is in memory; the disk follows later.
+// Replicache without a server. A mutator's promise resolves when the change is in memory; the disk has it later.
 import { Replicache } from 'replicache'
 import { ballast, run } from './contestant.ts'
 

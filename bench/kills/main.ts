@@ -1,5 +1,5 @@
-// The same script on Workbox's background sync and on session-mirror: writes one after another, and a worker that is ended
-// while they are being sent. What was accepted for sending is compared with what the server has.
+// Runs the same script with Workbox's background sync and with session-mirror: it writes one change after another and ends
+// the worker while they are being sent. Then it compares the accepted changes with those that the server has.
 import { once } from 'node:events'
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -33,7 +33,7 @@ const files: Record<string, readonly [type: string, body: string]> = {
   '/': ['text/html', '<!doctype html><title>bench</title><script type="module" src="/page.js"></script>'],
   '/page.js': ['text/javascript', page],
   '/empty': ['text/html', '<!doctype html><title>bench</title>'],
-  '/session-worker.js': ['text/javascript', await workerScript()],
+  '/session-worker.js': ['text/javascript', await workerScript('terser')],
   '/workbox.js': [
     'text/javascript',
     await bundle(join(import.meta.dirname, 'workbox-worker.ts'), { minify: true, format: 'iife' }),
@@ -48,7 +48,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const { pathname, searchParams } = new URL(request.url ?? '/', origin)
   const file = files[pathname]
   if (file !== undefined) return void response.writeHead(200, { 'content-type': file[0] }).end(file[1])
-  // The way to a server takes time. What is broken off on the way never arrives.
+  // The way to a server takes time. A request that is cut off on the way never arrives.
   await after(delay)
   if (request.socket.destroyed) return
   const id = searchParams.get('id')

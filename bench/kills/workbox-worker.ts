@@ -1,4 +1,4 @@
-// A worker with Workbox's queue, used as its guide has it: what is pushed is on disk, and goes out with the next sync.
+// A worker with Workbox's queue, used as its guide says: a pushed request is on disk and is sent with the next sync.
 import { Queue } from 'workbox-background-sync'
 
 interface Message extends Event {

@@ -1,5 +1,5 @@
-// Our Memcached client beside a raw socket and beside others, on one real memcached (two for two copies) that this
-// starts: reads of 1 KB, and compare-and-swap cycles, 64 in flight.
+// Compares our Memcached client with a raw socket and with other clients, on one real memcached (two for two copies) that
+// it starts: reads of 1 KB, and compare-and-swap cycles, 64 in flight.
 import { memcachedStore } from '../../src/memcached.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { startMemcached } from '../../test/support/memcached.ts'
@@ -16,7 +16,7 @@ const port = Number(address.split(':')[1])
 const keys = Array.from({ length: sessions }, (_, index) => `sm1:${String(index).padStart(43, 'k')}`)
 const values = keys.map((key) => Buffer.from(key.repeat(22).slice(0, 1024)))
 let turn = 0
-/** Another key with each operation, so that swaps seldom meet. */
+/** Each operation takes another key, so that two swaps rarely meet. */
 const next = (): number => (turn = (turn + 1) % sessions)
 const keyOf = (index: number): string => keys[index] ?? ''
 

@@ -1,12 +1,12 @@
-// The other clients, as small as what is asked of them. Their own types say too much or nothing; these are checked by
-// what they answer.
+// The other clients, with only the calls that are measured. Their own types promise too much or are missing; the answers
+// are checked instead.
 import { createRequire } from 'node:module'
 
 export interface Peer {
   readonly name: string
-  /** A text where the client makes one of every value that it did not store itself. */
+  /** A string for clients that return one for values that they did not store themselves. */
   get(key: string): Promise<Buffer | string>
-  /** Undefined where a client has no compare-and-swap. */
+  /** Undefined when the client has no compare-and-swap. */
   readonly swap?: ((key: string, value: Buffer) => Promise<boolean>) | undefined
   close(): void
 }

@@ -1,5 +1,5 @@
-// The servers that are compared: a hand-written floor, session-mirror under each adapter, and its peers. Each is the same
-// app (scenario.ts) in the shortest form that the library's own documentation shows.
+// The servers that are compared: a hand-written floor, session-mirror with each adapter, and other libraries. Each is the
+// same app (scenario.ts) in the shortest form that the library's documentation shows.
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import { join } from 'node:path'
 import type { Store as MirrorStore } from '../../src/stores/store.ts'
@@ -11,7 +11,7 @@ const secret = 'a secret of the benchmark, with many different characters 012345
 
 let owners = process.pid * 1000
 
-/** In the order of the tables; the first is what the others are compared with. */
+/** In the order of the tables. The others are compared with the first. */
 export const contestants: Readonly<Record<string, Create>> = {
   'floor + memcached': ({ memcached }) => Promise.resolve(createFloorApp(memcached)),
   'session-mirror, node:http + memcached': async (start) => onNode(start, await memcachedOf(start)),
@@ -24,12 +24,12 @@ export const contestants: Readonly<Record<string, Create>> = {
 
 /** A module of the checkout that is measured. */
 function load<T>({ root }: Start, path: string): Promise<T> {
-  return import(join(root, path)) as Promise<T> // The same doors in every checkout.
+  return import(join(root, path)) as Promise<T> // Every checkout has the same doors.
 }
 
 async function memcachedOf(start: Start): Promise<MirrorStore> {
   const { memcachedStore } = await load<typeof import('../../src/memcached.ts')>(start, 'src/memcached.ts')
-  // The machine may be busy; how long an answer may take is not what is measured.
+  // Long, because the machine may be busy and the deadline is not measured.
   return memcachedStore({ servers: start.memcached, timeoutMilliseconds: 5000 })
 }
 
@@ -61,7 +61,7 @@ async function onNode(start: Start, store: MirrorStore): Promise<Server> {
   })
 }
 
-/** The app itself, on our session. */
+/** The app with our session. */
 function act({ url }: { readonly url?: string | undefined }, session: Session): string {
   if (url === routes.signIn) {
     // An owner has a hundred sessions at most.
@@ -124,7 +124,7 @@ interface PeerSession {
   count?: number
 }
 
-/** The same app, on the session object of a peer. */
+/** The same app with the session object of another library. */
 function actPeer({ url }: { readonly url?: string | undefined }, session: PeerSession): string {
   if (url === routes.signIn) {
     session.profile = profile

@@ -1,5 +1,5 @@
 // The least that a server must do for a session: verify a signed cookie, ask memcached once, parse; a write is one
-// compare-and-swap. Written by hand for this one app, with no care for anything that can go wrong.
+// compare-and-swap. Written by hand for this one app, without any handling of errors.
 import { type Hmac, createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import { connectFloor } from '../memcached/floor.ts'

@@ -1,13 +1,14 @@
-// A client that costs little: keep-alive connections on raw sockets, each with one request under way, written once as bytes.
+// A client that costs little CPU time: keep-alive connections on raw sockets, each with one request at a time, whose bytes
+// were prepared.
 import { type Socket, connect } from 'node:net'
 
 export interface LoadOptions {
   readonly port: number
-  /** Whole requests as they go on the wire; the connections take them in turn. */
+  /** Whole requests as bytes. The connections take them in turn. */
   readonly requests: readonly Buffer[]
   readonly connections: number
   readonly milliseconds: number
-  /** Status and body that every answer must have. */
+  /** The status and the body that every answer must have. */
   readonly expected: { readonly status: number; readonly body?: string }
 }
 
@@ -44,7 +45,7 @@ interface Run {
   readonly expected: LoadOptions['expected']
 }
 
-/** One connection. Answers are told apart by Content-Length, or by the last chunk where they have none. */
+/** One connection. An answer ends by its Content-Length, or by its last chunk when it has none. */
 class Client {
   readonly #socket: Socket
   #unread = ''

@@ -1,6 +1,6 @@
-// What a session costs over HTTP. Each contestant is one process on one core, the load comes from the other one, and
-// memcached is real. All take turns, round after round; each is compared with the floor of its own round by the CPU time
-// of its process for one request, which other work on the machine disturbs least.
+// Measures what a session costs over HTTP. Each contestant is one process on one core, the load comes from the other core,
+// and memcached is real. All take turns for many rounds. Each is compared with the floor of its own round by the CPU time
+// of its process for one request, because other work on the machine disturbs that least.
 //
 // npm run bench -- server                        bursts of a second
 // MILLISECONDS=5000 npm run bench -- server      sustained load
@@ -92,7 +92,7 @@ function loadFor(running: Running, name: ScenarioName): LoadOptions {
   return { port: running.port, requests, connections, milliseconds, expected: { status: 200, body } }
 }
 
-/** The same cookie with another character in its signature: nobody signed that. */
+/** The same cookie with one character of its signature changed, so that it is refused. */
 function forge(cookie: string): string {
   const at = cookie.length - 9
   return `${cookie.slice(0, at)}${cookie[at] === 'A' ? 'B' : 'A'}${cookie.slice(at + 1)}`
@@ -107,7 +107,7 @@ interface Sample {
 
 async function sample(running: Running, name: ScenarioName): Promise<Sample> {
   const load = loadFor(running, name)
-  // What was just asked to begin must not be measured while it is compiled.
+  // Warms up, because code that is still being compiled must not be measured.
   await runLoad({ ...load, milliseconds: Math.min(300, milliseconds / 3) })
   const beforehand = await cpuOf(running)
   const { count, seconds, p50, p99 } = await runLoad(load)

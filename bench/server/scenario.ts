@@ -1,6 +1,6 @@
 // What every contestant of `bench -- server` does: one small app with three routes, and the data of its sessions.
 
-/** About 1 KB as JSON: what a session of a shop holds. */
+/** About 1 KB as JSON, as much as the session of a shop holds. */
 export const profile: Readonly<Record<string, string>> = Object.fromEntries(
   Array.from({ length: 12 }, (_, index) => [`field${index}`, `value ${index} `.padEnd(64, 'x')]),
 )
@@ -8,15 +8,15 @@ export const profile: Readonly<Record<string, string>> = Object.fromEntries(
 /** `POST /sign-in` begins a session with `profile`; `GET /` reads it; `POST /write` sets one key. */
 export const routes = { signIn: '/sign-in', read: '/', write: '/write' } as const
 
-/** What `GET /` answers: something that only the session's data can say, or "nobody". */
+/** The answer to `GET /`: a value that only the session has, or "nobody". */
 export function greeting(data: Readonly<Record<string, string>> | undefined): string {
   return data === undefined ? 'nobody' : `hello ${data['field7'] ?? ''}`
 }
 
-/** What a contestant is started with, as JSON on its command line. */
+/** The order to start a contestant, as JSON on its command line. */
 export interface Start {
   readonly contestant: string
   readonly memcached: string
-  /** The checkout whose sources are measured; another one than this for a comparison of two versions. */
+  /** The checkout whose sources are measured: this one, or another one to compare two versions. */
   readonly root: string
 }

@@ -1,5 +1,5 @@
-// One contestant as a process of its own: serves the app on a free port of loopback, and tells its parent the port and,
-// when it is asked, how much it has computed.
+// Runs one contestant as a process of its own: serves the app on a free port of loopback, and tells its parent the port
+// and, when it is asked, its CPU time.
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'

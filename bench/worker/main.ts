@@ -1,5 +1,6 @@
-// What a service worker costs a request, in real Chromium: none, one that passes everything on, and ours; a request that is
-// listed and one that is not. All in turn, many rounds, each compared with the first one of its own round.
+// Measures what a service worker costs a request in real Chromium: without a worker, with one that passes everything on, and
+// with ours; for a listed request and for another one. All take turns for many rounds, and each is compared with the first
+// one of its own round.
 import { once } from 'node:events'
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -23,7 +24,7 @@ const sessions = createSessions({
 })
 const middleware = sessionMiddleware(sessions)
 
-/** Answers every request itself, with what the network says: what any worker with a fetch handler costs at least. */
+/** Answers every request with what the network says. Every worker with a fetch handler costs at least this. */
 const passing = `addEventListener('install', () => skipWaiting())
 addEventListener('activate', (event) => event.waitUntil(clients.claim()))
 addEventListener('fetch', (event) => event.respondWith(fetch(event.request)))`
@@ -32,7 +33,7 @@ const files: Record<string, readonly [type: string, body: string]> = {
   '/': ['text/html', '<!doctype html><title>bench</title><script type="module" src="/page.js"></script>'],
   '/page.js': ['text/javascript', await bundle(join(import.meta.dirname, 'page.ts'), { minify: true })],
   '/passing.js': ['text/javascript', passing],
-  '/session-worker.js': ['text/javascript', await workerScript()],
+  '/session-worker.js': ['text/javascript', await workerScript('terser')],
 }
 
 const server = createServer((request, response) => answer(request, response)).listen(0, 'localhost')
@@ -64,7 +65,7 @@ const query: Record<Name, string> = {
   'session-mirror': '?worker=/session-worker.js',
 }
 
-/** Each in a context of its own, signed in, controlled as it should be. */
+/** Opens each page in its own context, signed in and controlled by its worker. */
 async function open(name: Name): Promise<Page> {
   const page = await (await browser.newContext()).newPage()
   await page.goto(origin + query[name])

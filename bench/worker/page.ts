@@ -1,11 +1,11 @@
-// One page of the worker benchmark: signs in, waits until it is controlled as its url says, and times requests.
+// One page of the worker benchmark: signs in, waits until the worker that its url names is in control, and times requests.
 import { createSession } from '../../src/index.ts'
 import { defineSession, readable } from '../../src/schema.ts'
 
 declare global {
   interface Window {
     ready: boolean
-    /** Median milliseconds of so many requests, one after another. */
+    /** Sends so many requests one after another, and resolves with the median milliseconds of one. */
     time(url: string, count: number): Promise<number>
   }
 }
@@ -28,7 +28,7 @@ const script = new URLSearchParams(location.search).get('worker') ?? 'none'
 const schema = defineSession({ user: readable<string>() })
 await fetch('/api/sign-in', { method: 'POST' })
 if (script === '/session-worker.js') {
-  // The live stream is a request of its own kind: here only the worker is measured.
+  // Without the live stream, because only the worker is measured here.
   const session = createSession({ schema, worker: script, live: false })
   await session.ready
   await session.pull()

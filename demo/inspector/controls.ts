@@ -1,4 +1,4 @@
-// The buttons that make things go wrong, so that one can watch them go right again.
+// The buttons that make something go wrong, so that you can watch the session recover.
 import { make, setText } from '../dom.ts'
 import { goOffline, isOffline, onOffline, pageFetch } from '../session.ts'
 import { tell } from '../shop/banner.ts'
@@ -79,7 +79,7 @@ function workerButton(): HTMLElement {
     } else {
       navigator.serviceWorker.controller?.postMessage({ type: 'retire' })
       note('worker', 'ended by its kill switch')
-      tell('The worker is gone. The page does its work now, with the same code.')
+      tell('The worker has stopped. The page now does its work, with the same code.')
     }
     isEnded = !isEnded
     setText(button, isEnded ? 'Start the worker' : 'End the worker')
@@ -101,6 +101,6 @@ async function stage(path: string, done: string): Promise<void> {
         'warning',
       )
   } catch {
-    tell('There is no network for that.', 'warning')
+    tell('This needs the network, and there is none.', 'warning')
   }
 }

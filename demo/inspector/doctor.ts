@@ -1,10 +1,10 @@
-// The doctor: what `session.diagnose()` finds. It asks the server and fetches the worker's script, so it looks when the page
-// has started and when somebody asks it to, not all the time.
+// The doctor: shows what `session.diagnose()` finds. That asks the server and fetches the worker's script, so it runs only
+// when the page has started and when somebody presses the button.
 import { make } from '../dom.ts'
 import { session } from '../session.ts'
 import { type Panel, type Row, panel } from './panel.ts'
 
-/** Long enough for the worker to have taken the page over. */
+/** Milliseconds after which the worker has usually taken control of the page. */
 const settling = 1500
 
 export function doctor(isOpen: boolean): Panel {

@@ -1,4 +1,4 @@
-// The inspector: where the session is right now, in every place that holds a part of it.
+// The inspector: shows the session as it is now, in every place that holds a part of it.
 import { find, make } from '../dom.ts'
 import { session } from '../session.ts'
 import { controls } from './controls.ts'
@@ -17,7 +17,7 @@ import {
   workerRows,
 } from './rows.ts'
 
-/** The server's part is asked for after each event, and at most this often otherwise. */
+/** Milliseconds between two questions to the server when nothing happens. After an event it is asked at once. */
 const every = 2000
 
 export function showInspector(): void {

@@ -4,7 +4,7 @@ import { make, setText } from '../dom.ts'
 export interface Row {
   readonly name: string
   readonly value: string
-  /** `pending`: not acknowledged yet; `bad`: needs a look. */
+  /** `pending`: the server has not acknowledged it yet. `bad`: something is wrong with it. */
   readonly tone?: 'pending' | 'bad' | 'good' | undefined
 }
 

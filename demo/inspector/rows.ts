@@ -1,4 +1,4 @@
-// What each panel says, from what was found.
+// Turns what the sources gave into the rows of each panel.
 import type { MirrorInspection } from 'session-mirror'
 import type { WorkerReport } from 'session-mirror/worker'
 import type { Inspection as ServerInspection } from 'session-mirror/server'
@@ -156,7 +156,7 @@ function describe(mutation: Local['open'][number]['mutation']): string {
     : `${mutation.key} = ${JSON.stringify(mutation.value)}`
 }
 
-/** Named so that nobody looks for it in vain: the schema has it, the browser does not. */
+/** The keys that the schema has and the browser never gets. They are listed so that nobody searches for them. */
 export const hiddenKeys: readonly string[] = Object.entries(schema.keys)
   .filter(([, definition]) => definition.access === 'hidden')
   .map(([name]) => name)

@@ -1,4 +1,4 @@
-// Where the inspector looks: the database itself, the worker itself, the server's and the store's own words.
+// Asks for what the inspector shows: reads the database, asks the worker, and asks the server about record and store.
 import { pageFetch } from '../session.ts'
 import type { Row } from './panel.ts'
 import type { ServerReport, WorkerReply } from './rows.ts'
@@ -25,7 +25,7 @@ export async function readIndexedDb(): Promise<readonly Row[]> {
   }
 }
 
-/** What the controlling worker says of itself; undefined when there is none, or it does not answer. */
+/** What the controlling worker says about itself. Undefined when there is no worker, or when it does not answer. */
 export function readWorker(): Promise<WorkerReply> {
   const { controller } = navigator.serviceWorker ?? { controller: null }
   if (!controller) return Promise.resolve({ state: 'none' })
@@ -42,7 +42,7 @@ export function readWorker(): Promise<WorkerReply> {
   })
 }
 
-/** The stage's own route: it looks without loading, touching or renewing the session. */
+/** Asks a route of the demo that reads the session without loading, touching or renewing it. */
 export async function readServer(): Promise<ServerReport | undefined> {
   try {
     const response = await pageFetch('/demo/inspect')

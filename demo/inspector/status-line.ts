@@ -1,4 +1,4 @@
-// The state in one line: a word, a colour, and how much is unsent.
+// Shows the state in one line: a word, a colour, and how many changes are unsent.
 import { make, setText } from '../dom.ts'
 import { session } from '../session.ts'
 
@@ -14,7 +14,7 @@ export function statusLine(): HTMLElement {
   }
   session.subscribe(show)
   for (const name of ['status', 'owner', 'durability'] as const) session.on(name, show)
-  // It is told when the answer comes; what that settles is settled a moment later.
+  // The event comes with the answer. The changes that the answer settles are settled a moment later.
   session.on('exchange', () => setTimeout(show, 100))
   void session.ready.then(show)
   return make('div', { class: 'state' }, state, facts)

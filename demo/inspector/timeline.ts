@@ -1,8 +1,8 @@
-// What happened, newest first, and how long it took.
+// Lists what happened, newest first, and how long it took.
 import { make } from '../dom.ts'
 import { session } from '../session.ts'
 
-/** Older lines fall off: the inspector is for now. */
+/** How many lines are kept. */
 const kept = 40
 
 let list: HTMLOListElement | undefined

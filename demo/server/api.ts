@@ -1,4 +1,4 @@
-// The shop's own routes: what an app writes. Each has its session; the middleware stores what they change
+// The shop's own routes, as an app would write them. Each gets its session; the middleware stores its changes
 // before the answer leaves.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ServerSession, Sessions } from 'session-mirror/server'
@@ -20,7 +20,7 @@ const routes: Readonly<Record<string, Route>> = {
   'POST /api/sign-in'(session, { body: { person, remember }, agent }) {
     const name = typeof person === 'string' && Object.hasOwn(people, person) ? people[person] : undefined
     if (name === undefined) return undefined
-    // A new session id; the cart that was filled anonymously comes along.
+    // Gives a new session id, and keeps the cart that was filled before the sign-in.
     session.signIn(String(person), {
       carry: ['cart', 'theme', 'visits'],
       label: labelOf(agent),
@@ -45,7 +45,7 @@ const routes: Readonly<Record<string, Route>> = {
   async 'POST /api/sessions/end'(session, { sessions, body: { id } }) {
     if (session.owner === null) return undefined
     if (typeof id === 'string') return { ended: (await sessions.revoke(session.owner, id)) ? 1 : 0 }
-    return { ended: await sessions.revokeAll(session.owner, { except: session.epoch ?? '' }) }
+    return sessions.revokeAll(session.owner, { except: session.epoch ?? '' })
   },
   // The TurboGears example: session['user'] = 'MVL', then save(), then delete().
   'POST /api/turbogears'(session, { body: { user } }) {
@@ -66,7 +66,7 @@ export async function answerApi(
   response: ServerResponse,
   sessions: Sessions<ShopSchema>,
 ): Promise<void> {
-  // What another site made the browser send changes nothing here, and signs nobody in.
+  // Refuses requests that another site made the browser send, before they change anything or sign anybody in.
   sessions.guard(request)
   const path = (request.url ?? '').split('?')[0]
   const route = routes[`${request.method} ${path}`]

@@ -13,11 +13,11 @@ import { ask } from './memcached-facts.ts'
 
 export interface Backend {
   readonly kind: 'memcached' | 'memory'
-  /** For people: which store this is, and why. */
+  /** Says to people which store this is, and why. */
   readonly description: string
   readonly address: string | null
   readonly store: Store
-  /** Forgets every session, as a restart does. Undefined where the store is not the demo's to restart. */
+  /** Forgets every session, as a restart does. Undefined when the demo did not start the store. */
   readonly restart: (() => Promise<void>) | undefined
   close(): Promise<void>
 }
@@ -35,7 +35,7 @@ function usingNamed(named: string): Backend {
   const spread = copies === 2 ? ', each session on two of them' : ''
   return {
     kind: 'memcached',
-    // The inspector looks into one node; of several it would have to know which.
+    // The inspector can look into one memcached. With several it would have to know which one has the key.
     address: copies === 1 ? named : null,
     store: memcachedStore({ servers, copies }),
     description: `memcached at ${servers.join(', ')}${spread} (from MEMCACHED)`,
@@ -49,7 +49,7 @@ function usingNamed(named: string): Backend {
 async function startOwn(program: string): Promise<Backend> {
   const port = await freePort()
   let child = await start(program, port)
-  // Whatever ends the demo ends its memcached.
+  // The memcached must end with the demo, however the demo ends.
   process.once('exit', () => child.kill())
   return {
     ...usingMemcached(`127.0.0.1:${port}`),
@@ -92,7 +92,7 @@ function usingMemory(): Backend {
 }
 
 async function start(program: string, port: number): Promise<ChildProcess> {
-  // memcached refuses to run as root unless it is told that root is meant.
+  // memcached refuses to run as root unless `-u root` says so.
   const user = process.getuid?.() === 0 ? ['-u', 'root'] : []
   const child = spawn(program, ['-l', '127.0.0.1', '-p', String(port), '-U', '0', ...user], {
     stdio: 'ignore',

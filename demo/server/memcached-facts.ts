@@ -1,5 +1,5 @@
-// What memcached itself says, for the inspector: asked over a connection of its own, so that looking changes
-// nothing of what is looked at.
+// Asks memcached for the figures that the inspector shows, over a connection of its own, so that asking changes no
+// session.
 import { connect } from 'node:net'
 
 export interface MemcachedFacts {

@@ -1,5 +1,5 @@
-// The demo's stage machinery, which no app would have: looking at the cookie and the record, making the cookie
-// stale early, restarting the store, a dead network. Its paths are not listed as API, so the worker leaves them alone.
+// Routes that only the demo has: they show the cookie and the record, make the cookie stale early, restart the store and
+// cut the network. Their paths are not listed as API, so the worker leaves them alone.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type CoreRequest, type Sessions, createSessions } from 'session-mirror/server'
 import { type ShopSchema, schema } from '../schema.ts'
@@ -16,7 +16,7 @@ type Stage = (request: IncomingMessage, response: ServerResponse) => Promise<boo
 
 /** Answers `/demo/…`; false for every other path. */
 export function createStage({ sessions, backend, secrets }: StageOptions): Stage {
-  // The same sessions, but its cookies are good for one second only.
+  // The same sessions, but with cookies that are fresh for one second only.
   const brief = createSessions({ schema, secrets, store: backend.store, freshSeconds: 1 })
 
   async function inspect(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -55,7 +55,7 @@ export function createStage({ sessions, backend, secrets }: StageOptions): Stage
       else if (path === '/demo/restart-store' && isOurs(request)) await restart(response)
       else json(response, 404, { error: 'No such route.' })
     } catch (error) {
-      // The store is away: the inspector shows that, too.
+      // The store does not answer, and the inspector shows that.
       json(response, 503, { error: error instanceof Error ? error.message : 'unavailable' })
     }
     return true
@@ -68,12 +68,12 @@ export function createStage({ sessions, backend, secrets }: StageOptions): Stage
   }
 }
 
-/** Whether this browser’s “Go offline” is pressed. Its requests are to meet a dead network, whoever in it sends them. */
+/** Whether “Go offline” is pressed in this browser. Then the server hangs up on its pages and on its worker. */
 export function playsOffline(request: IncomingMessage): boolean {
   return (request.headers.cookie ?? '').split('; ').includes('demo-offline=1')
 }
 
-/** The same browser, asking for a refresh. */
+/** The request that this browser would send for a refresh. */
 function asRefresh(request: IncomingMessage): CoreRequest {
   const given: Record<string, string> = {
     'content-type': 'application/json',

@@ -1,4 +1,4 @@
-// Who is here: signing in as one of two people, signing out, and the theme.
+// Signs in as one of two people, signs out, and sets the theme.
 import { find, make, setText } from '../dom.ts'
 import { callApi, session } from '../session.ts'
 import { tell } from './banner.ts'

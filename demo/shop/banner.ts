@@ -1,4 +1,4 @@
-// One line that says what just happened; screen readers hear it, too.
+// One line that says what just happened. Screen readers read it aloud.
 import { find, setText } from '../dom.ts'
 
 let timer: ReturnType<typeof setTimeout> | undefined

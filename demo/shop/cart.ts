@@ -1,4 +1,4 @@
-// The shelf and the cart: writes that are visible at once, in every tab, with or without a network.
+// The shelf and the cart. A change is visible at once in every tab, with or without a network.
 import { type Product, priceOf, products } from '../catalogue.ts'
 import { find, make, setText } from '../dom.ts'
 import { callApi, session } from '../session.ts'
@@ -100,7 +100,7 @@ function change(id: string, by: number): void {
 
 async function placeOrder(): Promise<void> {
   try {
-    // The cart may still be on its way: the order is about what the server has.
+    // Sends the cart first, because the server orders what it has.
     await session.flush()
     await callApi('POST', '/api/order')
     await session.pull()

@@ -1,5 +1,5 @@
-// The sessions of who is signed in, wherever they are, and ending them. The list is the server's alone: it is asked
-// for when somebody signs in, when the page is looked at again, and after every change.
+// Lists the sessions of the user on all devices, and ends them. Only the server has the list: the page asks for it when
+// somebody signs in, when the page becomes visible again, and after every change.
 import { find, make } from '../dom.ts'
 import { callApi, session } from '../session.ts'
 import { tell } from './banner.ts'
@@ -11,6 +11,9 @@ interface Device {
   readonly lastUsed: string
   readonly isHere: boolean
 }
+
+/** Long enough for a store that was busy to be there again. */
+const retryMilliseconds = 2000
 
 const time = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 
@@ -28,6 +31,13 @@ export function showDevices(): void {
       place.replaceChildren(...viewOf(sessions))
     } catch {
       place.replaceChildren(make('p', { class: 'hint' }, 'The list is shown when the server can be reached.'))
+      // Asked again while the server answers others, or as soon as it does.
+      const again = (): void => void (session.status.state === 'live' && show())
+      setTimeout(again, retryMilliseconds)
+      const stop = session.on('status', () => {
+        stop()
+        again()
+      })
     }
   }
 

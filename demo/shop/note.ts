@@ -1,4 +1,4 @@
-// The note: kept as it is typed, offline too, and the same in every tab.
+// The note. It is kept while it is typed, also offline, and is the same in every tab.
 import { find, setText } from '../dom.ts'
 import { isOffline, session } from '../session.ts'
 
@@ -25,7 +25,8 @@ export function showNote(): void {
   const show = (): void => {
     const note = session.get('note')
     if (field.value !== note) field.value = note
-    if (isOffline() && session.pending > 0) setText(state, 'Kept in this browser; goes out with the network.')
+    if (isOffline() && session.pending > 0)
+      setText(state, 'Kept in this browser. It is sent when the network is back.')
   }
   session.subscribe('note', show)
   void session.ready.then(show)

@@ -1,4 +1,4 @@
-// Says what a user has to know of the session's state, in words, when it changes.
+// Tells the user in words when the session's state changes.
 import { session } from '../session.ts'
 import { tell } from './banner.ts'
 

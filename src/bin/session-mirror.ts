@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npx session-mirror secret`: prints a secret for `createSessions`, and nothing else, so that it can be piped.
+// `npx session-mirror secret`: prints a secret for `createSessions` and nothing else, so that scripts can read it.
 import { randomBytes } from 'node:crypto'
 import process from 'node:process'
 

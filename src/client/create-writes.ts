@@ -6,7 +6,7 @@ import type { Base, Mutation } from '../protocol/mutation.ts'
 import { type SessionSchema, checkValue } from '../protocol/schema.ts'
 import { entryOf } from '../protocol/state.ts'
 import { isInteger } from '../protocol/whole-number.ts'
-import type { MirrorDocument } from '../mirror/steps/local-state.ts'
+import type { LocalState, MirrorDocument } from '../mirror/steps/local-state.ts'
 import { randomToken } from '../mirror/steps/random-token.ts'
 import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 import { writableOf } from './key-checks.ts'
@@ -43,7 +43,7 @@ export function createWrites({ schema, mirror, read, onWrite }: WritesOptions): 
   const pending = createPendingWrites(mirror)
 
   function write(mutation: Mutation, changes: readonly ValueChange[]): PendingWrite {
-    checkRoom(mirror.pending, mutation)
+    checkRoom(mirror.state, mutation)
     const written = pending.add(mutation, changes)
     onWrite()
     return written
@@ -111,16 +111,29 @@ function baseOf({ epoch, keys }: MirrorDocument, key: string): Base {
   return entry === undefined ? { epoch, revision: 0 } : { epoch, revision: entry[0], value: entry[1] }
 }
 
-const sizes = new WeakMap<Mutation, number>()
+const sizes = new WeakMap<object, number>()
 
-function checkRoom(pending: readonly Mutation[], mutation: Mutation): void {
-  const size = sizeOf(mutation)
-  if (size > limits.batchBytes)
+function checkRoom({ open, outbox }: LocalState, mutation: Mutation): void {
+  const text = JSON.stringify(mutation)
+  const own = utf8BytesOf(text)
+  // No session can hold it, whatever else it has. Counted only where it may be so: most writes are small.
+  const value =
+    own > limits.recordBytes && mutation.kind === 'set' ? utf8BytesOf(JSON.stringify(mutation.value)) : 0
+  if (value > limits.recordBytes)
     throw new SessionError(
       'too-large',
-      `One change has ${limits.batchBytes} bytes at most, this one of "${mutation.key}" ${size}.`,
+      `A session has ${limits.recordBytes} bytes at most, this value of "${mutation.key}" alone ${value}.`,
     )
-  const total = pending.reduce((sum, earlier) => sum + sizeOf(earlier), size)
+  // A batch is a text inside of a body: its quotes are escaped once more, which makes it twice as long at most.
+  const sent = own * 2 > limits.changeBytes ? utf8BytesOf(JSON.stringify(text)) : own
+  if (sent > limits.changeBytes)
+    throw new SessionError(
+      'too-large',
+      `One change has ${limits.changeBytes} bytes at most as it is sent, with the value that it was made from. This one of "${mutation.key}" has ${sent}.`,
+    )
+  // With all that is kept beside them: what their writers saw, and the text of a batch that is on its way.
+  const kept = outbox.sealed === null ? open : [...open, outbox.sealed]
+  const total = kept.reduce((sum, one) => sum + bytesOf(one), own)
   if (total > limits.outboxBytes)
     throw new SessionError(
       'outbox-full',
@@ -128,11 +141,15 @@ function checkRoom(pending: readonly Mutation[], mutation: Mutation): void {
     )
 }
 
-/** Bytes as UTF-8. */
-function sizeOf(mutation: Mutation): number {
-  const known = sizes.get(mutation)
+/** Bytes as JSON. Counted once: there may be thousands, and each write asks for all of them. */
+function bytesOf(kept: object): number {
+  const known = sizes.get(kept)
   if (known !== undefined) return known
-  const size = new TextEncoder().encode(JSON.stringify(mutation)).length
-  sizes.set(mutation, size)
+  const size = utf8BytesOf(JSON.stringify(kept))
+  sizes.set(kept, size)
   return size
+}
+
+function utf8BytesOf(text: string): number {
+  return new TextEncoder().encode(text).length
 }

@@ -1,6 +1,7 @@
 // One event stream of our server (HTML standard, "Server-sent events"), read over fetch: an EventSource does not say why it was
 // refused, and would ask an old or a busy server again and again.
 import type { Hint } from '../mirror/tabs/channel.ts'
+import { retryAfterSeconds } from '../mirror/wire/retry-after.ts'
 import type { Fetch } from '../mirror/wire/send.ts'
 import { isEpoch } from '../protocol/state.ts'
 
@@ -14,7 +15,7 @@ export interface StreamOptions {
   readonly signal: AbortSignal
   readonly fetch: Fetch
   /** An event says where the session is by now. */
-  readonly onNews: (hint: Hint) => void
+  readonly onNews: (hint: Hint) => unknown
   /** The session is over, or its cookie was refused. Awaited after a refusal. */
   readonly onDoubt: () => Promise<unknown>
 }
@@ -29,11 +30,15 @@ const maxEventCharacters = 2_000_000
 /** Opens the stream at `url` and listens until it ends. Never rejects. */
 export async function holdStream(url: string, options: StreamOptions): Promise<StreamEnd> {
   const { signal, fetch, onNews, onDoubt } = options
-  const silence = new AbortController()
+  // By hand: `AbortSignal.any` is younger than the oldest engines that are supported.
+  const ending = new AbortController()
+  const end = (): void => ending.abort()
+  if (signal.aborted) end()
+  else signal.addEventListener('abort', end)
   let timer: ReturnType<typeof setTimeout> | undefined
   const onSign = (): void => {
     clearTimeout(timer)
-    timer = setTimeout(() => silence.abort(), silenceMilliseconds)
+    timer = setTimeout(end, silenceMilliseconds)
   }
   onSign()
   try {
@@ -42,7 +47,7 @@ export async function holdStream(url: string, options: StreamOptions): Promise<S
       cache: 'no-store',
       redirect: 'error',
       headers: { accept: 'text/event-stream' },
-      signal: AbortSignal.any([signal, silence.signal]),
+      signal: ending.signal,
     })
     const response = await fetch(request)
     if (!isStream(response)) return await afterRefusal(response, onDoubt)
@@ -56,6 +61,7 @@ export async function holdStream(url: string, options: StreamOptions): Promise<S
     // No network, or the stream broke off, or nothing was heard for too long: all the same here.
   } finally {
     clearTimeout(timer)
+    signal.removeEventListener('abort', end)
   }
   return { kind: 'broken', retryAfterMilliseconds: 0 }
 }
@@ -67,8 +73,7 @@ async function afterRefusal(
   void body?.cancel().catch(() => undefined)
   if (finalStatuses.includes(status)) return { kind: 'refused' }
   if (status === 401 || status === 409) await onDoubt()
-  const seconds = Math.max(0, Number(headers.get('retry-after')) || 0)
-  return { kind: 'broken', retryAfterMilliseconds: seconds * 1000 }
+  return { kind: 'broken', retryAfterMilliseconds: retryAfterSeconds(headers) * 1000 }
 }
 
 function isStream({ status, headers }: Response): boolean {
@@ -85,7 +90,7 @@ async function readEvents(
   const decoder = new TextDecoder()
   let text = ''
   for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- a stream is one after another
+    // oxlint-disable-next-line no-await-in-loop -- the next piece of a stream comes only after this one was read
     const { done, value } = await reader.read()
     if (done) return
     onSign()

@@ -4,7 +4,10 @@ import type { Json } from '../protocol/json.ts'
 import type { Mutation, Outcome } from '../protocol/mutation.ts'
 import type { Discarded } from '../mirror/sync/handover.ts'
 import type { Exchange } from '../mirror/wire/send.ts'
+import { tellError } from '../mirror/sync/tell-error.ts'
+import type { AppCalls } from '../mirror/tabs/app-calls.ts'
 import type { Durability } from '../mirror/storage/storage.ts'
+import { unknownName } from './given-options.ts'
 import type { Status } from './status.ts'
 
 /** The events of a session by name, each with what its listeners are given. */
@@ -13,6 +16,10 @@ export interface SessionEvents {
   readonly status: Status
   /** Somebody else has this browser's session now, or nobody (null). Forget what was shown of the previous one. */
   readonly owner: { readonly owner: string | null; readonly previous: string | null }
+  /** `session.pending` changed: how many changes the server has not acknowledged. */
+  readonly pending: number
+  /** `session.expiresAt` changed, by a second or more. */
+  readonly expiresAt: Date | null
   /** A write met a newer value of the server's, under a policy that lets the server's stand. */
   readonly conflict: {
     readonly key: string
@@ -43,6 +50,26 @@ export type EventName = keyof SessionEvents
 /** A function that is called with each new value. What it throws goes to the page's error handler. */
 export type Listener<T> = (value: T) => void
 
+const eventNames: Readonly<Record<EventName, 1>> = {
+  status: 1,
+  owner: 1,
+  pending: 1,
+  expiresAt: 1,
+  conflict: 1,
+  refused: 1,
+  expiring: 1,
+  parked: 1,
+  discarded: 1,
+  durability: 1,
+  outdated: 1,
+  exchange: 1,
+}
+
+/** @throws SessionError `invalid-option` for a name that is no event's */
+export function checkEventName(name: string): void {
+  if (!Object.hasOwn(eventNames, name)) throw unknownName('session.on has no event', name, eventNames)
+}
+
 /** Listeners by name, each with its own kind of value. */
 export interface Emitter<Values = SessionEvents> {
   /** Returns the way to stop. */
@@ -50,7 +77,8 @@ export interface Emitter<Values = SessionEvents> {
   emit<N extends keyof Values>(name: N, value: Values[N]): void
 }
 
-export function createEmitter<Values = SessionEvents>(): Emitter<Values> {
+/** @param calls when the listeners are called */
+export function createEmitter<Values = SessionEvents>(calls: AppCalls): Emitter<Values> {
   const listeners = new Map<keyof Values, Set<Listener<never>>>()
   return {
     on(name, listener) {
@@ -59,7 +87,10 @@ export function createEmitter<Values = SessionEvents>(): Emitter<Values> {
       return () => void own.delete(listener)
     },
     emit(name, value) {
-      for (const listener of listeners.get(name) ?? []) callSafely(listener, value as never) // The set of this very name.
+      const own = listeners.get(name)
+      for (const listener of own ?? [])
+        // Of the set of this very name. Who has stopped meanwhile is not called.
+        calls.run(() => own?.has(listener) && callSafely(listener, value as never))
     },
   }
 }
@@ -69,6 +100,6 @@ function callSafely<T>(listener: Listener<T>, value: T): void {
   try {
     listener(value)
   } catch (error) {
-    reportError(error)
+    tellError(error)
   }
 }

@@ -27,6 +27,30 @@ export function leftOf(noted: NotedExpiry, wall: number): number {
 }
 
 /**
+ * Milliseconds since 1970 until which what is kept of a session may be shown, should the server never be heard again. By default as long
+ * again, after its end, as it would have lived unused: a quarter of an hour for one that ends after a quarter of an hour (AAL3).
+ */
+export function shownUntil(
+  { notedAt, expiresAt }: Pick<MirrorDocument, 'notedAt' | 'expiresAt'>,
+  offlineSeconds: number | undefined,
+): number {
+  return expiresAt + (offlineSeconds === undefined ? expiresAt - notedAt : offlineSeconds * 1000)
+}
+
+/** Two clocks never agree to the millisecond: an end that moves by less than this has not moved. */
+const sameEndMilliseconds = 1000
+
+/** Turns times into Dates: one and the same Date for as long as the time stays the same. */
+export function steadyDate(): (time: number | null) => Date | null {
+  let date: Date | null = null
+  return (time) => {
+    if (time === null || date === null || Math.abs(time - date.getTime()) >= sameEndMilliseconds)
+      date = time === null ? null : new Date(time)
+    return date
+  }
+}
+
+/**
  * Milliseconds after the estimated end before the server is asked. Requests that this page does not see use the session, too,
  * without a refresh for as long as a cookie is fresh. Asked any earlier, the asking itself would keep an idle session alive.
  */

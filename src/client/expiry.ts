@@ -1,8 +1,9 @@
 // The end of the session as people meet it: a warning before it, and staying by being active. What the estimate says is asked
 // of the server, not believed.
 import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
+import { endOverdue } from './browser-run.ts'
 import type { Emitter } from './events.ts'
-import { leftOf, marginOf, noteExpiry } from './expiry-estimate.ts'
+import { leftOf, marginOf, noteExpiry, steadyDate } from './expiry-estimate.ts'
 
 export interface ExpiryOptions {
   readonly mirror: TabMirror
@@ -17,11 +18,13 @@ export interface ExpiryOptions {
   readonly extend: () => Promise<unknown>
   /** Asks the server whether it is over. */
   readonly pull: () => Promise<unknown>
+  /** For how long after its end a session is shown without a network. */
+  readonly offlineSeconds: number | undefined
 }
 
 export interface Expiry {
-  /** Milliseconds that are left by the estimate; null without a session. */
-  left(): number | null
+  /** When the session ends by the estimate, the same Date until that changes by a second; null without a session. */
+  at(): Date | null
   close(): void
 }
 
@@ -31,23 +34,30 @@ const longestTimerMilliseconds = 60_000
 const activityShare = 0.25
 
 export function createExpiry(options: ExpiryOptions): Expiry {
-  const { mirror, now, keepAlive, emit, extend, pull } = options
+  const { mirror, now, emit, extend, pull } = options
   const warnMilliseconds = options.warnSeconds * 1000
   const listening = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined
   let noted = noteExpiry(mirror.document, now())
-  let isWarned = false
-  let isAsked = false
-  let isExtending = false
+  let [isWarned, isAsked] = [false, false]
+  const steady = steadyDate()
+  let told: Date | null = null
 
   const left = (): number | null => (mirror.epoch === null ? null : leftOf(noted, now()))
 
+  function at(): Date | null {
+    const remaining = left()
+    return steady(remaining === null ? null : now() + remaining)
+  }
+
   function schedule(): void {
     clearTimeout(timer)
+    const shown = at()
+    if (shown !== told) emit('expiresAt', (told = shown))
     const remaining = left()
     if (remaining === null) return
-    const until = isWarned ? remaining + marginOf(mirror.document) : remaining - warnMilliseconds
-    timer = setTimeout(check, Math.min(longestTimerMilliseconds, Math.max(1000, until)))
+    const wait = isWarned ? remaining + marginOf(mirror.document) : remaining - warnMilliseconds
+    timer = setTimeout(check, Math.min(longestTimerMilliseconds, Math.max(1000, wait)))
     // Node (tests, server rendering) would be kept alive; a browser's timer is a number.
     ;(timer as { readonly unref?: () => void }).unref?.()
   }
@@ -62,17 +72,13 @@ export function createExpiry(options: ExpiryOptions): Expiry {
       isAsked = true
       void pull()
     }
+    if (isAsked) void endOverdue(options)
     schedule()
   }
 
-  function onActivity(): void {
+  function isDue(): boolean {
     const remaining = left()
-    const isDue = remaining !== null && remaining < noted.span * (1 - activityShare)
-    if (!isDue || isExtending || document.visibilityState === 'hidden') return
-    isExtending = true
-    void extend().finally(() => {
-      isExtending = false
-    })
+    return remaining !== null && remaining < noted.span * (1 - activityShare)
   }
 
   const stopChanges = mirror.onChange(({ mirror: next }, { mirror: last }) => {
@@ -83,11 +89,11 @@ export function createExpiry(options: ExpiryOptions): Expiry {
     isAsked = false
     schedule()
   })
-  if (keepAlive === 'activity') hearActivity(onActivity, listening.signal)
+  if (options.keepAlive === 'activity') hearActivity(isDue, extend, listening.signal)
   schedule()
 
   return {
-    left,
+    at,
     close() {
       stopChanges()
       listening.abort()
@@ -96,8 +102,17 @@ export function createExpiry(options: ExpiryOptions): Expiry {
   }
 }
 
-function hearActivity(listener: () => void, signal: AbortSignal): void {
+/** Calls `extend`, one at a time, when a person does something and it is due. */
+function hearActivity(isDue: () => boolean, extend: () => Promise<unknown>, signal: AbortSignal): void {
   if (typeof document === 'undefined') return
+  let isExtending = false
+  const onActivity = (): void => {
+    if (!isDue() || isExtending || document.visibilityState === 'hidden') return
+    isExtending = true
+    void extend().finally(() => {
+      isExtending = false
+    })
+  }
   for (const name of ['pointerdown', 'keydown', 'wheel', 'visibilitychange'])
-    document.addEventListener(name, listener, { signal, passive: true })
+    document.addEventListener(name, onActivity, { signal, passive: true })
 }

@@ -6,6 +6,7 @@ import type { BootCopy } from './boot.ts'
 import { markRun } from './browser-run.ts'
 import type { Writes } from './create-writes.ts'
 import type { Emitter } from './events.ts'
+import { isPrerendered } from './prerendering.ts'
 import type { StatusTracker } from './status.ts'
 import type { View } from './view.ts'
 
@@ -22,14 +23,19 @@ export interface Followers {
 
 /** From now on everything of this page follows the mirror. */
 export function followMirror({ mirror, boot, view, writes, tracker, emit, take }: Followers): void {
+  let pending = 0
   mirror.onChange((after, before) => {
     const { isReady } = tracker
-    // Not before the start has looked for what an earlier run left.
-    if (isReady) markRun(mirror)
-    if (isReady) boot.keep(mirror)
+    // Not before the start has looked for what an earlier run left, and not in a page that nobody has opened.
+    if (isReady && !isPrerendered()) {
+      markRun(mirror)
+      boot.keep(mirror)
+    }
     view.update(boot.over(after))
     // A subscriber may have written meanwhile: what is pending is what is pending now.
     writes.follow(mirror.state, before)
+    const { length } = mirror.pending
+    if (length !== pending) emit('pending', (pending = length))
     if (isReady) announce(emit, after, before)
     tracker.follow(after, before)
   })

@@ -2,6 +2,7 @@
 // learn from it as they learn from any tab. A stream only wakes: what is new comes by a pull, the one way in. All other ways to
 // hear of a change work without it.
 import type { Hint } from '../mirror/tabs/channel.ts'
+import { webLocks } from '../mirror/tabs/lock.ts'
 import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 import type { Fetch } from '../mirror/wire/send.ts'
 import type { Epoch } from '../protocol/state.ts'
@@ -15,7 +16,7 @@ export interface LiveEventsOptions {
   /** The name of the lock of the tab that holds the stream. */
   readonly lock: string
   /** There is something newer. */
-  readonly onNews: (hint: Hint) => void
+  readonly onNews: (hint: Hint) => unknown
   /** Something is wrong with the session or its cookie: only a pull knows. Awaited before the stream is opened again. */
   readonly onDoubt: () => Promise<unknown>
 }
@@ -35,6 +36,8 @@ export function createLiveEvents(options: LiveEventsOptions): LiveEvents {
   const listening = new AbortController()
   let running: { readonly abort: AbortController; readonly epoch: Epoch } | undefined
   let refused: Epoch | undefined
+  /** By `performance.now()`: until then the server wants to be left alone, whoever comes back to the page. */
+  let restsUntil = 0
 
   /** Starts, stops, or starts anew for another session. */
   function look(): void {
@@ -54,16 +57,24 @@ export function createLiveEvents(options: LiveEventsOptions): LiveEvents {
   async function stay(signal: AbortSignal, epoch: Epoch): Promise<void> {
     let failures = 0
     while (!signal.aborted) {
+      const rests = restsUntil - performance.now()
+      // oxlint-disable-next-line no-await-in-loop -- the server has asked for this rest before the next stream
+      if (rests > 0) await pause(rests, signal)
+      if (signal.aborted) return
       const started = performance.now()
       const since = `${url}?since=${mirror.document.revision}&epoch=${epoch}`
-      // oxlint-disable-next-line no-await-in-loop -- one stream after another
+      // oxlint-disable-next-line no-await-in-loop -- the next stream begins where this one has ended
       const end = await holdStream(since, { signal, fetch, onNews, onDoubt })
-      if (end.kind === 'refused') refused = epoch
-      if (end.kind === 'refused' || signal.aborted) return
+      if (end.kind === 'refused') {
+        refused = epoch
+        return
+      }
+      restsUntil = performance.now() + end.retryAfterMilliseconds
+      if (signal.aborted) return
       failures = performance.now() - started > goodStreamMilliseconds ? 0 : failures + 1
       const rest = Math.min(longestRestMilliseconds, firstRestMilliseconds * 2 ** failures)
-      // oxlint-disable-next-line no-await-in-loop -- and a rest between them
-      await pause(Math.max(rest * (0.5 + Math.random() / 2), end.retryAfterMilliseconds), signal)
+      // oxlint-disable-next-line no-await-in-loop -- a stream that ended is not opened again at once
+      await pause(rest * (0.5 + Math.random() / 2), signal)
     }
   }
 
@@ -94,14 +105,19 @@ function isVisible(): boolean {
 
 /** Runs `work` when it is this tab's turn; where there are no locks it always is. */
 async function holding(name: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  const locks = typeof navigator === 'undefined' ? undefined : navigator.locks
+  const locks = webLocks()
   if (locks === undefined) return work()
   await locks.request(name, { signal }, work).catch(() => undefined)
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds)
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
+    const end = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, milliseconds)
+    signal.addEventListener('abort', end)
   })
 }

@@ -1,7 +1,8 @@
 // When to look: a page comes up, comes back, gets a network, is hidden. Owns the timers and listeners of a
 // session, so that closing it leaves nothing behind.
-import { type Sync, askForNews, sendOnly } from '../mirror/sync/sync.ts'
+import { type Sync, sendOnly } from '../mirror/sync/sync.ts'
 import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
+import { type Glances, watchGlances } from './glances.ts'
 
 export interface PageLifecycle {
   /**
@@ -20,26 +21,25 @@ export interface PageLifecycle {
 
 /** Long enough for a burst of writes to share one batch, short enough to feel like at once. */
 const batchingMilliseconds = 20
-/** A page that gains focus asks the server at most this often. */
-const focusPauseMilliseconds = 3000
-
 /** `now` is the wall clock: the other clock stands still while the machine sleeps. */
 export function createPageLifecycle(mirror: TabMirror, now: () => number): PageLifecycle {
   const listening = new AbortController()
   let sending: ReturnType<typeof setTimeout> | undefined
   let retrying: ReturnType<typeof setTimeout> | undefined
-  let lookedAt = now()
+  let glances: Glances | undefined
   let sync: Sync | undefined
+  let isClosed = false
 
+  /** One question for all tabs: who has waited for its turn meanwhile has the answer of the first one. */
   function look(): void {
     clearTimeout(retrying)
-    lookedAt = now()
-    void sync?.run(askForNews)
-  }
-
-  function glance(): void {
-    if (document.visibilityState === 'visible' && Math.abs(now() - lookedAt) > focusPauseMilliseconds) look()
-    if (document.visibilityState === 'hidden') void sync?.run(sendOnly)
+    if (isClosed) return
+    glances?.looked()
+    const askedAt = now()
+    void sync?.run(() => {
+      const { notedAt } = mirror.document
+      return notedAt > askedAt && notedAt <= now() ? 'nothing' : 'pull'
+    })
   }
 
   return {
@@ -48,8 +48,9 @@ export function createPageLifecycle(mirror: TabMirror, now: () => number): PageL
       if (typeof document === 'undefined') return
       const { signal } = listening
       addEventListener('online', look, { signal })
-      addEventListener('focus', glance, { signal })
-      document.addEventListener('visibilitychange', glance, { signal })
+      glances = watchGlances(now, { onShown: look, onHidden: () => void sync?.run(sendOnly) })
+      // Until now the server has renewed nothing for this page, and stored nothing.
+      document.addEventListener('prerenderingchange', look, { signal })
       const onPageShow = ({ persisted }: PageTransitionEvent): void => {
         // From the back-forward cache: what is on screen may be another user's by now. Storage first, then the server.
         if (!persisted) return
@@ -59,20 +60,24 @@ export function createPageLifecycle(mirror: TabMirror, now: () => number): PageL
       addEventListener('pageshow', onPageShow, { signal })
     },
     soon() {
+      if (isClosed) return
       sending ??= setTimeout(() => {
         sending = undefined
-        void sync?.run(sendOnly)
+        void sync?.run(sendOnly, 'write')
       }, batchingMilliseconds)
     },
     later(milliseconds) {
       clearTimeout(retrying)
-      retrying = setTimeout(look, milliseconds)
+      if (!isClosed) retrying = setTimeout(look, milliseconds)
     },
     recovered: () => clearTimeout(retrying),
     close() {
+      isClosed = true
+      sync?.close()
       listening.abort()
       clearTimeout(sending)
       clearTimeout(retrying)
+      glances?.close()
     },
   }
 }

@@ -60,25 +60,15 @@ export function createPendingWrites(mirror: TabMirror): PendingWrites {
   /** The write that is being made, and the ids of what it replaces: those become its own to do again. */
   let taker: { readonly awaited: Awaited; readonly ids: string[] } | undefined
 
-  /** What a later write replaced may have been sealed in the same moment: storage knows. */
-  async function tellReplaced(ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return
-    const { outbox } = await mirror.reload()
-    for (const id of ids) {
-      const awaited = waiting.get(id)
-      if (awaited?.isReplaced !== true) continue
-      waiting.delete(id)
-      const outcome = outbox.settled[id]
-      awaited.isReplaced = outcome === undefined
-      awaited.resolve(outcome ?? { code: 'superseded' })
-    }
-  }
+  const tellReplaced = replacedTeller(mirror, waiting)
 
   return {
     add(mutation, changes) {
       const { owner } = mirror
       const awaited: Awaited = { owner, resolve: () => undefined, isReplaced: false, changes, replaced: [] }
-      const acknowledged = new Promise<WriteOutcome>((resolve) => (awaited.resolve = resolve))
+      const acknowledged = new Promise<WriteOutcome>((resolve) => {
+        awaited.resolve = (outcome) => mirror.calls.run(() => resolve(outcome))
+      })
       const ids: string[] = []
       waiting.set(mutation.id, awaited)
       taker = { awaited, ids }
@@ -116,6 +106,32 @@ export function createPendingWrites(mirror: TabMirror): PendingWrites {
         resolve({ code: 'left-on-disk' })
       }
     },
+  }
+}
+
+/** What a later write replaced may have been sealed in the same moment: storage knows. */
+function replacedTeller(
+  mirror: TabMirror,
+  waiting: Map<string, Awaited>,
+): (ids: readonly string[]) => Promise<void> {
+  const toTell: string[] = []
+  return async (ids) => {
+    if (ids.length === 0) return
+    const isFirst = toTell.length === 0
+    toTell.push(...ids)
+    if (!isFirst) return
+    // Writes that were kept together ask together: storage is read once for all of them.
+    await Promise.resolve()
+    const all = toTell.splice(0)
+    const { outbox } = await mirror.reload()
+    for (const id of all) {
+      const awaited = waiting.get(id)
+      if (awaited?.isReplaced !== true) continue
+      waiting.delete(id)
+      const outcome = outbox.settled[id]
+      awaited.isReplaced = outcome === undefined
+      awaited.resolve(outcome ?? { code: 'superseded' })
+    }
   }
 }
 

@@ -4,11 +4,14 @@ import type { SessionSchema } from '../protocol/schema.ts'
 import type { TabMirror } from '../mirror/tabs/tab-mirror.ts'
 import type { Fetch } from '../mirror/wire/send.ts'
 import type { Writes } from './create-writes.ts'
-import type { Emitter, Listener } from './events.ts'
+import { type Emitter, type Listener, checkEventName } from './events.ts'
 import type { Expiry } from './expiry.ts'
 import { readableOf } from './key-checks.ts'
 import type { ServerLink } from './server-link.ts'
 import type { Session } from './session.ts'
+import type { BootCopy } from './boot.ts'
+import { disposable } from './disposable.ts'
+import { checkListener } from './given-options.ts'
 import { endOthers, signOut } from './sign-out.ts'
 import type { StatusTracker } from './status.ts'
 import type { View } from './view.ts'
@@ -24,6 +27,7 @@ export interface SessionParts {
   readonly now: () => number
   readonly fetch: Fetch
   readonly mirror: TabMirror
+  readonly boot: BootCopy
   readonly view: View
   readonly writes: Writes
   readonly server: ServerLink
@@ -40,14 +44,16 @@ export interface SessionParts {
 
 /** A session of any schema. Its methods need no `this`. */
 export function toSession(parts: SessionParts): Session<SessionSchema> {
-  const { schema, base, now, fetch, mirror, view, writes, server, tracker, expiry, worker, wanted } = parts
-  return {
+  const { schema, base, now, fetch, mirror, view, writes, server, tracker, expiry, worker, wanted, boot } =
+    parts
+  const session: Omit<Session<SessionSchema>, typeof Symbol.dispose> = {
     ready: parts.ready,
+    known: tracker.known,
     get status() {
       return tracker.status
     },
     get owner() {
-      return mirror.owner
+      return boot.over(mirror.state).mirror.owner
     },
     get durability() {
       return mirror.durability
@@ -56,8 +62,7 @@ export function toSession(parts: SessionParts): Session<SessionSchema> {
       return mirror.pending.length
     },
     get expiresAt() {
-      const left = expiry.left()
-      return left === null ? null : new Date(now() + left)
+      return expiry.at()
     },
     get: (key: string) => view.get(readableOf(schema, key)),
     set: writes.set,
@@ -66,9 +71,12 @@ export function toSession(parts: SessionParts): Session<SessionSchema> {
     increment: (key, by = 1) => writes.increment(key, by),
     subscribe(first: string | Listener<readonly string[]>, listener?: Listener<Json | undefined>) {
       if (typeof first === 'function') return view.subscribeAll(first)
-      return listener === undefined ? () => undefined : view.subscribeKey(first, listener)
+      return view.subscribeKey(readableOf(schema, first), checkListener(listener))
     },
-    on: parts.on,
+    on(name, listener) {
+      checkEventName(name)
+      return parts.on(name, checkListener(listener))
+    },
     async flush() {
       await server.flush()
       return { pending: mirror.pending.length }
@@ -79,7 +87,7 @@ export function toSession(parts: SessionParts): Session<SessionSchema> {
       const request = new Request(input, init)
       return isListed(request.url, base, wanted) ? server.attached(request) : fetch(request)
     },
-    signOut: (how = {}) => signOut(mirror, server.sync, how),
+    signOut: (how = {}) => signOut(mirror, server, how),
     endOthers: () => endOthers(mirror, server.transport),
     async diagnose() {
       const { diagnose } = await import('./doctor/diagnose.ts')
@@ -91,4 +99,5 @@ export function toSession(parts: SessionParts): Session<SessionSchema> {
       for (const part of parts.closing) part.close()
     },
   }
+  return disposable(session)
 }

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // The session as an app holds it: the browser SDK's public types, and what each call promises.
 import type {
   BrowserKey,
@@ -50,6 +51,12 @@ export interface SessionOptions<S extends SessionSchema> {
   /** How many seconds before its end the session reports `expiring`. @default 120 */
   readonly warnSeconds?: number
   /**
+   * For how many seconds after `expiresAt` what is kept is still shown when the server cannot be reached. After that it is wiped, unread,
+   * and `status` says `expired`; what is unsent is kept for its owner, encrypted. Infinity: for ever.
+   * @default as long again as the session would have lived unused (15 minutes for one of AAL3, an hour for AAL2)
+   */
+  readonly offlineSeconds?: number
+  /**
    * What keeps the session alive. `activity`: a person who uses the page (pointer, keys, coming back to it). `requests`:
    * only what the app sends anyway. @default 'requests'
    */
@@ -76,6 +83,11 @@ export interface SignedOut {
   /** `confirmed`: the server has ended the session. `queued`: it will be told first of all as soon as it can be reached. */
   readonly server: 'confirmed' | 'queued'
   /**
+   * `clean`: nothing of the session is kept in this browser. `owed`: its storage can neither be written nor deleted just now (a full
+   * disk, a database that does not answer); this is remembered, and the next start removes it before it shows anything.
+   */
+  readonly device: 'clean' | 'owed'
+  /**
    * What became of `everywhere`; not there without it. `refused`: this session was over already, so its owner is unknown,
    * or the server's store keeps no lists. Sign in again, and ask once more.
    */
@@ -96,9 +108,16 @@ export interface MirrorInspection {
  * The session of this browser. Reads are synchronous and need no network. Writes are shown at once in every tab, and sent
  * when the server can be reached.
  */
-export interface Session<S extends SessionSchema> {
+export interface Session<S extends SessionSchema> extends Disposable {
   /** Resolves once reads show what this browser knows. Needs no network. Never rejects. */
   readonly ready: Promise<void>
+  /**
+   * Resolves once it is known who is here: the server has said it, to this tab or to another one, or it is certain that the server
+   * cannot be reached; `status` says which. For guards of routes: after `ready` alone somebody who is signed in may still
+   * look like nobody. A server that does not answer is waited for 10 seconds; a prerendered page asks when it is opened. Never rejects.
+   * @example await session.known; if (session.owner === null) redirect('/sign-in')
+   */
+  readonly known: Promise<void>
   /** How the session stands: live, stale and why, signed out and why, or lost and what. The event `status` reports changes. */
   readonly status: Status
   /** The owner who is signed in, by the server's last word; null for an anonymous session, and without one. */
@@ -107,12 +126,13 @@ export interface Session<S extends SessionSchema> {
   readonly durability: Durability
   /**
    * When the session ends if nothing is done, by this device's clock; null without a session. An estimate from the
-   * server's last answer. `extend` moves it, and so does every request of the app that uses the session.
+   * server's last answer. `extend` moves it, and so does every request of the app that uses the session. One and the same
+   * Date until it changes by a second or more, which the event `expiresAt` tells.
    */
   readonly expiresAt: Date | null
   /** Refreshes the session now: for the button of a warning. False when the server could not be reached, or the session was over. */
   extend(): Promise<boolean>
-  /** Number of changes that the server has not acknowledged. */
+  /** Number of changes that the server has not acknowledged. The event `pending` reports changes. */
   readonly pending: number
   /** The value, with this browser's unsent changes on top; frozen. When not set: the schema's default, or undefined. */
   get<N extends BrowserKey<S>>(key: N): KeyRead<S, N>
@@ -139,12 +159,16 @@ export interface Session<S extends SessionSchema> {
    * @throws SessionError `denied`, `unknown-key`, `invalid`, `outbox-full`
    */
   increment(key: CounterKey<S>, by?: number): Write
-  /** Calls `listener` with the value whenever it changes, in whichever tab. Returns the function that ends this. */
+  /**
+   * Calls `listener` with the value whenever it changes, in whichever tab. Returns the function that ends this.
+   * @throws SessionError `unknown-key`, `denied` for a hidden key; `invalid-option` without a listener
+   */
   subscribe<N extends BrowserKey<S>>(key: N, listener: (value: KeyRead<S, N>) => void): () => void
   /** Calls `listener` with the names of the keys that changed. */
   subscribe(listener: (keys: readonly BrowserKey<S>[]) => void): () => void
   /**
    * Calls `listener` with each event of this name. Returns the function that ends this.
+   * @throws SessionError `invalid-option` for a name that no event has, and without a listener
    * @example session.on('refused', ({ mutation, outcome }) => console.warn(mutation.key, outcome.code))
    */
   on<N extends EventName>(name: N, listener: Listener<SessionEvents[N]>): () => void
@@ -160,7 +184,7 @@ export interface Session<S extends SessionSchema> {
   /**
    * Signs out: the mirror is wiped here and in every tab at once, also offline; then the server is told, first
    * of all as soon as it can be reached. `queued` means that it has not answered yet.
-   * @throws SessionError `pending-writes` with `pending: 'refuse'`
+   * @throws SessionError `pending-writes` with `pending: 'refuse'`; `invalid-option` for options that it does not have
    */
   signOut(options?: SignOutOptions): Promise<SignedOut>
   /**
@@ -176,6 +200,10 @@ export interface Session<S extends SessionSchema> {
   diagnose(): Promise<readonly Finding[]>
   /** What this browser holds, for inspectors. A snapshot: call it again for news. */
   inspect(): MirrorInspection
-  /** Stops timers and listeners. What was written stays, and is sent at the next start. Repeated: does nothing. */
+  /**
+   * Ends this session object, not the session: no timer, listener, request or event stream of it is left. What was written stays,
+   * and is sent at the next start. Repeated: does nothing. `Symbol.dispose` is the same.
+   * @example import.meta.hot?.dispose(() => session.close())
+   */
   close(): void
 }

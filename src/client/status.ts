@@ -15,6 +15,9 @@ export type Status =
 
 /** Follows the mirror and the contact with the server. */
 export class StatusTracker {
+  /** Resolves when the start is over and the server has said who is here, or could not be reached. */
+  readonly known: Promise<void>
+  #resolveKnown = (): void => undefined
   status: Status = { state: 'starting' }
   /** How the last contact with the server went. */
   contact: Contact = 'none'
@@ -27,6 +30,12 @@ export class StatusTracker {
   constructor(mirror: TabMirror, onStatus: (status: Status) => void) {
     this.#mirror = mirror
     this.#onStatus = onStatus
+    this.known = new Promise((resolve) => (this.#resolveKnown = resolve))
+  }
+
+  /** Nobody will be asked any more: whoever waits for what is known need not. */
+  close(): void {
+    this.#resolveKnown()
   }
 
   /** The start is over: from now on the status says what storage holds. */
@@ -38,6 +47,8 @@ export class StatusTracker {
   /** The server was asked, and this is how it went. */
   note(contact: Contact): void {
     this.contact = contact
+    // Whoever waits goes on in a later task: by then the status is the new one.
+    if (this.isReady && contact !== 'none') this.#resolveKnown()
     const next = statusOf(this.#mirror.document, this.isReady, contact)
     if (isSameStatus(next, this.status)) return
     this.status = next

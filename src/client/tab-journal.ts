@@ -11,18 +11,19 @@ import {
   toStoredMirror,
 } from '../mirror/storage/stored-form.ts'
 import type { Journal } from '../mirror/storage/storage.ts'
+import { webLocks } from '../mirror/tabs/lock.ts'
 import { webStorage } from './web-storage.ts'
 
 /** A page that is reloaded lets go of its journal within this time. */
 const journalLockTimeoutMilliseconds = 1000
 
-/** Undefined where there is no sessionStorage, or no lock to know that a duplicated tab has a copy of it. */
-export function tabJournal(name: string): Journal | undefined {
-  const [storage, locks] = [
-    webStorage('sessionStorage'),
-    typeof navigator === 'undefined' ? undefined : navigator.locks,
-  ]
-  if (storage === undefined || locks === undefined) return undefined
+/**
+ * Keeps nothing where there is no sessionStorage, or no lock to know that a duplicated tab has a copy of it. It is opened when
+ * memory mode begins: that costs, where the origin keeps much in it.
+ */
+export function tabJournal(name: string): Journal {
+  const locks = webLocks()
+  const open = (): Storage | undefined => (locks === undefined ? undefined : webStorage('sessionStorage'))
   const key = `${name}:journal`
   /** The client id whose lock this tab holds, until it is closed. */
   let held: string | undefined
@@ -47,12 +48,14 @@ export function tabJournal(name: string): Journal | undefined {
 
   return {
     async take() {
-      const state = parseState(storage.getItem(key))
+      const state = parseState(open()?.getItem(key) ?? null)
       if (state === undefined || (await hold(state.outbox.client))) return state
       held = undefined
       return undefined
     },
     keep(state) {
+      const storage = open()
+      if (storage === undefined) return
       const { client } = state.outbox
       if (held !== client) void hold(client)
       try {
@@ -70,6 +73,7 @@ export function tabJournal(name: string): Journal | undefined {
         storage.removeItem(key)
       }
     },
+    drop: () => open()?.removeItem(key),
     close: () => release?.(),
   }
 }

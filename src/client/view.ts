@@ -5,6 +5,7 @@ import { type Mutation, valueWithPending } from '../protocol/mutation.ts'
 import { type SessionSchema, checkValue, definitionOf } from '../protocol/schema.ts'
 import { type Entry, entryOf } from '../protocol/state.ts'
 import { type LocalState, pendingOf } from '../mirror/steps/local-state.ts'
+import type { AppCalls } from '../mirror/tabs/app-calls.ts'
 import { type Listener, createEmitter } from './events.ts'
 
 export interface View {
@@ -25,16 +26,18 @@ interface Shown {
 const none: readonly Mutation[] = []
 
 export interface ViewOptions {
+  /** When subscribers are called. */
+  readonly calls: AppCalls
   readonly schema: SessionSchema
   readonly migrate?: ((key: never, value: Json) => Json | undefined) | undefined
 }
 
-export function createView({ schema, migrate }: ViewOptions, initial: LocalState): View {
+export function createView({ schema, migrate, calls }: ViewOptions, initial: LocalState): View {
   const read = createReading(schema, migrate)
   const keys = Object.keys(schema.keys).filter((key) => schema.keys[key]?.access !== 'hidden')
   const shown = new Map<string, Shown>()
-  const byName = createEmitter<Record<string, Json | undefined>>()
-  const all = createEmitter<{ readonly changed: readonly string[] }>()
+  const byName = createEmitter<Record<string, Json | undefined>>(calls)
+  const all = createEmitter<{ readonly changed: readonly string[] }>(calls)
 
   /** Returns the keys whose value is another one than before. */
   function refresh(state: LocalState): string[] {

@@ -1,10 +1,15 @@
 // The page's side of its service worker: loads what registers it, when the page has started, and says how that stands.
+import { loadPart } from './load-part.ts'
 import type { Registered, Registering } from './register.ts'
+import { Retries } from './retries.ts'
 import type { ResolvedWorker, WorkerState } from './worker-options.ts'
 
 export interface WorkerLink {
   readonly state: WorkerState
+  /** Loads and registers it. Never rejects. */
   start(): Promise<void>
+  /** Once more what has failed before. */
+  again(): void
   /** The server could not be reached: should this page go, the worker sends the rest. */
   leaveRest(): void
   close(): void
@@ -20,26 +25,34 @@ export function linkWorker({ options, onNewer, ...rest }: WorkerLinkOptions): Wo
   let state: WorkerState = 'none'
   let registered: Registered | undefined
   let isClosed = false
+  const retries = new Retries()
 
   function onState(next: WorkerState): void {
     state = next
     if (next === 'newer') onNewer()
+    if (next === 'failed') retries.failed()
+    else if (next !== 'registering') retries.succeeded()
+  }
+
+  async function start(): Promise<void> {
+    if (options === undefined) return
+    if (!globalThis.navigator?.serviceWorker) return onState('unsupported')
+    state = 'registering'
+    const loaded = await loadPart(() => import('./register.ts'))
+    // Without it the page does the worker's work itself.
+    if (loaded === undefined) return onState('failed')
+    if (!isClosed) registered = loaded.registerWorker({ ...rest, options, onState })
   }
 
   return {
     get state() {
       return state
     },
-    async start() {
-      if (options === undefined || typeof navigator === 'undefined') return
-      if (!('serviceWorker' in navigator)) return onState('unsupported')
-      try {
-        const { registerWorker } = await import('./register.ts')
-        if (!isClosed) registered = registerWorker({ ...rest, options, onState })
-      } catch {
-        // Offline, or a deploy has taken the chunk away: the page does the worker's work itself.
-        onState('failed')
-      }
+    start,
+    again() {
+      if (state !== 'failed' || isClosed || !retries.isDue) return
+      if (registered === undefined) void start()
+      else registered.again()
     },
     leaveRest: () => registered?.leaveRest(),
     close() {

@@ -13,8 +13,8 @@ export interface Diagnosis {
   readonly cookie: DiagnosedCookie
   /** Whether the probe of an earlier answer came back. */
   readonly probe: 'arrived' | 'missing'
-  /** Whether a session cookie came that this server has signed. */
-  readonly session: 'sent' | 'none'
+  /** Whether a session cookie came that this server has signed; `other`: one of its name that it has not signed. */
+  readonly session: 'sent' | 'other' | 'none'
 }
 
 /** The attributes with which the session's cookie is set. */
@@ -34,7 +34,7 @@ export function parseDiagnosis(value: unknown): Diagnosis {
   const { at, secure, cookie, probe, session } = value
   if (typeof at !== 'number' || typeof secure !== 'boolean') throw malformed()
   if (probe !== 'arrived' && probe !== 'missing') throw malformed()
-  if (session !== 'sent' && session !== 'none') throw malformed()
+  if (session !== 'sent' && session !== 'other' && session !== 'none') throw malformed()
   return { at, secure, cookie: parseCookie(cookie), probe, session }
 }
 

@@ -8,7 +8,7 @@ export interface ErrorFacts {
   readonly status: number
   /** Whether the same request may succeed later, unchanged. */
   readonly retryable: boolean
-  /** What happened, in one short sentence: the `title` of problem+json. */
+  /** What happened, in one short sentence: the `detail` of a problem answer that has no sentence of its own. */
   readonly title: string
   /** What that means for the session and its data. */
   readonly meaning: string
@@ -138,6 +138,18 @@ export const errorTable: Readonly<Record<SessionErrorCode, ErrorFacts>> = {
     meaning: 'Nothing was changed by this request.',
     action: 'Try again after `retryAfterSeconds`.',
   },
+  'anonymous-full': {
+    ...answeredWith(503, 'retryable'),
+    title: 'The app lets no more browsers begin a session in which nobody is signed in, for now.',
+    meaning: 'Nothing was stored. A browser keeps its changes, and sends them again later.',
+    action: 'Sign in, or wait. `allowAnonymous` of createSessions decides.',
+  },
+  'sign-in-too-old': {
+    ...answeredWith(403),
+    title: 'The sign-in is too long ago to end other sessions.',
+    meaning: 'No session was ended.',
+    action: 'Ask the user to sign in again, then call it once more.',
+  },
   unsupported: {
     ...answeredWith(501),
     title: 'What this app is set up with cannot do that.',
@@ -151,6 +163,23 @@ export const errorTable: Readonly<Record<SessionErrorCode, ErrorFacts>> = {
     meaning: 'Nothing was changed. A browser keeps its batch, and sends it again later.',
     action:
       'Put the session middleware before body parsers, and give `sessions.route` a request that nobody has read.',
+  },
+  'proxy-untrusted': {
+    ...answeredWith(500),
+    title:
+      'A page of https has sent this request, and it arrived here as plain http, so the cookie would not be Secure.',
+    meaning: 'Nothing was read or changed, and no cookie was set. Everybody stays as they were.',
+    action:
+      'Set `trustProxy` to the number of your proxies, and let the last one send X-Forwarded-Proto and X-Forwarded-Host. Or set `cookie: { secure: true }`.',
+  },
+  'session-taken': {
+    ...answeredWith(500),
+    title:
+      'This request has a session already: express-session or another session middleware, or other sessions of session-mirror, were mounted before.',
+    meaning:
+      'Nothing was read or changed. With two, each would set its cookie and its headers for the other.',
+    action:
+      'Give each request one of them: mount an app that has sessions of its own before the sessions of the app around it, and let it answer everything below its path.',
   },
   'not-json': {
     ...thrownHere(),
@@ -207,6 +236,11 @@ export const errorTable: Readonly<Record<SessionErrorCode, ErrorFacts>> = {
     meaning: 'What was to be made with it was not made.',
     action: 'Correct the option that the message names.',
   },
+}
+
+/** Whether an error of this code is thrown to the app's own code, and is nothing that a browser did. */
+export function isMistakeOfApp(code: SessionErrorCode): boolean {
+  return errorTable[code].status === 0
 }
 
 function answeredWith(status: number, kind?: 'retryable'): Pick<ErrorFacts, 'status' | 'retryable'> {

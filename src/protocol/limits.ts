@@ -19,6 +19,8 @@ export const bodySeconds = 10
 export const batchMutations = 200
 /** Bytes of one sealed batch: below `bodyBytes`, with room for the envelope and for escaped quotes. */
 export const batchBytes = 131_072
+/** Bytes of one change as it is sent, alone in its batch: the body without its wrapping. Any value that a record may hold goes out. */
+export const changeBytes = 311_296
 /** Characters of a validator's message that are kept with the record. */
 export const validatorMessageCharacters = 200
 /** Bytes of all validator messages of one batch, because each browser may have such a batch. Later messages are empty. */
@@ -39,6 +41,8 @@ export const followedIds = 64
 export const removalMarks = 64
 /** Sessions in one owner's list. One more ends the session that was unused for longest. */
 export const ownerSessions = 100
+/** Seconds after which a session that was entered in its owner's list, and is not in the store, never began. */
+export const beginSeconds = 60
 /** Characters of the label that an app gives to a session. People read it. */
 export const labelCharacters = 200
 /** Characters of an owner's id. */
@@ -51,5 +55,7 @@ export const bootCopyCharacters = 32_768
 export const parkedSeconds = 604_800
 /** Tries of one commit against other processes, before 503 `contention`. Nothing is changed then. */
 export const commitAttempts = 20
+/** Batches that merge, committed at once: a merge of a large value takes 30 ms, in which nobody else is answered. */
+export const mergingWriters = 4
 /** Bytes of a request with `keepalive`. The Fetch standard allows 64 KiB in flight for one page. */
 export const keepaliveBytes = 60_000

@@ -52,6 +52,15 @@ export interface MirrorMessage extends Patch, SessionTimes {
   readonly outcomes?: readonly Outcome[]
 }
 
+/** What a rendered page carries, as JSON: an answer to the question that the page would ask first. */
+export interface EmbeddedSession {
+  /** The version of the wire. */
+  readonly format: number
+  /** When the page was made, in milliseconds since 1970 by the server's clock. */
+  readonly at: number
+  readonly message: MirrorMessage
+}
+
 /** The body of an answer with an error: problem+json (RFC 9457). */
 export interface Problem {
   readonly code: SessionErrorCode

@@ -21,6 +21,11 @@ export const noSession = 'acknowledge'
 /** The version of wire and storage. The worker and every tab compare it before they trust each other. */
 export const format = 1
 
+/** The id of the element in which a rendered page carries its session. `base` is the path of the session routes. */
+export function embeddedId(base: string): string {
+  return `session-mirror:${base}`
+}
+
 /** The paths, or URLs, of the session routes. */
 export interface Routes {
   /** GET: the mirror. DELETE: sign-out. */

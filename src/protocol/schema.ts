@@ -54,8 +54,6 @@ export interface KeyDefinition<
   readonly validator: Validator | undefined
   /** What `get` returns for a key that is not set. */
   readonly default: Json | undefined
-  /** What the key was made with, for the server to check: it refuses unknown options at its start. @default {} */
-  readonly given?: unknown
   /** Not there at run time: carries the types. */
   readonly types?: { readonly value: Value; readonly absent: Absent }
 }
@@ -114,12 +112,9 @@ export const readable: DefineKey<'readable'> = /* @__PURE__ */ defineKey('readab
  * @example defineSession({ theme: writable<'light' | 'dark'>({ default: 'light' }), visits: writable.counter() })
  */
 export const writable: DefineWritable = /* @__PURE__ */ Object.assign(/* @__PURE__ */ defineKey('writable'), {
-  counter: (given?: unknown) => ({
-    given,
-    access: 'writable',
+  counter: (given: object = {}) => ({
+    ...define('writable', undefined, checked(given, [])),
     kind: 'counter',
-    policy: 'last-write-wins',
-    validator: undefined,
     default: 0,
   }),
 }) as DefineWritable // As above.
@@ -252,14 +247,42 @@ export type KeyRead<S extends SessionSchema, N extends ServerKey<S>> = S['keys']
 
 function defineKey(access: Access) {
   return (first?: unknown, second?: unknown): KeyDefinition => {
-    if (isValidator(first)) return define(access, first, (second ?? {}) as KeyOptions) // By the overloads.
-    return define(access, undefined, (first ?? {}) as KeyOptions) // By the overloads.
+    const names = access === 'writable' ? ['default', 'policy'] : ['default']
+    if (isValidator(first)) return define(access, first, checked(second, names))
+    return define(access, undefined, checked(first, names))
   }
+}
+
+/**
+ * The options of a key. The check is short, because every page downloads it.
+ * @throws SessionError `invalid-option` for what is no object, an unknown name, and a policy that there is not
+ */
+function checked(given: unknown, names: readonly string[]): KeyOptions {
+  if (given === undefined) return {}
+  const unknown = isObject(given) ? Object.keys(given).find((name) => !names.includes(name)) : String(given)
+  if (unknown !== undefined)
+    throw new SessionError(
+      'invalid-option',
+      names.length === 0
+        ? `A counter has no option "${unknown}": it begins at 0.`
+        : `A key of a session has no option "${unknown}". A validator is the first argument; then there are ${names.map((name) => `"${name}"`).join(' and ')}.`,
+    )
+  const { policy } = given as KeyOptions // An object, and all names are ours.
+  if (policy !== undefined && !isPolicy(policy))
+    throw new SessionError(
+      'invalid-option',
+      `policy must be 'last-write-wins', 'if-unchanged' or { merge }, not ${isObject(policy) ? 'an object' : `the text "${String(policy)}"`}.`,
+    )
+  return given as KeyOptions // As above.
+}
+
+function isPolicy(policy: unknown): boolean {
+  if (isObject(policy)) return typeof policy['merge'] === 'function'
+  return policy === 'last-write-wins' || policy === 'if-unchanged'
 }
 
 function define(access: Access, validator: Validator | undefined, options: KeyOptions): KeyDefinition {
   return {
-    given: options,
     access,
     kind: 'value',
     policy: options.policy ?? 'last-write-wins',

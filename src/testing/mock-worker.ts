@@ -42,11 +42,12 @@ export interface MockedWorker {
  * @example await worker.start({ serviceWorker: mockedWorker('/session-worker.js') })
  */
 export function mockedWorker(worker: string | WorkerOptions, base = '/session'): MockedWorker {
-  const options = workerOptions(worker)
+  const options = workerOptions(worker, base)
   if (options === undefined) throw new SessionError('invalid-option', 'There is no worker to mock.')
   const { scope } = options
   return {
-    url: workerUrl(options, base),
+    // A policy's url is its text.
+    url: String(workerUrl(options, base)),
     options: { updateViaCache: 'none', ...(scope === undefined ? {} : { scope }) },
   }
 }

@@ -16,11 +16,11 @@ import { SessionError } from '../protocol/errors.ts'
 export interface SessionMirrorOptions {
   /** Your own worker, relative to Vite's root: it calls `installSessionWorker`. @default the ready-made worker */
   readonly worker?: string
-  /** Where the script is served and emitted, below Vite's `base`; never hashed. @default '/session-worker.js' */
+  /** Path of the script below Vite's `base`, in development and in the build. It never gets a hash. @default '/session-worker.js' */
   readonly path?: string
-  /** Plugins for the worker's own build, made anew for each: those of the page do not run there. @default none */
+  /** Makes the plugins for one build of the worker. The page's plugins do not run there. @default none */
   readonly plugins?: () => PluginOption[]
-  /** For tests: msw's worker in the same script, so that handlers in the page answer what our worker sends. @default false */
+  /** For tests: puts msw's worker into the same script, so that handlers in the page answer our worker's requests. @default false */
   readonly msw?: boolean
 }
 
@@ -55,12 +55,12 @@ export function resolveOptions(options: SessionMirrorOptions): ResolvedOptions {
   if (msw && worker !== undefined)
     throw new SessionError(
       'invalid-option',
-      'msw goes with the ready-made worker: a worker of your own takes `installSessionWorker({ fetch })`.',
+      'The option msw works only with the ready-made worker. In a worker of your own, call `installSessionWorker({ fetch })`.',
     )
   return { ...options, path, fileName: path.slice(1) }
 }
 
-/** What can only be seen when Vite's own configuration is known. @throws SessionError `invalid-option` */
+/** Checks what depends on Vite's own configuration. @throws SessionError `invalid-option` */
 export function checkFiles(
   { worker, fileName }: ResolvedOptions,
   { root, publicDir }: { readonly root: string; readonly publicDir: string },
@@ -68,10 +68,13 @@ export function checkFiles(
   if (publicDir !== '' && existsSync(join(publicDir, fileName)))
     throw new SessionError(
       'invalid-option',
-      `${fileName} is in ${publicDir}, too: remove it there, or give another \`path\`. Only one can be served.`,
+      `${fileName} is also in ${publicDir}, and only one of the two can be served: remove it there, or set another \`path\`.`,
     )
   if (worker !== undefined && !existsSync(absolutePath(worker, root)))
-    throw new SessionError('invalid-option', `worker "${worker}" is not in ${root}.`)
+    throw new SessionError(
+      'invalid-option',
+      `There is no file "${worker}" in ${root}: the option worker is a path below Vite’s root.`,
+    )
 }
 
 export function absolutePath(file: string, root: string): string {

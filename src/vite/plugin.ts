@@ -6,7 +6,7 @@ import { type ResolvedOptions, type SessionMirrorOptions, checkFiles, resolveOpt
 import { type Script, buildScript } from './script.ts'
 
 /**
- * The worker at `/session-worker.js`: give `createSession({ worker: '/session-worker.js' })` the same url.
+ * Serves and emits the worker at `/session-worker.js`. Give `createSession({ worker: '/session-worker.js' })` the same url.
  * @throws SessionError `invalid-option`
  * @example
  * // vite.config.ts
@@ -41,7 +41,7 @@ export function sessionMirror(options: SessionMirrorOptions = {}): Plugin {
     },
     async generateBundle() {
       const { text, files } = await buildScript(resolved, known())
-      // For `vite build --watch`: the worker's files are no part of the page's.
+      // For `vite build --watch`: Vite itself watches only the page's files.
       for (const file of files) this.addWatchFile(file)
       this.emitFile({ type: 'asset', fileName: resolved.fileName, source: text })
     },
@@ -66,8 +66,8 @@ function serving(
   }
 
   const forget = (file: string): void => {
-    // While it is being made, nobody knows yet what of. The browser looks for a new script at each navigation: nobody
-    // is reloaded for it.
+    // While the script is being made, its files are not known yet. No page is reloaded, because the browser looks for a
+    // new script at each navigation.
     if (files === undefined || files.has(file)) made = undefined
   }
   watcher.on('change', forget)
@@ -80,7 +80,7 @@ function serving(
       setHeaders(response, config)
       response.end(text)
     } catch (error) {
-      // Built anew when it is asked for again: the mistake may be mended by then.
+      // The next request builds it again, because the mistake may be mended by then.
       made = undefined
       const message = `The worker at ${path} cannot be built: ${error instanceof Error ? error.message : String(error)}`
       config.logger.error(message)

@@ -1,5 +1,5 @@
-// The worker's script: one file that imports nothing, so that it registers as a classic and as a module script. Built by
-// Vite itself, with what the app's configuration says about resolving, defining and minifying.
+// Builds the worker's script: one file that imports nothing, so that it can be registered as a classic or as a module
+// script. Vite builds it, with the app's settings for resolving, defining and minifying.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { type ResolvedOptions, absolutePath } from './options.ts'
 
 export interface Script {
   readonly text: string
-  /** Files that it was made of: when one changes, it is made again. */
+  /** The files that it was made of. When one of them changes, the script is made again. */
   readonly files: readonly string[]
 }
 
@@ -17,7 +17,7 @@ const entry = 'virtual:session-mirror-worker'
 const readyMade = `import { installReadyMade } from 'session-mirror/worker'\n`
 const sources = {
   plain: `${readyMade}installReadyMade()`,
-  // A global function of msw's script, which stands in the same file.
+  // `handleRequest` is a global function of msw's script, which is in the same file.
   msw: `${readyMade}installReadyMade((request, event) => handleRequest({ request, clientId: event?.clientId ?? '' }))`,
 }
 
@@ -44,12 +44,12 @@ async function bundle(options: ResolvedOptions, config: ResolvedConfig): Promise
   const [chunk, ...others] = first.output
   if (others.length > 0)
     throw new Error(
-      `A worker is one file, and ${input} brings ${others.map(({ fileName }) => fileName).join(', ')} along.`,
+      `A worker must be one file, but the build of ${input} also made ${others.map(({ fileName }) => fileName).join(', ')}: import nothing there that becomes a file of its own.`,
     )
   return { text: chunk.code, files: chunk.moduleIds.filter((id) => !id.startsWith('\0')) }
 }
 
-/** What the app says of its sources holds for its worker, too. Its plugins do not: they are made for pages. */
+/** The app's settings for its sources, which hold for its worker, too. Its plugins are made for pages and are left out. */
 function inherited(config: ResolvedConfig): InlineConfig {
   const { root, mode, define, envDir, envPrefix, resolve } = config
   return {

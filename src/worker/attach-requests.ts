@@ -7,7 +7,7 @@ import { type MirrorDocument, isBlank } from '../mirror/steps/local-state.ts'
 import { leavingText } from '../mirror/steps/sign-out.ts'
 import { attachedFetch, createSilent } from '../mirror/sync/attached-fetch.ts'
 import type { Refresh } from '../mirror/sync/refresh.ts'
-import { isPageOf } from './messages.ts'
+import { isOurClient } from './messages.ts'
 import type { Upstream } from './upstream.ts'
 import type { WorkerSession } from './worker-session.ts'
 
@@ -42,21 +42,24 @@ export function createRequestAttacher(
 
   async function isPage(clientId: string): Promise<boolean> {
     if (pages.has(clientId)) return true
-    const isOurs = isPageOf(await self.clients.get(clientId), self.location.origin)
+    const isOurs = isOurClient(await self.clients.get(clientId), self.location.origin)
     if (isOurs && pages.size < rememberedPages) pages.add(clientId)
     return isOurs
   }
 
-  async function attach(event: FetchEvent): Promise<Response> {
+  async function attach(event: FetchEvent, trip: Trip): Promise<Response> {
     const { clientId, request } = event
     const isEarly = pages.has(clientId) && mayLeaveEarly(request, session.document)
-    const early = isEarly ? await sendEarly(session, (check) => send(event, check)) : undefined
+    const early = isEarly ? await sendEarly(session, (check) => send(event, trip, check)) : undefined
     if (early !== undefined) return early
+    trip.hasLeft = false
     const [isOurs] = await Promise.all([isPage(clientId), session.reload()])
-    return isOurs && !session.isRetired ? send(event) : upstream(request, event)
+    if (isOurs && !session.isRetired) return send(event, trip)
+    trip.hasLeft = true
+    return upstream(request, event)
   }
 
-  function send(event: FetchEvent, check?: Check): Promise<Response> {
+  function send(event: FetchEvent, trip: Trip, check?: Check): Promise<Response> {
     attached++
     const fetchAttached = attachedFetch(
       {
@@ -71,6 +74,7 @@ export function createRequestAttacher(
         onSilent: silent.note,
       },
       async (sent) => {
+        trip.hasLeft = true
         const response = await upstream(sent, event)
         await check?.(response)
         return response
@@ -80,24 +84,44 @@ export function createRequestAttacher(
   }
 
   return {
-    answer: (event) => answerOnce(event, attach),
+    answer: (event) => answerOnce(event, (asked) => failingOpen(asked, { attach, upstream })),
     report: () => ({ attached, retried, silent: silent.urls() }),
   }
+}
+
+/** Whether a request has left already: then it is not sent once more because of a fault of ours. */
+interface Trip {
+  hasLeft: boolean
 }
 
 /** Looks at an answer before anybody else does; what it throws takes the answer's place. */
 type Check = (response: Response) => Promise<void>
 
+/** What goes wrong with us before the request has left lets it out as it is. */
+async function failingOpen(
+  event: FetchEvent,
+  how: { attach(event: FetchEvent, trip: Trip): Promise<Response>; upstream: Upstream },
+): Promise<Response> {
+  const { request } = event
+  const trip = { hasLeft: false }
+  try {
+    return await how.attach(event, trip)
+  } catch (error) {
+    if (trip.hasLeft || request.signal.aborted || request.bodyUsed) throw error
+    return how.upstream(request, event)
+  }
+}
+
 /** One request has one answer: who listens after us does not hear of it, and who has answered already goes before us. */
 function answerOnce(event: FetchEvent, attach: (event: FetchEvent) => Promise<Response>): void {
-  const { promise, resolve } = Promise.withResolvers<Response>()
+  let isOurs = true
   try {
-    event.respondWith(promise)
+    event.respondWith(Promise.resolve().then(() => (isOurs ? attach(event) : Response.error())))
   } catch {
+    isOurs = false
     return
   }
   event.stopImmediatePropagation()
-  resolve(attach(event))
 }
 
 function mayLeaveEarly({ method }: Request, document: MirrorDocument): boolean {

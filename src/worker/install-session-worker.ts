@@ -3,6 +3,8 @@
 import { format, sharedNamesOf } from '../protocol/names.ts'
 import type { WorkerMessage, WorkerReport } from '../protocol/worker-messages.ts'
 import { createRefresh } from '../mirror/sync/refresh.ts'
+import { withLock } from '../mirror/tabs/lock.ts'
+import { readApiList } from '../mirror/wire/api-list.ts'
 import { createTransport } from '../mirror/wire/transport.ts'
 import { createRequestAttacher } from './attach-requests.ts'
 import { decideRequest } from './decide-request.ts'
@@ -15,7 +17,10 @@ import { WorkerSession } from './worker-session.ts'
 export interface SessionWorkerOptions {
   /** The base of the server's session routes. @default '/session' */
   readonly session?: string
-  /** Paths (`/api/`) and origins (`https://api.example`) whose requests get the session. @default ['/api/'] */
+  /**
+   * Paths (`/api/`) and origins (`https://api.example`) whose requests get the session, and with "!" before it what is left out
+   * of them (`!/api/upload/`). @default ['/api/']
+   */
   readonly api?: readonly string[]
   /** How requests leave: msw's `handleRequest` in tests. @default the worker's own fetch */
   readonly fetch?: Upstream
@@ -30,6 +35,7 @@ interface SyncEvent extends ExtendableEvent {
 
 /**
  * Installs the session in a service worker, beside whatever else that worker does. Call it at the top level.
+ * @throws SessionError `invalid-option` for an entry of `api` that can match nothing
  * @example
  * import { installSessionWorker } from 'session-mirror/worker'
  * installSessionWorker({ api: ['/api/'] })
@@ -41,11 +47,14 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
     fetch: upstream = (request) => fetch(request),
   } = options
   const { origin } = self.location
+  const list = readApiList(api, { origin, session: base })
+  const routes = new URL(base, origin).href
   const names = sharedNamesOf(base)
   const session = new WorkerSession(names)
   const transport = createTransport(base, { fetch: (request) => upstream(request) })
   const now = Date.now
-  const refresh = createRefresh({ known: session, request: transport.refresh, lock: names.refreshLock, now })
+  const turn = <T>(work: () => Promise<T>): Promise<T> => withLock(names.refreshLock, work)
+  const refresh = createRefresh({ known: session, request: transport.refresh, turn, now })
   const attacher = createRequestAttacher(session, refresh, upstream)
   const startedAt = now()
 
@@ -76,7 +85,7 @@ export function installSessionWorker(options: SessionWorkerOptions = {}): void {
   self.addEventListener('fetch', (event) => {
     const { url, mode } = event.request
     const asked = { url, mode, clientId: event.clientId }
-    if (session.isRetired || decideRequest(asked, { api, origin, session: base }) === 'pass') return
+    if (session.isRetired || decideRequest(asked, { list, routes }) === 'pass') return
     attacher.answer(event)
   })
   self.addEventListener('sync', (event) => {

@@ -74,7 +74,14 @@ export class WorkerSession implements KnownSession {
 
   async retire(isRetired: boolean): Promise<void> {
     this.#isRetired = isRetired
-    await this.#database.use((opened) => opened.put('mirror', isRetired, 'retired')).catch(() => this.#fail())
+    // Not by idb's shortcut: the script is built without those.
+    await this.#database
+      .use(async (opened) => {
+        const transaction = opened.transaction('mirror', 'readwrite')
+        await transaction.store.put(isRetired, 'retired')
+        await transaction.done
+      })
+      .catch(() => this.#fail())
   }
 
   /** Tells the pages what is new. */
@@ -85,20 +92,26 @@ export class WorkerSession implements KnownSession {
   /** Resolves when a page has asked the server because of `hint`, or after this time. */
   async untilTold(hint: Hint, milliseconds: number): Promise<void> {
     this.#pages.post({ hint })
-    if (this.#isFailing()) return
+    // Without storage, and with no word of a tab, there is nothing that could change. Else a tab's next word is waited for: who asks
+    // again and again must not be answered at once each time.
+    if (this.#isFailing() && isBlank(this.#document)) return
     const { notedAt, refreshedAt } = this.#document
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const look = (): void => {
-      const { document } = this
-      // Other news may come first, a refreshed cookie for one: a page has to have asked the server.
-      const isAsked = document.notedAt !== notedAt && document.refreshedAt === refreshedAt
-      if (isAsked || hint.epoch === null || hint.epoch === document.epoch) resolve()
-    }
-    const timer = setTimeout(resolve, milliseconds)
-    this.#listeners.add(look)
-    await promise
-    clearTimeout(timer)
-    this.#listeners.delete(look)
+    let end: (() => void) | undefined
+    await new Promise<void>((resolve) => {
+      const look = (): void => {
+        const { document } = this
+        // Other news may come first, a refreshed cookie for one: a page has to have asked the server.
+        const isAsked = document.notedAt !== notedAt && document.refreshedAt === refreshedAt
+        if (isAsked || hint.epoch === null || hint.epoch === document.epoch) resolve()
+      }
+      const timer = setTimeout(resolve, milliseconds)
+      this.#listeners.add(look)
+      end = () => {
+        clearTimeout(timer)
+        this.#listeners.delete(look)
+      }
+    })
+    end?.()
   }
 
   /** Storage is gone: what this worker remembers may be another user's by now. */

@@ -11,7 +11,7 @@ const program = join(import.meta.dirname, '../../src/bin/session-mirror.ts')
 const run = (...parameters: string[]) =>
   spawnSync(process.execPath, [program, ...parameters], { encoding: 'utf8' })
 
-test('secret prints one that createSessions takes, another one each time', () => {
+test('the command secret prints a secret that createSessions takes, another one each time', () => {
   const [first, second] = [run('secret'), run('secret')]
   expect(first.status).toBe(0)
   expect(first.stdout).toMatch(/^[\w-]{43}\n$/)
@@ -20,8 +20,11 @@ test('secret prints one that createSessions takes, another one each time', () =>
   expect(() => createSessions({ schema, secrets, store: memoryStore() })).not.toThrow()
 })
 
-test.each([[[]], [['secrets']], [['secret', 'extra']]])('%j says how it is used, and fails', (parameters) => {
-  const { status, stdout, stderr } = run(...parameters)
-  expect([status, stdout]).toEqual([2, ''])
-  expect(stderr).toContain('Usage: session-mirror secret')
-})
+test.each([[[]], [['secrets']], [['secret', 'extra']]])(
+  'the command with %j says how it is used, and fails',
+  (parameters) => {
+    const { status, stdout, stderr } = run(...parameters)
+    expect([status, stdout]).toEqual([2, ''])
+    expect(stderr).toContain('Usage: session-mirror secret')
+  },
+)

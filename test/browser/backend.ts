@@ -116,7 +116,7 @@ function api(
 async function scriptOf(path: string): Promise<string> {
   if (path === '/features-worker.js')
     return readFileSync(join(import.meta.dirname, 'features-worker.js'), 'utf8')
-  const ready = await workerScript(false)
+  const ready = await workerScript()
   return path === '/own-worker.js'
     ? `${ready}\naddEventListener('fetch', (event) => { if (event.request.url.endsWith('/of-the-worker')) event.respondWith(new Response('mine')) })`
     : ready

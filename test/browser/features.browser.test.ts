@@ -1,8 +1,15 @@
 // What this engine has: asserted where session-mirror relies on it, printed where it goes on without. The table in
 // docs/engines.md is filled from what this prints.
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, expect, inject, test } from 'vitest'
 import { createApp } from './app.ts'
 import { sleep, until } from '../support/waiting.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Undefined in `npm test`. */
+    printsFeatures: boolean | undefined
+  }
+}
 
 const app = createApp('features')
 const registered: ServiceWorkerRegistration[] = []
@@ -41,10 +48,15 @@ const required = {
   withResolvers: true,
 }
 
+/** Only `npm run test:engines` prints, for the tables of docs/engines.md. */
+function print(line: string): void {
+  if (inject('printsFeatures') === true) console.log(line)
+}
+
 test.each(['classic', 'module'] as const)('a %s worker has what ours needs', async (type) => {
   const found = await ask(await register(type))
   expect(found).toMatchObject(required)
-  console.log(`features of a ${type} worker: ${JSON.stringify(found)}`)
+  print(`features of a ${type} worker: ${JSON.stringify(found)}`)
 })
 
 test('a page has what ours needs', async () => {
@@ -69,12 +81,12 @@ test('a page has what ours needs', async () => {
     bfcacheRestoreEvent: 'onpageshow' in window,
     userAgent: navigator.userAgent,
   }
-  console.log(`features of a page: ${JSON.stringify(extra)}`)
+  print(`features of a page: ${JSON.stringify(extra)}`)
 })
 
 test('a cookie of an answer to a keepalive request is kept, also when its page has gone', async () => {
   const without = (await outlives(false)) ? 'kept' : 'thrown away'
-  console.log(`features: without keepalive such a cookie is ${without}`)
+  print(`features: without keepalive such a cookie is ${without}`)
   expect(await outlives(true)).toBe(true)
 })
 

@@ -1,24 +1,22 @@
 // The mirror without a worker, in whatever engine runs this: storage, tabs, offline writes, parking, memory mode.
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test as base } from 'vitest'
 import { type App, createApp } from './app.ts'
 import { until } from '../support/waiting.ts'
 
-let count = 0
-let app: App
-function fresh(): App {
-  app = createApp(`mirror-${Date.now()}-${count++}`)
-  return app
-}
-afterEach(() => app.close())
+const test = base
+  .extend('app', ({}, { onCleanup }): App => {
+    const app = createApp(`mirror-${crypto.randomUUID()}`)
+    onCleanup(() => app.close())
+    return app
+  })
+  .extend('signedIn', ({ app }): App['open'] => async (options) => {
+    const session = await app.open(options)
+    await session.fetch(`${app.base}/api/sign-in?as=ada`, { method: 'POST' })
+    await until('the session is Ada’s', () => session.owner === 'ada')
+    return session
+  })
 
-async function signedIn(options?: Parameters<App['open']>[0]): ReturnType<App['open']> {
-  const session = await fresh().open(options)
-  await session.fetch(`${app.base}/api/sign-in?as=ada`, { method: 'POST' })
-  await until('the session is Ada’s', () => session.owner === 'ada')
-  return session
-}
-
-test('the mirror is read back from disk, without the server', async () => {
+test('the mirror is read back from disk, without the server', async ({ app, signedIn }) => {
   const session = await signedIn()
   await session.set('note', 'kept').acknowledged
   await app.control({ isDead: true })
@@ -31,7 +29,10 @@ test('the mirror is read back from disk, without the server', async () => {
   ])
 })
 
-test('writes without a network are kept, seen by the next page, and applied once', async () => {
+test('writes without a network are kept, seen by the next page, and applied once', async ({
+  app,
+  signedIn,
+}) => {
   const session = await signedIn()
   await app.control({ isDead: true })
   for (let write = 0; write < 10; write++) session.increment('visits')
@@ -53,7 +54,7 @@ test('writes without a network are kept, seen by the next page, and applied once
   })
 })
 
-test('a write is in the other page at once, and is sent by one of them', async () => {
+test('a write is in the other page at once, and is sent by one of them', async ({ app, signedIn }) => {
   const session = await signedIn()
   const tab = await app.openTab()
   const before = (await app.seen('/session/sync')).length
@@ -63,7 +64,10 @@ test('a write is in the other page at once, and is sent by one of them', async (
   expect((await app.seen('/session/sync')).length - before).toBe(1)
 })
 
-test('twenty requests at a stale cookie, of two pages without a worker, need one refresh', async () => {
+test('twenty requests at a stale cookie, of two pages without a worker, need one refresh', async ({
+  app,
+  signedIn,
+}) => {
   const session = await signedIn()
   const tab = await app.openTab()
   await tab.pull()
@@ -76,7 +80,10 @@ test('twenty requests at a stale cookie, of two pages without a worker, need one
   expect((await app.seen('/session/refresh')).length - before).toBe(1)
 })
 
-test('changes that one owner left unsent are not the next one’s, and go out when that owner is back', async () => {
+test('changes that one owner left unsent are not the next one’s, and go out when that owner is back', async ({
+  app,
+  signedIn,
+}) => {
   const session = await signedIn()
   // The session’s routes alone: it would try again by itself before anybody else could sign in.
   await app.control({ isDead: ['/session', '/session/sync', '/session/refresh'] })
@@ -102,11 +109,14 @@ test('changes that one owner left unsent are not the next one’s, and go out wh
 })
 
 describe('signing out', () => {
-  test('signing out without a network wipes both pages, and is done when there is one', async () => {
+  test('signing out without a network wipes both pages, and is done when there is one', async ({
+    app,
+    signedIn,
+  }) => {
     const session = await signedIn()
     const tab = await app.openTab()
     await app.control({ isDead: true })
-    expect(await session.signOut()).toEqual({ server: 'queued' })
+    expect(await session.signOut()).toEqual({ server: 'queued', device: 'clean' })
     await until('the other tab shows nobody', () => tab.owner === null)
     await app.control({})
     await session.flush()
@@ -114,7 +124,7 @@ describe('signing out', () => {
   })
 })
 
-test('the session goes on in memory where IndexedDB fails, and says so', async () => {
+test('the session goes on in memory where IndexedDB fails, and says so', async ({ signedIn }) => {
   const { open } = IDBFactory.prototype
   IDBFactory.prototype.open = () => {
     throw new DOMException('not today', 'UnknownError')
@@ -129,7 +139,7 @@ test('the session goes on in memory where IndexedDB fails, and says so', async (
   }
 })
 
-test('a change that no page knows of arrives by the event stream, by itself', async () => {
+test('a change that no page knows of arrives by the event stream, by itself', async ({ app, signedIn }) => {
   const session = await signedIn({ live: true })
   await until('the page listens', async () => (await app.seen('/session/events')).length > 0)
   // A plain request past the session: only the server can tell it.

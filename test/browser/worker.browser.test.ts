@@ -1,6 +1,6 @@
 // The service worker in whatever engine runs this: first load, attaching, refreshing, bodies, a dead network, hostile
 // messages, the kill switch. One registration for the file: a worker that is unregistered lives as long as its pages.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test as base } from 'vitest'
 import type { Session } from 'session-mirror'
 import { createApp } from './app.ts'
 import { sleep, until } from '../support/waiting.ts'
@@ -8,28 +8,29 @@ import type { Schema } from './schema.ts'
 
 const app = createApp('worker')
 const worker = { url: `${app.base}/session-worker.js`, api: [`${app.base}/api/`], scope: '/' }
-let session: Session<Schema>
 
-beforeAll(async () => {
-  session = await app.open({ worker })
-  // An earlier test file's worker may still have the page for a moment.
-  await until(
-    'the worker controls the page',
-    () => navigator.serviceWorker.controller?.scriptURL.includes(app.base) === true,
-  )
-})
+const test = base
+  .extend('session', { scope: 'file', auto: true }, async ({}, { onCleanup }): Promise<Session<Schema>> => {
+    onCleanup(async () => {
+      app.close()
+      // Takes effect when this page is gone: the next test file has the scope for itself.
+      await (await navigator.serviceWorker.getRegistration())?.unregister()
+    })
+    const session = await app.open({ worker })
+    // An earlier test file's worker may still have the page for a moment.
+    await until(
+      'the worker controls the page',
+      () => navigator.serviceWorker.controller?.scriptURL.includes(app.base) === true,
+    )
+    return session
+  })
+  .extend('signedIn', ({ session }) => async (): Promise<void> => {
+    await app.signIn('ada')
+    await until('the session is Ada’s', () => session.owner === 'ada')
+  })
 afterEach(() => app.control({}))
-afterAll(async () => {
-  app.close()
-  // Takes effect when this page is gone: the next test file has the scope for itself.
-  await (await navigator.serviceWorker.getRegistration())?.unregister()
-})
 
 const refreshes = async (): Promise<number> => (await app.seen('/session/refresh')).length
-async function signedIn(): Promise<void> {
-  await app.signIn('ada')
-  await until('the session is Ada’s', () => session.owner === 'ada')
-}
 const me = (count: number): Promise<{ status: number; owner: unknown }[]> =>
   Promise.all(
     Array.from({ length: count }, async () => {
@@ -45,13 +46,16 @@ const report = (): Promise<Record<string, unknown>> =>
     navigator.serviceWorker.controller?.postMessage({ type: 'report' }, [port2])
   })
 
-test('the worker controls the page after the first load, without a reload', async () => {
+test('the worker controls the page after the first load, without a reload', async ({ session }) => {
   await until('the worker is known to control the page', () => session.inspect().worker === 'controlling')
   expect(navigator.serviceWorker.controller?.scriptURL).toContain('/backend/worker/session-worker.js')
   expect(await report()).toMatchObject({ session: `${app.base}/session`, api: worker.api, isRetired: false })
 })
 
-test('the worker attaches the epoch to a listed request, whose cookie goes along, and to no other', async () => {
+test('the worker attaches the epoch to a listed request, whose cookie goes along, and to no other', async ({
+  session,
+  signedIn,
+}) => {
   await signedIn()
   await app.fetch('/api/me')
   await app.fetch('/plain')
@@ -63,7 +67,10 @@ test('the worker attaches the epoch to a listed request, whose cookie goes along
 })
 
 describe('a cookie at its end', () => {
-  test('a stale cookie is refreshed once for twenty requests of two pages, and all are answered', async () => {
+  test('a stale cookie is refreshed once for twenty requests of two pages, and all are answered', async ({
+    session,
+    signedIn,
+  }) => {
     await signedIn()
     const tab = await app.openTab()
     await tab.pull()
@@ -80,14 +87,15 @@ describe('a cookie at its end', () => {
     data.append('item', 'two apples')
     return data
   }
-  test.each([
+  const bodies: readonly (readonly [string, () => BodyInit])[] = [
     ['a text', () => 'two apples'],
     ['a form', form],
     ['a blob', () => new Blob(['two apples'], { type: 'text/plain' })],
     ['bytes', () => new TextEncoder().encode('two apples')],
-  ])(
+  ]
+  test.for(bodies)(
     'a cookie is refreshed after a 401, and a request with %s goes out again, whole',
-    async (_what, body) => {
+    async ([, body], { session, signedIn }) => {
       await signedIn()
       // The browser believes that all is well; only the server knows better.
       await app.outliveCookie(session)
@@ -103,7 +111,7 @@ describe('a cookie at its end', () => {
   )
 })
 
-test('a stream that this engine can send is sent once, after the refresh', async () => {
+test('a stream that this engine can send is sent once, after the refresh', async ({ session, signedIn }) => {
   const canStream = await sendsStreams()
   await signedIn()
   await app.outliveCookie(session)
@@ -117,7 +125,7 @@ test('a stream that this engine can send is sent once, after the refresh', async
 })
 
 describe('a dead network', () => {
-  test('a dead network signs nobody out, and all is well when it is back', async () => {
+  test('a dead network signs nobody out, and all is well when it is back', async ({ session, signedIn }) => {
     await signedIn()
     await app.outliveCookie(session)
     await app.control({ isDead: true })
@@ -128,7 +136,10 @@ describe('a dead network', () => {
     expect(await me(1)).toEqual([{ status: 200, owner: 'ada' }])
   })
 
-  test('a network that dies while the cookie is refreshed signs nobody out', async () => {
+  test('a network that dies while the cookie is refreshed signs nobody out', async ({
+    session,
+    signedIn,
+  }) => {
     await signedIn()
     await app.outliveCookie(session)
     await app.control({ delays: { '/session/refresh': 300 } })
@@ -142,7 +153,7 @@ describe('a dead network', () => {
   })
 })
 
-test('an app’s abort ends its request while that waits for a refresh', async () => {
+test('an app’s abort ends its request while that waits for a refresh', async ({ session, signedIn }) => {
   await signedIn()
   await app.outliveCookie(session)
   await app.control({ delays: { '/session/refresh': 1500 } })
@@ -153,24 +164,27 @@ test('an app’s abort ends its request while that waits for a refresh', async (
   expect(await Promise.race([outcome, sleep(1000).then(() => 'late')])).toBe('aborted')
 })
 
-test('a sign-out in one page wipes the other, and the next request is nobody’s', async () => {
+test('a sign-out in one page wipes the other, and the next request is nobody’s', async ({
+  session,
+  signedIn,
+}) => {
   await signedIn()
   const tab = await app.openTab()
   await tab.pull()
   expect(tab.owner).toBe('ada')
-  expect(await session.signOut()).toEqual({ server: 'confirmed' })
+  expect(await session.signOut()).toEqual({ server: 'confirmed', device: 'clean' })
   await until('the other tab shows nobody', () => tab.owner === null)
   expect(await me(1)).toEqual([{ status: 200, owner: null }])
 })
 
-function mirrored(): unknown {
+function mirroredBy(session: Session<Schema>): unknown {
   const { epoch, owner, revision, keys } = session.inspect().local.mirror
   return { epoch, owner, revision, keys }
 }
 
-test('hostile messages change nothing', async () => {
+test('hostile messages change nothing', async ({ session, signedIn }) => {
   await signedIn()
-  const known = mirrored()
+  const known = mirroredBy(session)
   const { startedAt } = await report()
   const channel = new BroadcastChannel(`session-mirror:${app.base}/session`)
   for (let count = 0; count < 2000; count++) {
@@ -190,16 +204,19 @@ test('hostile messages change nothing', async () => {
   channel.close()
   expect(await me(1)).toEqual([{ status: 200, owner: 'ada' }])
   expect(await report()).toMatchObject({ startedAt, isRetired: false })
-  expect(mirrored()).toEqual(known)
+  expect(mirroredBy(session)).toEqual(known)
 })
 
-test('the doctor finds nothing', async () => {
+test('the doctor finds nothing', async ({ session, signedIn }) => {
   await signedIn()
   // Nor on an answer of a route that the session middleware does not stand before: none was listed here.
   expect(await session.diagnose()).toEqual([])
 })
 
-test('requests pass a worker by whose kill switch was used, and the page does its own work', async () => {
+test('requests pass a worker by whose kill switch was used, and the page does its own work', async ({
+  session,
+  signedIn,
+}) => {
   await signedIn()
   navigator.serviceWorker.controller?.postMessage({ type: 'retire' })
   await until('the worker is retired', async () => (await report()).isRetired === true)

@@ -1,23 +1,34 @@
 // The first paint: what can be read before storage has answered, and that it is nobody else's.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, onTestFinished, vi } from 'vitest'
 import { createSession } from 'session-mirror'
-import { create, goOffline, open, openLive, quiet, schema, server, signedIn } from './harness.ts'
+import { quiet, schema, test as base } from './harness.ts'
 
-let items: Map<string, string>
-beforeEach(() => {
-  items = new Map()
-  vi.stubGlobal('localStorage', {
-    getItem: (key: string) => items.get(key) ?? null,
-    setItem: (key: string, value: string) => void items.set(key, value),
-    removeItem: (key: string) => void items.delete(key),
+const test = base
+  /** What is in this test's localStorage. */
+  .extend('items', { auto: true }, ({}, { onCleanup }): Map<string, string> => {
+    const items = new Map<string, string>()
+    vi.stubGlobal('localStorage', {
+      getItem: (key: string) => items.get(key) ?? null,
+      setItem: (key: string, value: string) => void items.set(key, value),
+      removeItem: (key: string) => void items.delete(key),
+    })
+    onCleanup(() => void vi.unstubAllGlobals())
+    return items
   })
-})
-afterEach(() => vi.unstubAllGlobals())
+  .extend(
+    'copies',
+    ({ items }) =>
+      (): string =>
+        JSON.stringify([...items]),
+  )
 
 const boot = ['user', 'theme'] as const
-const copies = (): string => JSON.stringify([...items])
 
-test('a reload shows marked keys at once, and the others when storage has answered', async () => {
+test('a reload shows marked keys at once, and the others when storage has answered', async ({
+  goOffline,
+  create,
+  signedIn,
+}) => {
   const first = await signedIn({ boot })
   await first.set('theme', 'dark').acknowledged
   await first.set('note', 'not marked').acknowledged
@@ -29,7 +40,11 @@ test('a reload shows marked keys at once, and the others when storage has answer
   expect([second.get('user'), second.get('theme'), second.get('note')]).toEqual(['Ada', 'dark', 'not marked'])
 })
 
-test('a write before storage has answered stands on top of the copy, and takes nothing else away', async () => {
+test('a write before storage has answered stands on top of the copy, and takes nothing else away', async ({
+  goOffline,
+  create,
+  signedIn,
+}) => {
   const first = await signedIn({ boot })
   first.close()
   goOffline()
@@ -44,12 +59,17 @@ test('a write before storage has answered stands on top of the copy, and takes n
   expect(changes).toEqual([['theme']])
 })
 
-test('nothing is copied when no keys are marked', async () => {
+test('nothing is copied when no keys are marked', async ({ items, signedIn }) => {
   await signedIn()
   expect(items.size).toBe(0)
 })
 
-test('a page without marked keys leaves the copy of another page alone, until the session is over', async () => {
+test('a page without marked keys leaves the copy of another page alone, until the session is over', async ({
+  items,
+  copies,
+  openLive,
+  signedIn,
+}) => {
   const first = await signedIn({ boot })
   first.close()
   const other = await openLive()
@@ -60,7 +80,7 @@ test('a page without marked keys leaves the copy of another page alone, until th
   expect(items.size).toBe(0)
 })
 
-test('changes of other keys do not write the copy again', async () => {
+test('changes of other keys do not write the copy again', async ({ signedIn }) => {
   const session = await signedIn({ boot })
   const written = vi.spyOn(localStorage, 'setItem')
   await session.set('note', 'not marked').acknowledged
@@ -77,7 +97,13 @@ test('hidden keys, and those that the schema does not have, cannot be marked', (
     )
 })
 
-test('signing out takes the copy away, in whichever tab', async () => {
+test('signing out takes the copy away, in whichever tab', async ({
+  items,
+  copies,
+  create,
+  openLive,
+  signedIn,
+}) => {
   const [a, b] = [await signedIn({ boot }), await openLive({ boot })]
   expect(copies()).toContain('Ada')
   await b.signOut()
@@ -88,16 +114,16 @@ test('signing out takes the copy away, in whichever tab', async () => {
   expect(create({ boot }).get('user')).toBeUndefined()
 })
 
-test('a reload shows nothing while a sign-out is queued', async () => {
+test('a reload shows nothing while a sign-out is queued', async ({ items, goOffline, create, signedIn }) => {
   const first = await signedIn({ boot })
   goOffline()
-  expect(await first.signOut()).toEqual({ server: 'queued' })
+  expect(await first.signOut()).toEqual({ server: 'queued', device: 'clean' })
   first.close()
   expect(items.size).toBe(0)
   expect(create({ boot }).get('user')).toBeUndefined()
 })
 
-test('the end of the session takes the copy away', async () => {
+test('the end of the session takes the copy away', async ({ items, copies, server, signedIn }) => {
   const session = await signedIn({ boot })
   expect(copies()).toContain('Ada')
   server.clock.advance(3 * 86_400)
@@ -106,7 +132,7 @@ test('the end of the session takes the copy away', async () => {
   expect(items.size).toBe(0)
 })
 
-test('another user’s sign-in takes the place of the first', async () => {
+test('another user’s sign-in takes the place of the first', async ({ copies, server, signedIn }) => {
   const session = await signedIn({ boot })
   await server.change((s) => {
     s.signIn('grace')
@@ -117,19 +143,24 @@ test('another user’s sign-in takes the place of the first', async () => {
   expect(copies()).not.toContain('Ada')
 })
 
-test('a copy that the mirror does not bear out is gone as soon as that is read', async () => {
+test('a copy that the mirror does not bear out is gone as soon as that is read', async ({
+  items,
+  goOffline,
+  open,
+  signedIn,
+}) => {
   const first = await signedIn({ boot })
   const stale = [...items]
   await first.signOut()
   first.close()
-  items = new Map(stale)
+  for (const [name, value] of stale) items.set(name, value)
   goOffline()
   const second = await open({ boot })
   expect(second.get('user')).toBeUndefined()
   expect(items.size).toBe(0)
 })
 
-test('a session without “remember me” leaves no copy', async () => {
+test('a session without “remember me” leaves no copy', async ({ items, server, openLive }) => {
   const session = await openLive({ boot })
   await server.change((s) => {
     s.signIn('ada', { persistent: false })
@@ -140,7 +171,7 @@ test('a session without “remember me” leaves no copy', async () => {
   expect(items.size).toBe(0)
 })
 
-test('more than 32 KB are not copied, and what was copied before goes', async () => {
+test('more than 32 KB are not copied, and what was copied before goes', async ({ items, signedIn }) => {
   const session = await signedIn({ boot: ['user', 'note'] })
   expect(items.size).toBe(1)
   await session.set('note', 'x'.repeat(40_000)).acknowledged
@@ -148,7 +179,12 @@ test('more than 32 KB are not copied, and what was copied before goes', async ()
   expect(session.get('note')).toHaveLength(40_000)
 })
 
-test('text that is not a copy of ours is ignored, and a full or forbidden localStorage is none', async () => {
+test('text that is not a copy of ours is ignored, and a full or forbidden localStorage is none', async ({
+  items,
+  create,
+  openLive,
+  signedIn,
+}) => {
   await signedIn({ boot })
   const [name = ''] = items.keys()
   for (const text of [
@@ -181,4 +217,43 @@ test('text that is not a copy of ours is ignored, and a full or forbidden localS
     expect([session.get('theme'), session.durability]).toEqual(['dark', 'disk'])
     session.close()
   }
+})
+
+test('a start that needs neither localStorage nor sessionStorage opens neither before it is ready', async ({
+  create,
+}) => {
+  const opened: string[] = []
+  const items = globalThis.localStorage
+  for (const name of ['localStorage', 'sessionStorage'] as const)
+    Object.defineProperty(globalThis, name, {
+      configurable: true,
+      get() {
+        opened.push(name)
+        return items
+      },
+    })
+  onTestFinished(() => void Reflect.deleteProperty(globalThis, 'sessionStorage'))
+  const session = create()
+  await session.ready
+  await session.set('theme', 'dark').stored
+  expect(opened).toEqual([])
+  // A page that copies keys asks at once.
+  create({ boot })
+  expect(opened).toContain('localStorage')
+})
+
+test('a copy of a session that was not heard of for too long is not shown for a moment either', async ({
+  server,
+  goOffline,
+  create,
+  signedIn,
+}) => {
+  const first = await signedIn({ boot, offlineSeconds: 0 })
+  first.close()
+  goOffline()
+  const { expiresAt, notedAt } = first.inspect().local.mirror
+  server.clock.advance((expiresAt - notedAt) / 1000 - 60)
+  expect(create({ boot, offlineSeconds: 0 }).get('user')).toBe('Ada')
+  server.clock.advance(180)
+  expect(create({ boot, offlineSeconds: 0 }).get('user')).toBe(undefined)
 })

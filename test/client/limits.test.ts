@@ -1,8 +1,8 @@
 // The edges of what a browser keeps and sends.
-import { expect, test } from 'vitest'
+import { expect } from 'vitest'
 import { createSession } from 'session-mirror'
 import { defineSession, writable } from 'session-mirror/schema'
-import { goOffline, server, signedIn } from './harness.ts'
+import { test } from './harness.ts'
 
 const eight = 8 * 86_400
 
@@ -29,11 +29,51 @@ test('more unsent changes than a browser keeps are refused where they are made, 
   expect(kept).toHaveLength(8)
   expect(session.get('key7' as never)).toBe(text)
   expect(session.get('key8' as never)).toBe('')
-  expect(() => session.set('key0' as never, 'x'.repeat(140_000) as never)).toThrow(/bytes at most/)
+  expect(() => session.set('key0' as never, 'x'.repeat(270_000) as never)).toThrow(
+    /bytes at most, this value/,
+  )
+  expect(() => session.set('key0' as never, '"'.repeat(100_000) as never)).toThrow(
+    /bytes at most as it is sent/,
+  )
   session.close()
 })
 
-test('changes that were parked for an owner who did not come back are gone after a week', async () => {
+test('a value as large as a record may hold goes out by the same rule, by itself, between others', async ({
+  signedIn,
+  onServer,
+}) => {
+  const session = await signedIn()
+  const large = 'x'.repeat(200_000)
+  const writes = [session.increment('visits'), session.set('note', large), session.set('strict', 'behind it')]
+  for (const { acknowledged } of writes) expect(await acknowledged).toMatchObject({ code: 'ok' })
+  expect(await onServer((own) => [own.get('note'), own.get('visits'), own.get('strict')])).toEqual([
+    large,
+    1,
+    'behind it',
+  ])
+  // With what the writer saw it is too large for one request: it is told here, and nothing is lost.
+  expect(() => session.update('note', (text) => `${text}!`)).toThrow(
+    expect.objectContaining({ code: 'too-large' }),
+  )
+  expect(session.get('note')).toBe(large)
+})
+
+test('an update that took the place of many others names the last five hundred', async ({
+  signedIn,
+  goOffline,
+}) => {
+  const session = await signedIn()
+  goOffline()
+  for (let count = 0; count < 600; count++) session.update('list', () => [`${count}`])
+  const { open } = session.inspect().local
+  expect(open.map(({ saw }) => saw.length)).toEqual([500])
+})
+
+test('changes that were parked for an owner who did not come back are gone after a week', async ({
+  server,
+  goOffline,
+  signedIn,
+}) => {
   const session = await signedIn()
   goOffline()
   await session.set('note', 'of ada').stored
@@ -49,7 +89,9 @@ test('changes that were parked for an owner who did not come back are gone after
   expect(session.inspect().local.parcels).toEqual([])
 })
 
-test('a batch outlives its page where the browser allows that: below 60 KB, in a session that has begun', async () => {
+test('a batch outlives its page where the browser allows that: below 60 KB, in a session that has begun', async ({
+  signedIn,
+}) => {
   const seen: (readonly [url: string, keepalive: boolean])[] = []
   const session = await signedIn({
     fetch: (request) => {
@@ -65,7 +107,11 @@ test('a batch outlives its page where the browser allows that: below 60 KB, in a
   ])
 })
 
-test('changes that were parked before anybody tried to send them are gone after a week, too', async () => {
+test('changes that were parked before anybody tried to send them are gone after a week, too', async ({
+  server,
+  goOffline,
+  signedIn,
+}) => {
   const session = await signedIn()
   goOffline()
   await session.set('note', 'parked').stored

@@ -1,32 +1,38 @@
 // The event stream, against the real server core: what another browser of the same session changes is here by itself.
-import { expect, test } from 'vitest'
-import { goOffline, network, open, quiet, server, signedIn } from './harness.ts'
+import { expect } from 'vitest'
+import { quiet, test as base } from './harness.ts'
 import { http } from 'msw'
 
-const streams = (): number => server.calls.filter((call) => call.startsWith('GET /session/events')).length
+/** How many event streams were opened. */
+const test = base.extend(
+  'streams',
+  ({ server }) =>
+    (): number =>
+      server.calls.filter((call) => call.startsWith('GET /session/events')).length,
+)
 const live = { live: true }
 
-test('a change by somebody else is here without being asked for', async () => {
+test('a change by somebody else is here without being asked for', async ({ server, signedIn, streams }) => {
   const session = await signedIn(live)
   await expect.poll(() => streams()).toBe(1)
   await server.change((s) => s.set('orders', 7))
   await expect.poll(() => session.get('orders')).toBe(7)
 })
 
-test('a page that does not want live events opens no stream', async () => {
+test('a page that does not want live events opens no stream', async ({ signedIn, streams }) => {
   await signedIn({ live: false })
   await quiet(200)
   expect(streams()).toBe(0)
 })
 
-test('a session that somebody else ended is over here at once', async () => {
+test('a session that somebody else ended is over here at once', async ({ server, signedIn, streams }) => {
   const session = await signedIn(live)
   await expect.poll(() => streams()).toBe(1)
   await server.sessions.revokeAll('ada')
   await expect.poll(() => session.status).toEqual({ state: 'signed-out', reason: 'ended' })
 })
 
-test('a sign-in gets a stream of its own, a sign-out ends it', async () => {
+test('a sign-in gets a stream of its own, a sign-out ends it', async ({ server, open, streams }) => {
   const session = await open(live)
   await session.pull()
   expect(streams()).toBe(0)
@@ -41,7 +47,7 @@ test('a sign-in gets a stream of its own, a sign-out ends it', async () => {
   await expect.poll(() => session.get('orders')).toBe(3)
 })
 
-test('a server that has no streams is asked once', async () => {
+test('a server that has no streams is asked once', async ({ network, server, signedIn }) => {
   let asked = 0
   network.use(
     http.get('http://localhost/session/events', () => (asked++, new Response(null, { status: 404 }))),
@@ -55,7 +61,7 @@ test('a server that has no streams is asked once', async () => {
   expect(session.get('orders')).toBe(7)
 })
 
-test('a server that refuses for now is asked again, not at once', async () => {
+test('a server that refuses for now is asked again, not at once', async ({ network, signedIn }) => {
   const times: number[] = []
   network.use(
     http.get('http://localhost/session/events', () => {
@@ -68,7 +74,11 @@ test('a server that refuses for now is asked again, not at once', async () => {
   expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(900)
 })
 
-test('a cookie that is stale by then is refreshed, and the stream opened again', async () => {
+test('a cookie that is stale by then is refreshed, and the stream opened again', async ({
+  network,
+  server,
+  signedIn,
+}) => {
   network.use(
     http.get(
       'http://localhost/session/events',
@@ -86,7 +96,7 @@ test('a cookie that is stale by then is refreshed, and the stream opened again',
   await expect.poll(() => session.get('orders')).toBe(9)
 })
 
-test('a stream that breaks off is opened again', async () => {
+test('a stream that breaks off is opened again', async ({ network, server, signedIn, streams }) => {
   let broken = 0
   network.use(
     http.get(
@@ -105,7 +115,7 @@ test('a stream that breaks off is opened again', async () => {
   await expect.poll(() => session.get('orders')).toBe(9)
 })
 
-test('a stream ends when its session object is closed', async () => {
+test('a stream ends when its session object is closed', async ({ goOffline, signedIn, streams }) => {
   const session = await signedIn(live)
   await expect.poll(() => streams()).toBe(1)
   session.close()
@@ -117,3 +127,24 @@ test('a stream ends when its session object is closed', async () => {
 function breakingOff(): ReadableStream {
   return new ReadableStream({ start: (control) => setTimeout(() => control.error(new Error('cut')), 50) })
 }
+
+test('a server that asks for rest is left alone, also where the stream begins anew', async ({
+  network,
+  server,
+  signedIn,
+}) => {
+  let asked = 0
+  network.use(
+    http.get('http://localhost/session/events', () => {
+      asked++
+      return new Response(null, { status: 503, headers: { 'retry-after': '20' } })
+    }),
+  )
+  const session = await signedIn(live)
+  await expect.poll(() => asked).toBe(1)
+  await server.change((s) => s.signIn('grace'))
+  await session.pull()
+  expect(session.owner).toBe('grace')
+  await quiet(500)
+  expect(asked).toBe(1)
+})

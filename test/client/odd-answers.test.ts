@@ -1,9 +1,19 @@
 // Answers that no server of ours gives, or that come late: none signs anybody out, and none is hammered.
 import { HttpResponse, http } from 'msw'
-import { expect, test } from 'vitest'
-import { network, onServer, openLive, quiet, signedIn } from './harness.ts'
+import { expect } from 'vitest'
+import { quiet, test as base } from './harness.ts'
 
-test('a server that asks to be left alone for a month is asked again within the hour, not within the millisecond', async () => {
+/** The server answers the next batch with this problem. */
+const test = base.extend('answerOnce', ({ network }) => (code: string, status: number): void => {
+  network.use(
+    http.post('*/session/sync', () => HttpResponse.json({ code, status }, { status }), { once: true }),
+  )
+})
+
+test('a server that asks to be left alone for a month is asked again within the hour, not within the millisecond', async ({
+  network,
+  openLive,
+}) => {
   const session = await openLive()
   let requests = 0
   network.use(
@@ -18,29 +28,31 @@ test('a server that asks to be left alone for a month is asked again within the 
   expect(requests).toBe(1)
 })
 
-test.each(['epoch-mismatch', 'stale'])('a server that always says %s is not hammered', async (code) => {
-  const session = await signedIn()
-  let requests = 0
-  network.use(
-    http.all('*/session*', ({ request }) => {
-      requests++
-      return request.url.endsWith('refresh')
-        ? undefined
-        : HttpResponse.json({ code, status: 409 }, { status: 409 })
-    }),
-  )
-  await session.flush()
-  await session.pull()
-  expect(requests).toBeLessThan(20)
-  expect(session.owner).toBe('ada')
-})
+test.for(['epoch-mismatch', 'stale'])(
+  'a server that always says %s is not hammered',
+  async (code, { network, signedIn }) => {
+    const session = await signedIn()
+    let requests = 0
+    network.use(
+      http.all('*/session*', ({ request }) => {
+        requests++
+        return request.url.endsWith('refresh')
+          ? undefined
+          : HttpResponse.json({ code, status: 409 }, { status: 409 })
+      }),
+    )
+    await session.flush()
+    await session.pull()
+    expect(requests).toBeLessThan(20)
+    expect(session.owner).toBe('ada')
+  },
+)
 
-const answerOnce = (code: string, status: number): void =>
-  network.use(
-    http.post('*/session/sync', () => HttpResponse.json({ code, status }, { status }), { once: true }),
-  )
-
-test('after “another batch has this number” the same changes go out under a new client id, once', async () => {
+test('the same changes go out under a new client id, once, after “another batch has this number”', async ({
+  signedIn,
+  onServer,
+  answerOnce,
+}) => {
   const session = await signedIn()
   const { client } = session.inspect().local.outbox
   answerOnce('batch-fork', 409)
@@ -49,7 +61,10 @@ test('after “another batch has this number” the same changes go out under a 
   expect(await onServer((s) => s.get('visits'))).toBe(1)
 })
 
-test('after “too large” the writers are told, and the next write goes through', async () => {
+test('the writers are told of “too large”, and the next write goes through', async ({
+  signedIn,
+  answerOnce,
+}) => {
   const session = await signedIn()
   const refused: unknown[] = []
   session.on('refused', ({ mutation }) => refused.push(mutation.key))
@@ -60,13 +75,13 @@ test('after “too large” the writers are told, and the next write goes throug
   expect(await session.set('note', 'taken').acknowledged).toMatchObject({ code: 'ok' })
 })
 
-test.each([
+test.for([
   ['ended', 401],
   ['expired', 401],
   ['lost', 409],
-])(
-  'after “%s”, late and about an older cookie, a pull asks again, and nobody is signed out',
-  async (code, status) => {
+] as const)(
+  'a pull asks again after “%s”, late and about an older cookie, and nobody is signed out',
+  async ([code, status], { signedIn, answerOnce }) => {
     const session = await signedIn()
     answerOnce(code, status)
     expect(await session.set('note', 'still mine').acknowledged).toMatchObject({ code: 'ok' })

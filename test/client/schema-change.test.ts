@@ -1,9 +1,9 @@
 // Code that changes: a page whose schema is another one than that of the page, or the server, that wrote a value.
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, vi } from 'vitest'
 import { createSession } from 'session-mirror'
 import { defineSession, readable, writable } from 'session-mirror/schema'
 import * as v from 'valibot'
-import { goOffline, onServer, open, openLive, server, signedIn } from './harness.ts'
+import { test as base } from './harness.ts'
 
 afterEach(() => vi.unstubAllGlobals())
 
@@ -14,27 +14,65 @@ const later = defineSession({
   list: writable(v.array(v.object({ id: v.string() })), { default: [] }),
 })
 
-/** What an older page left on disk, opened by a newer one that is offline. */
-async function openLater(options: Partial<Parameters<typeof createSession<typeof later>>[0]> = {}) {
-  const old = await signedIn()
-  await old.set('theme', 'dark').acknowledged
-  await old.set('list', ['a', 'b']).acknowledged
-  old.close()
-  goOffline()
-  const fetchNothing = (): Promise<Response> => Promise.reject(new TypeError('offline'))
-  const session = createSession({
-    schema: later,
-    url,
-    fetch: fetchNothing,
-    now: server.clock.now,
-    ...options,
-  })
-  await session.ready
-  return session
-}
+const test = base
+  /** What an older page left on disk, opened by a newer one that is offline. */
+  .extend(
+    'openLater',
+    ({ signedIn, goOffline, server }) =>
+      async (options: Partial<Parameters<typeof createSession<typeof later>>[0]> = {}) => {
+        const old = await signedIn()
+        await old.set('theme', 'dark').acknowledged
+        await old.set('list', ['a', 'b']).acknowledged
+        old.close()
+        goOffline()
+        const fetchNothing = (): Promise<Response> => Promise.reject(new TypeError('offline'))
+        const session = createSession({
+          schema: later,
+          url,
+          fetch: fetchNothing,
+          now: server.clock.now,
+          ...options,
+        })
+        await session.ready
+        return session
+      },
+  )
+  /** One change was on its way, two were waiting, when somebody else signed in; then their owner is back. */
+  .extend(
+    'comeBack',
+    ({ signedIn, goOffline, server, onServer }) =>
+      async (options: Parameters<typeof signedIn>[0] = {}, awaySeconds = 0) => {
+        const session = await signedIn(options)
+        const discarded: unknown[] = []
+        session.on('discarded', ({ reason, changes }) =>
+          discarded.push([reason, changes.map(({ key }) => key)]),
+        )
+        goOffline()
+        await session.set('note', 'on its way').stored
+        await session.flush()
+        await session.increment('visits', 2).stored
+        await session.set('theme', 'dark').stored
+        await server.change((s) => s.signIn('grace'))
+        goOffline(false)
+        await session.pull()
+        expect(session.pending).toBe(0)
+        server.clock.advance(awaySeconds)
+        await server.change((s) => s.signIn('ada'))
+        await session.pull()
+        await session.flush()
+        expect(session.pending).toBe(0)
+        return {
+          session,
+          discarded,
+          kept: await onServer((s) => [s.owner, s.get('note'), s.get('visits'), s.get('theme')]),
+        }
+      },
+  )
 
 describe('a newer schema', () => {
-  test('a newer schema shows what its validators take, and what they refuse as not set', async () => {
+  test('a newer schema shows what its validators take, and what they refuse as not set', async ({
+    openLater,
+  }) => {
     const session = await openLater()
     expect(session.get('theme')).toBe('dark')
     expect(session.get('user')).toBeUndefined()
@@ -42,7 +80,7 @@ describe('a newer schema', () => {
     session.close()
   })
 
-  test('the app makes old values into new ones, which are checked', async () => {
+  test('the app makes old values into new ones, which are checked', async ({ openLater }) => {
     const session = await openLater({
       migrate(key, value) {
         if (key === 'user' && typeof value === 'string') return { name: value }
@@ -54,7 +92,9 @@ describe('a newer schema', () => {
     session.close()
   })
 
-  test('a write of a key that the server does not have is denied, and the others of its batch are not', async () => {
+  test('a write of a key that the server does not have is denied, and the others of its batch are not', async ({
+    server,
+  }) => {
     const newest = defineSession({
       theme: writable<string>({ default: 'light' }),
       brandNew: writable<string>({ default: '' }),
@@ -72,7 +112,12 @@ describe('a newer schema', () => {
     session.close()
   })
 
-  test('keys that the newer schema does not have are not shown, and their unsent changes are answered by the server', async () => {
+  test('keys that the newer schema does not have are not shown, and their unsent changes are answered by the server', async ({
+    server,
+    goOffline,
+    signedIn,
+    onServer,
+  }) => {
     const old = await signedIn()
     goOffline()
     await old.set('note', 'of before').stored
@@ -101,7 +146,11 @@ async function leaveNewerFormat(): Promise<void> {
 }
 
 describe('newer code beside this one', () => {
-  test('a page with older code says “outdated”, goes on in memory with the server, and leaves the newer mirror alone', async () => {
+  test('a page with older code says “outdated”, goes on in memory with the server, and leaves the newer mirror alone', async ({
+    open,
+    signedIn,
+    onServer,
+  }) => {
     const session = await signedIn()
     const told: string[] = []
     session.on('outdated', () => told.push('outdated'))
@@ -119,39 +168,15 @@ describe('newer code beside this one', () => {
 })
 
 describe('parked changes', () => {
-  /** One change was on its way, two were waiting, when somebody else signed in; then their owner is back. */
-  async function comeBack(options: Parameters<typeof signedIn>[0] = {}, awaySeconds = 0) {
-    const session = await signedIn(options)
-    const discarded: unknown[] = []
-    session.on('discarded', ({ reason, changes }) => discarded.push([reason, changes.map(({ key }) => key)]))
-    goOffline()
-    await session.set('note', 'on its way').stored
-    await session.flush()
-    await session.increment('visits', 2).stored
-    await session.set('theme', 'dark').stored
-    await server.change((s) => s.signIn('grace'))
-    goOffline(false)
-    await session.pull()
-    expect(session.pending).toBe(0)
-    server.clock.advance(awaySeconds)
-    await server.change((s) => s.signIn('ada'))
-    await session.pull()
-    await session.flush()
-    expect(session.pending).toBe(0)
-    return {
-      session,
-      discarded,
-      kept: await onServer((s) => [s.owner, s.get('note'), s.get('visits'), s.get('theme')]),
-    }
-  }
-
-  test('parked changes go out when their owner is back', async () => {
+  test('parked changes go out when their owner is back', async ({ comeBack }) => {
     const { kept, discarded } = await comeBack()
     expect(kept).toEqual(['ada', 'on its way', 2, 'dark'])
     expect(discarded).toEqual([])
   })
 
-  test('parked changes go out as far as the app wants them; what was on its way may have arrived, and goes again', async () => {
+  test('parked changes go out as far as the app wants them; what was on its way may have arrived, and goes again', async ({
+    comeBack,
+  }) => {
     const asked = new Set<string>()
     const { kept, discarded } = await comeBack({
       onParked(changes) {
@@ -164,7 +189,9 @@ describe('parked changes', () => {
     expect(discarded).toEqual([['unwanted', ['theme']]])
   })
 
-  test('parked changes all go out when the app’s choice throws, and nothing else comes to harm', async () => {
+  test('parked changes all go out when the app’s choice throws, and nothing else comes to harm', async ({
+    comeBack,
+  }) => {
     const reported = vi.fn()
     vi.stubGlobal('reportError', reported)
     const { session, kept, discarded } = await comeBack({
@@ -178,14 +205,21 @@ describe('parked changes', () => {
     expect(discarded).toEqual([])
   })
 
-  test('parked changes are given up when their owner comes back after more than a week, who is told which', async () => {
+  test('parked changes are given up when their owner comes back after more than a week, who is told which', async ({
+    comeBack,
+  }) => {
     const { session, kept, discarded } = await comeBack({}, 8 * 86_400)
     expect(kept).toEqual(['ada', '', 0, 'light'])
     expect(discarded).toEqual([['overdue', ['note', 'visits', 'theme']]])
     expect(session.inspect().local.parcels).toEqual([])
   })
 
-  test('parked changes wait while another owner is here, after a session that was idle for too long', async () => {
+  test('parked changes wait while another owner is here, after a session that was idle for too long', async ({
+    server,
+    goOffline,
+    signedIn,
+    onServer,
+  }) => {
     const session = await signedIn()
     goOffline()
     await session.set('note', 'of ada').stored
@@ -206,7 +240,12 @@ describe('parked changes', () => {
     ])
   })
 
-  test('the tab that wrote hears that its changes were parked, whichever tab noticed', async () => {
+  test('the tab that wrote hears that its changes were parked, whichever tab noticed', async ({
+    server,
+    goOffline,
+    openLive,
+    signedIn,
+  }) => {
     const [writer, other] = [await signedIn(), await openLive()]
     const told: number[] = []
     writer.on('parked', ({ count }) => told.push(count))

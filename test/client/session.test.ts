@@ -1,10 +1,13 @@
 // The browser SDK against the real server core.
 import { HttpResponse, http } from 'msw'
-import { describe, expect, test } from 'vitest'
-import { goOffline, network, onServer, open, openLive, quiet, server, signedIn } from './harness.ts'
+import { describe, expect } from 'vitest'
+import { quiet, test } from './harness.ts'
 
 describe('reading and writing', () => {
-  test('a visitor without a session reads defaults, and makes no session by looking', async () => {
+  test('a visitor without a session reads defaults, and makes no session by looking', async ({
+    server,
+    openLive,
+  }) => {
     const session = await openLive()
     expect([session.get('theme'), session.get('user'), session.get('visits')]).toEqual([
       'light',
@@ -16,7 +19,10 @@ describe('reading and writing', () => {
     expect(session.inspect().local.mirror.epoch).toBeNull()
   })
 
-  test('a write is visible at once, kept on disk, acknowledged, and on the server', async () => {
+  test('a write is visible at once, kept on disk, acknowledged, and on the server', async ({
+    openLive,
+    onServer,
+  }) => {
     const session = await openLive()
     const write = session.set('theme', 'dark')
     expect(session.get('theme')).toBe('dark')
@@ -27,7 +33,11 @@ describe('reading and writing', () => {
     expect(await onServer((s) => s.get('theme'))).toBe('dark')
   })
 
-  test('quick writes share one batch, and only the last value of a key is sent', async () => {
+  test('quick writes share one batch, and only the last value of a key is sent', async ({
+    server,
+    openLive,
+    onServer,
+  }) => {
     const session = await openLive()
     const first = session.set('note', 'a')
     session.set('note', 'ab')
@@ -39,7 +49,10 @@ describe('reading and writing', () => {
     expect(await onServer((s) => [s.get('note'), s.get('visits')])).toEqual(['abc', 2])
   })
 
-  test('a change on the server comes with the next pull, and subscribers hear of what changed, once', async () => {
+  test('a change on the server comes with the next pull, and subscribers hear of what changed, once', async ({
+    server,
+    openLive,
+  }) => {
     const session = await openLive()
     await session.set('note', 'mine').acknowledged
     const heard: unknown[] = []
@@ -51,7 +64,7 @@ describe('reading and writing', () => {
     expect(heard).toEqual([3, ['orders']])
   })
 
-  test('the echo of our own write is no change', async () => {
+  test('the echo of our own write is no change', async ({ openLive }) => {
     const session = await openLive()
     const heard: unknown[] = []
     session.subscribe('list', (list) => heard.push(list))
@@ -60,7 +73,7 @@ describe('reading and writing', () => {
     expect(session.get('list')).toBe(heard[0])
   })
 
-  test('what the schema forbids is refused at the call, and nothing is sent', async () => {
+  test('what the schema forbids is refused at the call, and nothing is sent', async ({ openLive }) => {
     const session = await openLive()
     const loose = session as unknown as {
       set(key: string, value: unknown): void
@@ -74,20 +87,24 @@ describe('reading and writing', () => {
     expect(() => loose.set('note', new Date())).toThrow(expect.objectContaining({ code: 'not-json' }))
     expect(() => loose.increment('theme')).toThrow(expect.objectContaining({ code: 'denied' }))
     expect(() => loose.increment('visits', 0.5)).toThrow(expect.objectContaining({ code: 'invalid' }))
-    expect(() => loose.set('note', 'x'.repeat(200_000))).toThrow(
+    expect(() => loose.set('note', 'x'.repeat(270_000))).toThrow(
       expect.objectContaining({ code: 'too-large' }),
     )
     expect(session.pending).toBe(0)
   })
 
-  test('a hidden key never reaches the browser', async () => {
+  test('a hidden key never reaches the browser', async ({ server, openLive }) => {
     const session = await openLive()
     await server.change((s) => s.set('secret', 'classified'))
     await session.pull()
     expect(JSON.stringify(session.inspect())).not.toContain('classified')
   })
 
-  test('update runs again on a newer value, so that two of them both count', async () => {
+  test('an update runs again on a newer value, so that two of them both count', async ({
+    server,
+    openLive,
+    onServer,
+  }) => {
     const session = await openLive()
     await session.set('list', ['a']).acknowledged
     await server.change((s) => s.set('list', ['a', 'server']))
@@ -97,7 +114,7 @@ describe('reading and writing', () => {
     expect(await onServer((s) => s.get('list'))).toEqual(['a', 'server', 'mine'])
   })
 
-  test('quick updates of one key all count, without a conflict', async () => {
+  test('quick updates of one key all count, without a conflict', async ({ openLive, onServer }) => {
     const session = await openLive()
     await session.set('list', []).acknowledged
     await Promise.all(
@@ -110,7 +127,10 @@ describe('reading and writing', () => {
     expect(await onServer((s) => s.get('list'))).toEqual(['a', 'b', 'c'])
   })
 
-  test('a write on an old value loses under if-unchanged, and the app hears both values', async () => {
+  test('a write on an old value loses under if-unchanged, and the app hears both values', async ({
+    server,
+    openLive,
+  }) => {
     const session = await openLive()
     await session.set('strict', 'first').acknowledged
     await server.change((s) => s.set('strict', 'of the server'))
@@ -126,7 +146,11 @@ describe('reading and writing', () => {
 })
 
 describe('without a network', () => {
-  test('a reload shows the session, and says that it was not checked', async () => {
+  test('a reload shows the session, and says that it was not checked', async ({
+    goOffline,
+    open,
+    openLive,
+  }) => {
     const first = await openLive()
     await first.set('note', 'kept').acknowledged
     first.close()
@@ -136,7 +160,12 @@ describe('without a network', () => {
     expect(second.status).toMatchObject({ state: 'stale' })
   })
 
-  test('writes are kept over a restart and applied once when the network is back', async () => {
+  test('writes are kept over a restart and applied once when the network is back', async ({
+    goOffline,
+    open,
+    openLive,
+    onServer,
+  }) => {
     const first = await openLive()
     await first.set('theme', 'dark').acknowledged
     goOffline()
@@ -150,7 +179,12 @@ describe('without a network', () => {
     expect(await onServer((s) => s.get('visits'))).toBe(10)
   })
 
-  test('an answer that is lost after the commit is asked for again, and the batch applied once', async () => {
+  test('an answer that is lost after the commit is asked for again, and the batch applied once', async ({
+    network,
+    server,
+    openLive,
+    onServer,
+  }) => {
     const session = await openLive()
     await session.set('theme', 'dark').acknowledged
     let lost = 0
@@ -169,7 +203,12 @@ describe('without a network', () => {
     expect(await onServer((s) => s.get('visits'))).toBe(1)
   })
 
-  test('a sign-out wipes at once, is queued, and is the first thing sent', async () => {
+  test('a sign-out wipes at once, is queued, and is the first thing sent', async ({
+    server,
+    goOffline,
+    openLive,
+    onServer,
+  }) => {
     const session = await openLive()
     await server.change((s) => {
       s.signIn('ada')
@@ -178,7 +217,7 @@ describe('without a network', () => {
     await session.pull()
     expect(session.owner).toBe('ada')
     goOffline()
-    expect(await session.signOut()).toEqual({ server: 'queued' })
+    expect(await session.signOut()).toEqual({ server: 'queued', device: 'clean' })
     expect(session.get('user')).toBeUndefined()
     expect(session.status).toEqual({ state: 'signed-out', reason: 'signed-out' })
     const before = server.calls.length
@@ -192,7 +231,7 @@ describe('without a network', () => {
 })
 
 describe('the end of a session', () => {
-  test('a stale cookie is refreshed, and nobody notices', async () => {
+  test('a stale cookie is refreshed, and nobody notices', async ({ server, signedIn }) => {
     const session = await signedIn()
     server.clock.advance(16 * 60)
     expect(await session.set('note', 'later').acknowledged).toMatchObject({ code: 'ok' })
@@ -202,7 +241,12 @@ describe('the end of a session', () => {
     ])
   })
 
-  test('a session that was idle for too long is over, and says why; what was unsent is parked', async () => {
+  test('a session that was idle for too long is over, and says why; what was unsent is parked', async ({
+    server,
+    goOffline,
+    signedIn,
+    onServer,
+  }) => {
     const session = await signedIn()
     goOffline()
     const write = session.set('note', 'never sent')
@@ -221,7 +265,10 @@ describe('the end of a session', () => {
     expect(await onServer((s) => s.get('note'))).toBe('never sent')
   })
 
-  test('a session that the store lost is reported with its keys, never an empty session in silence', async () => {
+  test('a session that the store lost is reported with its keys, never an empty session in silence', async ({
+    server,
+    signedIn,
+  }) => {
     const session = await signedIn()
     server.clock.advance(1)
     const store = server.store as { read: typeof server.store.read }
@@ -233,7 +280,11 @@ describe('the end of a session', () => {
     expect(session.get('user')).toBeUndefined()
   })
 
-  test('a store that is down signs nobody out: reads and writes go on, and everything goes through later, once', async () => {
+  test('a store that is down signs nobody out: reads and writes go on, and everything goes through later, once', async ({
+    server,
+    signedIn,
+    onServer,
+  }) => {
     const session = await signedIn()
     server.store.isDown = true
     const write = session.increment('visits')
@@ -247,7 +298,7 @@ describe('the end of a session', () => {
     expect(session.status).toEqual({ state: 'live' })
   })
 
-  test('a proxy’s error page is no answer of the session’s', async () => {
+  test('a proxy’s error page is no answer of the session’s', async ({ network, signedIn }) => {
     const session = await signedIn()
     network.use(http.all('*/session*', () => new HttpResponse('<h1>502</h1>', { status: 502 })))
     await session.pull()
@@ -255,7 +306,12 @@ describe('the end of a session', () => {
     expect(session.get('user')).toBe('Ada')
   })
 
-  test('another user’s sign-in replaces everything, and the first one’s unsent write does not reach the second', async () => {
+  test('another user’s sign-in replaces everything, and the first one’s unsent write does not reach the second', async ({
+    server,
+    goOffline,
+    signedIn,
+    onServer,
+  }) => {
     const session = await signedIn()
     goOffline()
     await session.set('note', 'secret of ada').stored
@@ -270,7 +326,7 @@ describe('the end of a session', () => {
     expect(await onServer((s) => s.get('note'))).toBe('')
   })
 
-  test('signOut refuses unsent writes when told to, and keeps them', async () => {
+  test('signOut refuses unsent writes when told to, and keeps them', async ({ goOffline, signedIn }) => {
     const session = await signedIn()
     goOffline()
     session.set('note', 'unsent')
@@ -279,16 +335,20 @@ describe('the end of a session', () => {
     expect(session.pending).toBe(1)
   })
 
-  test('signOut flushes unsent writes first', async () => {
+  test('signOut flushes unsent writes first', async ({ signedIn }) => {
     const session = await signedIn()
     const write = session.set('note', 'just in time')
-    expect(await session.signOut()).toEqual({ server: 'confirmed' })
+    expect(await session.signOut()).toEqual({ server: 'confirmed', device: 'clean' })
     expect(await write.acknowledged).toMatchObject({ code: 'ok' })
   })
 })
 
 describe('session.fetch', () => {
-  test('session.fetch refreshes a stale cookie first, once for twenty requests', async () => {
+  test('session.fetch refreshes a stale cookie first, once for twenty requests', async ({
+    network,
+    server,
+    openLive,
+  }) => {
     const session = await openLive()
     await server.change((s) => s.signIn('ada'))
     await session.pull()
@@ -304,7 +364,11 @@ describe('session.fetch', () => {
     expect(server.calls.filter((call) => call.startsWith('POST /session/refresh'))).toHaveLength(1)
   })
 
-  test('the new session of a sign-in by fetch is there when the answer is', async () => {
+  test('the new session of a sign-in by fetch is there when the answer is', async ({
+    network,
+    server,
+    openLive,
+  }) => {
     const session = await openLive()
     network.use(
       server.route('post', 'http://localhost/api/sign-in', (_request, s) => {
@@ -317,7 +381,7 @@ describe('session.fetch', () => {
     expect(session.get('user')).toBe('Ada')
   })
 
-  test('a newer revision in any answer brings the news', async () => {
+  test('a newer revision in any answer brings the news', async ({ network, server, openLive }) => {
     const session = await openLive()
     await server.change((s) => s.set('user', 'Ada'))
     await session.pull()
@@ -333,7 +397,11 @@ describe('session.fetch', () => {
   })
 })
 
-test('an app request that is refused because the cookie is another session’s brings the page up to date', async () => {
+test('an app request that is refused because the cookie is another session’s brings the page up to date', async ({
+  network,
+  server,
+  openLive,
+}) => {
   const session = await openLive()
   await server.change((s) => s.signIn('ada'))
   await session.pull()
@@ -346,7 +414,7 @@ test('an app request that is refused because the cookie is another session’s b
   expect((await session.fetch('http://localhost/api/me')).status).toBe(200)
 })
 
-test('a closed session throws nothing at whoever still holds it', async () => {
+test('a closed session throws nothing at whoever still holds it', async ({ openLive }) => {
   const session = await openLive()
   session.close()
   expect(await session.set('note', 'late').stored).toBe('disk')

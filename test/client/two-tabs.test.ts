@@ -1,10 +1,14 @@
 // Two tabs of one browser that write, or sign out, in the same moment.
-import { expect, test } from 'vitest'
+import { expect } from 'vitest'
 import { memoryStorage } from '../../src/mirror/storage/memory-storage.ts'
-import { goOffline, onServer, openLive, server, signedIn } from './harness.ts'
+import { test } from './harness.ts'
 import { until } from '../support/waiting.ts'
 
-test('two tabs that update one key in the same moment both count, online and offline', async () => {
+test('two tabs that update one key in the same moment both count, online and offline', async ({
+  goOffline,
+  openLive,
+  onServer,
+}) => {
   const [a, b] = [await openLive(), await openLive()]
   await a.set('list', []).acknowledged
   await b.pull()
@@ -23,7 +27,12 @@ test('two tabs that update one key in the same moment both count, online and off
   expect((await onServer((s) => s.get('list'))).toSorted()).toEqual(['a', 'b', 'c', 'd'])
 })
 
-test('two tabs that update one key several times each lose none of it when the server is further', async () => {
+test('two tabs that update one key several times each lose none of it when the server is further', async ({
+  server,
+  goOffline,
+  openLive,
+  onServer,
+}) => {
   const [a, b] = [await openLive(), await openLive()]
   await a.set('list', []).acknowledged
   await b.pull()
@@ -41,7 +50,12 @@ test('two tabs that update one key several times each lose none of it when the s
   expect(list.toSorted()).toEqual(['a1', 'a2', 'a3', 'b1', 'b2', 'server'])
 })
 
-test('a tab on disk and a tab in memory both learn of a sign-out, on either side', async () => {
+test('a tab on disk and a tab in memory both learn of a sign-out, on either side', async ({
+  server,
+  goOffline,
+  openLive,
+  signedIn,
+}) => {
   const disk = await signedIn()
   const memory = await openLive({ storage: memoryStorage() })
   expect(memory.owner).toBe('ada')
@@ -51,6 +65,6 @@ test('a tab on disk and a tab in memory both learn of a sign-out, on either side
   await server.change((s) => s.signIn('ada'))
   await Promise.all([disk.pull(), memory.pull()])
   goOffline()
-  expect(await memory.signOut()).toEqual({ server: 'queued' })
+  expect(await memory.signOut()).toMatchObject({ server: 'queued' })
   await until('the tab on disk has heard of it', () => disk.owner === null)
 })

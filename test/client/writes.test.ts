@@ -1,8 +1,8 @@
 // Writes in odd places: inside a subscriber, before the first answer, a thousand at once.
-import { expect, test } from 'vitest'
-import { goOffline, onServer, open, openLive, quiet, server } from './harness.ts'
+import { expect } from 'vitest'
+import { quiet, test } from './harness.ts'
 
-test('a write inside a subscriber is followed like any other', async () => {
+test('a write inside a subscriber is followed like any other', async ({ openLive }) => {
   const session = await openLive()
   const inner: Promise<unknown>[] = []
   session.subscribe('theme', () => inner.push(session.set('note', 'from a subscriber').acknowledged))
@@ -10,7 +10,7 @@ test('a write inside a subscriber is followed like any other', async () => {
   expect(await inner[0]).toMatchObject({ code: 'ok' })
 })
 
-test('quick writes under merge lose nothing of the server’s', async () => {
+test('quick writes under merge lose nothing of the server’s', async ({ server, openLive, onServer }) => {
   const session = await openLive()
   await session.set('tags', ['base']).acknowledged
   await server.change((s) => s.set('tags', ['base', 'theirs']))
@@ -21,13 +21,17 @@ test('quick writes under merge lose nothing of the server’s', async () => {
   expect((await onServer((s) => s.get('tags'))).toSorted()).toEqual(['base', 'm1', 'm2', 'theirs'])
 })
 
-test('null is kept, also where there is a default', async () => {
+test('null is kept, also where there is a default', async ({ openLive, onServer }) => {
   const session = await openLive()
   await session.set('nullable', null).acknowledged
   expect([session.get('nullable'), await onServer((s) => s.get('nullable'))]).toEqual([null, null])
 })
 
-test('a write before the first answer belongs to whoever the cookie names', async () => {
+test('a write before the first answer belongs to whoever the cookie names', async ({
+  server,
+  open,
+  onServer,
+}) => {
   await server.change((s) => s.signIn('ada'))
   const session = await open()
   const write = session.set('note', 'mine')
@@ -35,7 +39,7 @@ test('a write before the first answer belongs to whoever the cookie names', asyn
   expect(await onServer((s) => [s.owner, s.get('note')])).toEqual(['ada', 'mine'])
 })
 
-test('an update that throws when it runs again is invalid, not a rejection', async () => {
+test('an update that throws when it runs again is invalid, not a rejection', async ({ server, openLive }) => {
   const session = await openLive()
   await session.set('list', ['a']).acknowledged
   await server.change((s) => s.set('list', ['a', 'server']))
@@ -47,7 +51,11 @@ test('an update that throws when it runs again is invalid, not a rejection', asy
   expect(await write.acknowledged).toEqual({ code: 'invalid', message: 'not twice' })
 })
 
-test('a thousand increments offline stay cheap: settling a batch rewrites nothing else', async () => {
+test('a thousand increments offline stay cheap: settling a batch rewrites nothing else', async ({
+  goOffline,
+  openLive,
+  onServer,
+}) => {
   const session = await openLive()
   await session.set('note', 'begin').acknowledged
   goOffline()

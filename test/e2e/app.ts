@@ -4,9 +4,10 @@ import { once } from 'node:events'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { type SessionsOptions, createSessions } from 'session-mirror/server'
+import { type SessionsOptions, createSessions, embed } from 'session-mirror/server'
 import { type SessionRequest, sessionMiddleware } from 'session-mirror/node'
 import { bundle, workerScript } from '../../scripts/build.ts'
+import { isLong } from '../support/counts.ts'
 import { sleep } from '../support/waiting.ts'
 import { type Schema, schema } from './schema.ts'
 
@@ -55,7 +56,7 @@ export interface Held {
 export type AppOptions = Omit<SessionsOptions<Schema>, 'schema' | 'secrets'>
 
 export async function startApp(options: AppOptions): Promise<App> {
-  const assets = { ...(await bundles()) }
+  const assets = await createAssets()
   const seen: Seen[] = []
   const delays = new Map<string, number>()
   const others: App['others'] = new Map()
@@ -67,7 +68,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { port } = server.address() as AddressInfo
 
   function open(): ReturnType<typeof sessionMiddleware> {
-    return sessionMiddleware(createSessions({ schema, secrets, ...settings }))
+    return sessionMiddleware(createSessions({ schema, secrets, onError: ignoreError, ...settings }))
   }
 
   function listen(onPort: number): Promise<Server> {
@@ -172,6 +173,9 @@ async function api(request: SessionRequest<Schema>, response: ServerResponse, pa
   else if (path === '/api/slow-save') {
     await sleep(Number(query.get('ms')))
     session.set('secret', String(Date.now()))
+  } else if (path === '/rendered') {
+    response.setHeader('content-type', 'text/html; charset=utf-8')
+    return void response.end(pageWith(embed(session)))
   } else if (path !== '/api/me') return void response.writeHead(404).end()
   response.setHeader('content-type', 'application/json')
   response.end(
@@ -191,17 +195,35 @@ function serve(response: ServerResponse, path: string, body: string): void {
     .end(body)
 }
 
-const plain = (entry: string): Promise<string> => bundle(join(import.meta.dirname, entry), { minify: false })
+/** Some tests freeze or stop the store: without this the log would tell of it. */
+const ignoreError = (): void => undefined
 
-let built: Promise<Record<string, string>> | undefined
-function bundles(): Promise<Record<string, string>> {
-  built ??= Promise.all([workerScript(), plain('page.ts'), plain('../workers/shell-worker.ts')]).then(
-    ([worker, page, shell]) => ({
-      '/': '<!doctype html><meta charset="utf-8"><title>test</title><body></body><script type="module" src="/page.js"></script>',
-      '/page.js': page,
-      '/session-worker.js': worker,
-      '/shell-worker.js': shell,
-    }),
-  )
-  return built
+/** The scripts that were made in this process: they stay the same while it runs. */
+const scripts = new Map<string, Promise<string>>()
+function makeOnce(name: string, make: () => Promise<string>): Promise<string> {
+  const script = scripts.get(name) ?? make()
+  scripts.set(name, script)
+  return script
+}
+const plain = (entry: string): Promise<string> =>
+  makeOnce(entry, () => bundle(join(import.meta.dirname, entry), { minify: false }))
+
+/** The page with `element` in its body. */
+export function pageWith(element: string): string {
+  return `<!doctype html><meta charset="utf-8"><title>test</title><body></body>${element}<script type="module" src="/page.js"></script>`
+}
+
+async function createAssets(): Promise<Record<string, string>> {
+  const [worker, page, shell] = await Promise.all([
+    makeOnce('worker', () => workerScript(isLong && 'terser')),
+    plain('page.ts'),
+    plain('../workers/shell-worker.ts'),
+  ])
+  return {
+    '/': pageWith(''),
+    '/plain': '<!doctype html><title>without the SDK</title>',
+    '/page.js': page,
+    '/session-worker.js': worker,
+    '/shell-worker.js': shell,
+  }
 }

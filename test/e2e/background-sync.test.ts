@@ -1,10 +1,17 @@
 // Real Chromium, real server: what is unsent when the last tab is closed goes out all the same (Background Sync).
 import type { BrowserContext, CDPSession } from 'playwright'
 import { expect } from 'vitest'
+import { chromiumPath } from '../support/chromium.ts'
 import { until } from '../support/waiting.ts'
 import type { App } from './app.ts'
-import { openPage, untilSent } from './browser.ts'
-import { test } from './fixtures.ts'
+import { launch, openPage, untilSent } from './browser.ts'
+import { test as base } from './fixtures.ts'
+
+const test = base.extend('browser', { scope: 'file' }, async ({}, { onCleanup }) => {
+  const browser = await launch({ executablePath: chromiumPath })
+  onCleanup(() => browser.close())
+  return browser
+})
 
 test.override('appOptions', { freshSeconds: 2, rotateSeconds: 1 })
 

@@ -1,10 +1,14 @@
 // Real Chromium, with its back-forward cache, which Playwright switches off otherwise.
 import { expect } from 'vitest'
+import { chromiumPath } from '../support/chromium.ts'
 import { launch } from './browser.ts'
 import { test as base } from './fixtures.ts'
 
 const test = base.extend('browser', { scope: 'file' }, async ({}, { onCleanup }) => {
-  const browser = await launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] })
+  const browser = await launch({
+    executablePath: chromiumPath,
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
+  })
   onCleanup(() => browser.close())
   return browser
 })

@@ -56,7 +56,7 @@ async function openOffline({
   return { ...shown, onDisk }
 }
 
-test('without “remember me” nothing of the session is left for the next person, not even offline', async ({
+test('nothing of a session without “remember me” is left for the next person, not even offline', async ({
   app,
   folder,
 }) => {
@@ -66,7 +66,7 @@ test('without “remember me” nothing of the session is left for the next pers
   expect(onDisk).not.toMatch(/ada|dark|unsent/)
 })
 
-test('with “remember me” the session is there again, also offline, with what was not sent', async ({
+test('a session with “remember me” is there again, also offline, with what was not sent', async ({
   app,
   folder,
 }) => {

@@ -1,12 +1,22 @@
 // Real Chromium for the end-to-end tests, and what they ask of it.
 import { type Browser, type BrowserContext, type Page, chromium } from 'playwright'
-import { chromiumArguments, chromiumPath as executablePath } from '../support/chromium.ts'
+import {
+  chromiumArguments,
+  chromiumPath,
+  headlessShellArguments,
+  headlessShellPath,
+} from '../support/chromium.ts'
 import { until } from '../support/waiting.ts'
 import type { App } from './app.ts'
 
-/** Starts Chromium; with other arguments beside the usual ones, or without some of Playwright's. */
-export function launch({ args = [], ignoreDefaultArgs = [] }: LaunchOptions = {}): Promise<Browser> {
-  return chromium.launch({ executablePath, args: [...chromiumArguments, ...args], ignoreDefaultArgs })
+/** Starts Chromium's shell; with other arguments beside the usual ones, or without some of Playwright's. */
+export function launch({
+  executablePath = headlessShellPath,
+  args = [],
+  ignoreDefaultArgs = [],
+}: LaunchOptions = {}): Promise<Browser> {
+  const usual = executablePath === chromiumPath ? chromiumArguments : headlessShellArguments
+  return chromium.launch({ executablePath, args: [...usual, ...args], ignoreDefaultArgs })
 }
 
 /** Milliseconds after which a wait for something in a page is given up: nobody waits so long but a test that fails. */
@@ -20,13 +30,18 @@ export async function newContext(browser: Browser): Promise<BrowserContext> {
 }
 
 interface LaunchOptions {
+  /** `chromiumPath` for what the shell does not have. */
+  readonly executablePath?: string
   readonly args?: readonly string[]
   readonly ignoreDefaultArgs?: string[]
 }
 
 /** A browser with a profile on disk: what it keeps when it is closed is there the next time. */
 export async function launchProfile(folder: string): Promise<BrowserContext> {
-  const context = await chromium.launchPersistentContext(folder, { executablePath, args: chromiumArguments })
+  const context = await chromium.launchPersistentContext(folder, {
+    executablePath: chromiumPath,
+    args: chromiumArguments,
+  })
   context.setDefaultTimeout(deadline)
   return context
 }
@@ -52,14 +67,18 @@ export const longFreshSeconds = 600
 export async function outliveCookie(app: App, page: Page, ...others: readonly Page[]): Promise<void> {
   const pages = [page, ...others]
   app.configure({ freshSeconds: 1 })
-  await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
-  // Nobody has anything left to ask: an answer that came later would bring a cookie that serves for long.
-  await Promise.all(pages.map((one) => one.evaluate(() => window.session.pull())))
-  // A page that reads its new session is given another one of these. The browser believes in it at least as long as the server.
-  await until('the cookie’s fresh time is over', async () => {
-    const isOver = (): boolean => window.session.inspect().local.mirror.freshUntil < Date.now()
-    return (await Promise.all(pages.map((one) => one.evaluate(isOver)))).every(Boolean)
+  const freshFor = (): Promise<readonly number[]> =>
+    Promise.all(
+      pages.map((one) => one.evaluate(() => window.session.inspect().local.mirror.freshUntil - Date.now())),
+    )
+  // An answer to what was asked before may come last, and say that the cookie serves for long: then once more.
+  await until('every page knows of a short cookie', async () => {
+    await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
+    await Promise.all(pages.map((one) => one.evaluate(() => window.session.pull())))
+    return (await freshFor()).every((left) => left < 10_000)
   })
+  // A page that reads its new session is given another one of these. The browser believes in it at least as long as the server.
+  await until('the cookie’s fresh time is over', async () => (await freshFor()).every((left) => left < 0))
   app.configure({ freshSeconds: longFreshSeconds })
 }
 

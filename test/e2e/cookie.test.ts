@@ -26,7 +26,10 @@ test('the cookie is kept with its attributes, and taken away by the sign-out', a
   })
   expect(name.length + (cookie?.value.length ?? 0)).toBeLessThan(200)
   await page.waitForFunction(() => window.session.owner === 'ada')
-  expect(await page.evaluate(() => window.session.signOut())).toEqual({ server: 'confirmed' })
+  expect(await page.evaluate(() => window.session.signOut())).toEqual({
+    server: 'confirmed',
+    device: 'clean',
+  })
   expect(await context.cookies()).toEqual([])
 })
 

@@ -23,6 +23,9 @@ interface Demo {
 /** A page whose console errors are kept; requests that the test makes fail on purpose are the test's business. */
 type Visit = (path?: string) => Promise<{ readonly page: Page; readonly errors: readonly string[] }>
 
+/** What Vite prints when the tests ask it for files that it must not serve. */
+const refusal = /^$|outside of Vite serving allow list|^- \/|^Refer to docs https:\/\/vite/
+
 const test = base
   .extend('demo', { scope: 'file' }, async ({}, { onCleanup }): Promise<Demo> => {
     const port = await freePort()
@@ -30,9 +33,12 @@ const test = base
     const demo = spawn(process.execPath, ['--conditions=session-mirror-source', 'demo/serve.ts'], {
       cwd: root,
       env: { ...env, PORT: String(port), NODE_ENV: 'development' },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
     onCleanup(() => void (demo.exitCode === null && demo.kill('SIGKILL')))
+    createInterface(demo.stderr).on('line', (line) => {
+      if (!refusal.test(line)) console.error(line)
+    })
     const printed: string[] = []
     for await (const line of createInterface(demo.stdout)) {
       printed.push(line)

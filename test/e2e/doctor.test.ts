@@ -155,7 +155,7 @@ describe('the worker in control', () => {
   test('a worker of another version is found', async ({ app, context }) => {
     app.others.set(
       path,
-      script((await workerScript(false)).replaceAll('format: 1', 'format: 7'), {
+      script((await workerScript()).replaceAll('format: 1', 'format: 7'), {
         'cache-control': 'no-cache',
       }),
     )

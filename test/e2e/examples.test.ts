@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Page } from 'playwright'
 import { describe, expect } from 'vitest'
 import { buildScripts } from '../../scripts/build.ts'
+import { counts, isLong } from '../support/counts.ts'
 import { sleep, until } from '../support/waiting.ts'
 import { longFreshSeconds, outliveCookie } from './browser.ts'
 import { test as base } from './fixtures.ts'
@@ -35,12 +36,12 @@ function build(name: string): Record<string, string> {
 
 const image = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
-/** What each example can do beside our session. */
+/** What each example can do beside our session. The last two are used in the long run only. */
 const apps = [
   { name: 'hand-written', hasCaches: false },
+  { name: 'pwa', hasCaches: true },
   { name: 'workbox', hasCaches: true },
   { name: 'generated', hasCaches: true },
-  { name: 'pwa', hasCaches: true },
 ] as const
 
 const packaged = base
@@ -49,7 +50,7 @@ const packaged = base
     rmSync(installed, { recursive: true, force: true })
     mkdirSync(installed)
     cpSync(join(root, 'package.json'), join(installed, 'package.json'))
-    await buildScripts(join(installed, 'dist'))
+    await buildScripts(join(installed, 'dist'), isLong ? 'terser' : true)
     return installed
   })
   // The files of each example, built once.
@@ -63,7 +64,7 @@ const packaged = base
   })
 packaged.override('appOptions', { freshSeconds: longFreshSeconds, rotateSeconds: 1 })
 
-describe.each(apps)('the example $name', ({ name, hasCaches }) => {
+describe.each(apps.slice(0, counts.exampleApps))('the example $name', ({ name, hasCaches }) => {
   const test = packaged
     // How often the app's own routes were asked.
     .extend('served', ({ app, filesOf }) => {
@@ -120,6 +121,35 @@ describe.each(apps)('the example $name', ({ name, hasCaches }) => {
     expect(app.count('POST', '/session/refresh') - before).toBe(1)
     const { epoch } = await page.evaluate(() => window.session.inspect().local.mirror)
     expect(app.seen.findLast((seen) => seen.path === '/api/me')).toMatchObject({ epoch })
+  })
+
+  test('parts that cannot be loaded at the start are loaded later, and nobody hears of it', async ({
+    app,
+    context,
+    served: _served,
+  }) => {
+    const page = await context.newPage()
+    const errors: unknown[] = []
+    page.on('pageerror', (error) => errors.push(error))
+    await page.addInitScript(() => {
+      const failed = (event: Event): unknown => Object.assign(window, { heard: event.type })
+      addEventListener('unhandledrejection', failed)
+      // As an app does it: when its modules have run.
+      document.addEventListener('DOMContentLoaded', () => addEventListener('vite:preloadError', failed))
+    })
+    let isAway = true
+    await page.route(/session-mirror-(register|live)/, (route) => (isAway ? route.abort() : route.continue()))
+    await page.goto(app.origin)
+    await page.waitForFunction(() => window.session?.inspect().worker === 'failed')
+    await page.evaluate(() => window.session.fetch('/api/sign-in?as=ada', { method: 'POST' }))
+    isAway = false
+    await until('the worker is there', async () => {
+      await page.evaluate(() => window.session.pull())
+      return page.evaluate(() => window.session.inspect().worker === 'controlling')
+    })
+    await until('the event stream is there', () => app.count('GET', '/session/events') > 0)
+    expect(errors).toEqual([])
+    expect(await page.evaluate(() => 'heard' in window)).toBe(false)
   })
 
   test('nothing of the session is kept in Cache Storage, whatever routes the app has', async ({ opened }) => {

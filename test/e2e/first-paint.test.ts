@@ -37,7 +37,7 @@ test('a reload shows nothing after a sign-out in another tab, also when the sign
 }) => {
   const [page, other] = [await openWithTheme(), await openPage(context, app.origin, '/?shell&boot')]
   await context.setOffline(true)
-  expect(await other.evaluate(() => window.session.signOut())).toEqual({ server: 'queued' })
+  expect(await other.evaluate(() => window.session.signOut())).toEqual({ server: 'queued', device: 'clean' })
   expect(await reload(page)).toEqual([undefined, 'light'])
   await context.setOffline(false)
   await page.waitForFunction(() => window.session.inspect().local.mirror.leaving === null)

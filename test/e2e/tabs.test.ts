@@ -1,6 +1,7 @@
 // Real Chromium, real server, real memcached: tabs, reloads and networks.
 import type { Page } from 'playwright'
 import { describe, expect } from 'vitest'
+import { until } from '../support/waiting.ts'
 import { dumpStorage, openPage } from './browser.ts'
 import { memcachedTest as test } from './fixtures.ts'
 
@@ -103,6 +104,26 @@ describe('without a network', () => {
     expect(await get(a, '/api/me')).toMatchObject({ visits: 50, note: 'offline' })
   })
 
+  test('a page that writes one key many times while it closes leaves the last write to the next page', async ({
+    app,
+    context,
+  }) => {
+    for (let time = 1; time <= 3; time++) {
+      const page = await openPage(context, app.origin)
+      await context.route('**/session/sync', (route) => route.abort())
+      await page.evaluate((round) => {
+        addEventListener('pagehide', () => {
+          for (let count = 1; count <= 200; count++) window.session.set('note', `${round}: ${count}`)
+        })
+      }, time)
+      await page.goto(`${app.origin}/?next`)
+      await page.evaluate(() => window.session.ready)
+      expect(await page.evaluate(() => window.session.get('note'))).toBe(`${time}: 200`)
+      await context.unroute('**/session/sync')
+      await page.close()
+    }
+  })
+
   test('a tab that is closed with unsent writes leaves them to the next one', async ({ app, context }) => {
     const a = await openPage(context, app.origin)
     await a.evaluate(() => window.session.set('theme', 'dark').acknowledged)
@@ -199,5 +220,38 @@ describe('a store that does not answer', () => {
     memcached.thaw()
     await settled(page)
     expect((await get(page, '/api/me')).visits).toBe(3)
+  })
+})
+
+describe('how often tabs ask', () => {
+  test('a network that comes back is asked once by all tabs together', async ({ app, context, signIn }) => {
+    const pages = [await signIn()]
+    for (let count = 1; count < 6; count++) pages.push(await openPage(context, app.origin))
+    await context.setOffline(true)
+    await context.setOffline(false)
+    await Promise.all(pages.map((page) => page.evaluate(() => window.session.flush())))
+    const before = app.count('GET', '/session')
+    await Promise.all(pages.map((page) => page.evaluate(() => void dispatchEvent(new Event('online')))))
+    await until('one has asked', () => app.count('GET', '/session') > before)
+    // The others have had their turn as well.
+    await Promise.all(pages.map((page) => page.evaluate(() => window.session.flush())))
+    expect(app.count('GET', '/session') - before).toBe(1)
+  })
+
+  test('somebody who looks at a page that has just asked sees what is new after a moment', async ({
+    app,
+    context,
+    signIn,
+  }) => {
+    await context.route('**/session/events*', (route) => route.abort())
+    const page = await signIn({ path: '/?no-worker' })
+    await page.evaluate(() => window.session.pull())
+    await page.evaluate(() => void dispatchEvent(new Event('focus')))
+    // Nothing tells this page of it: the tab that did it knows no other.
+    const other = await context.newPage()
+    await other.goto(`${app.origin}/plain`)
+    await other.evaluate(() => fetch('/api/order', { method: 'POST' }).then(() => undefined))
+    await page.evaluate(() => void dispatchEvent(new Event('focus')))
+    await page.waitForFunction(() => window.session.get('orders') === 1, undefined, { timeout: 10_000 })
   })
 })

@@ -105,6 +105,49 @@ describe('a cookie at its end', () => {
   })
 })
 
+describe('a cookie at its end, asked for by what is not the page itself', () => {
+  const inWorker = (page: Page, kind: 'Worker' | 'SharedWorker', from: 'url' | 'blob'): Promise<number> =>
+    page.evaluate(
+      async ([name, source]) => {
+        const code = `
+          const ask = (port) => fetch(new URL('/api/me', origin)).then((response) => port.postMessage(response.status))
+          if ('onconnect' in self) onconnect = ({ ports: [port] }) => ask(port)
+          else ask(self)`
+        const url =
+          source === 'blob' ? URL.createObjectURL(new Blob([code], { type: 'text/javascript' })) : '/asker.js'
+        return new Promise<number>((resolve) => {
+          const heard = ({ data }: MessageEvent): void => resolve(data as number)
+          if (name === 'Worker') new Worker(url).addEventListener('message', heard)
+          else {
+            const { port } = new SharedWorker(url)
+            port.addEventListener('message', heard)
+            port.start()
+          }
+        })
+      },
+      [kind, from] as const,
+    )
+
+  test('web workers and srcdoc frames get 200', async ({ app, signIn }) => {
+    app.assets['/asker.js'] = "fetch('/api/me').then((response) => postMessage(response.status))"
+    const page = await signIn()
+    await outliveCookie(app, page)
+    expect(await inWorker(page, 'Worker', 'url')).toBe(200)
+    await outliveCookie(app, page)
+    expect(await inWorker(page, 'Worker', 'blob')).toBe(200)
+    await outliveCookie(app, page)
+    const status = await page.evaluate(async () => {
+      const frame = document.createElement('iframe')
+      frame.srcdoc = '<p>in a frame</p>'
+      const loaded = new Promise((resolve) => frame.addEventListener('load', resolve))
+      document.body.append(frame)
+      await loaded
+      return frame.contentWindow?.fetch(new URL('/api/me', origin)).then((response) => response.status)
+    })
+    expect(status).toBe(200)
+  })
+})
+
 describe('a cookie at its end, in two tabs that no worker controls', () => {
   test('a stale cookie is refreshed once by two tabs: the second finds in storage that the first one has', async ({
     app,
@@ -281,7 +324,7 @@ describe('signing out', () => {
     expect(await fetchMany(page, 1)).toEqual([{ status: 200, owner: 'grace' }])
   })
 
-  test(`who signs out while a slow request is saving stays signed out, ${counts.signOutsInTheBrowser} times`, async ({
+  test(`a person who signs out while a slow request is saving stays signed out, ${counts.signOutsInTheBrowser} times`, async ({
     signIn,
   }) => {
     const page = await signIn()

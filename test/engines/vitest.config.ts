@@ -30,7 +30,8 @@ export default defineConfig({
     projects: Object.entries(engines).map(([name, engine], index) => {
       const project = browserProject(name, engine)
       // Two cores: one engine at a time.
-      return { ...project, test: { ...project.test, sequence: { groupOrder: index } } }
+      const provide = { printsFeatures: true }
+      return { ...project, test: { ...project.test, provide, sequence: { groupOrder: index } } }
     }),
   },
 })

@@ -130,7 +130,7 @@ describe('a name that a door does not have is refused with the name that was mea
     ['createTestServer', { idleTimeout: 5 }, '"idleTimeoutSeconds"'],
     ['sessionMirror', { paht: '/a.js' }, '"path"'],
     ['sessionMirror', { plugin: () => [] }, '"plugins"'],
-  ])('%s given %j', async (door, options, meant) => {
+  ])('%s given %j names the option that was meant', async (door, options, meant) => {
     const message = await messageOf(() => doors[door](options))
     const [name = ''] = Object.keys(options as object).filter((one) => one !== 'name')
     expect(message).toContain(meant)
@@ -191,7 +191,7 @@ describe('a value of another kind is refused with what was given', () => {
     ['writable', { policy: 'last-writes-win' }, 'policy', 'the text "last-writes-win"'],
     ['writable', { policy: {} }, 'policy', 'an object'],
     ['sessionMirror', { msw: 'false' }, 'msw', 'the text "false"'],
-  ])('%s given %j', async (door, options, name, shown) => {
+  ])('%s given %j says which kind it takes and what it was given', async (door, options, name, shown) => {
     const message = await messageOf(() => doors[door](options))
     expect(message).toContain(name)
     expect(message).toContain(shown)
@@ -213,7 +213,7 @@ describe('what is missing is named', () => {
     ['sqliteStore({})', () => sqliteStore(any({})), '"path"'],
     ['fileStore({})', () => fileStore(any({})), '"directory"'],
     ['createTestServer({})', () => createTestServer(any({})), '"schema"'],
-  ])('%s', async (_, run, name) => {
+  ])('%s names what is missing', async (_, run, name) => {
     expect(await messageOf(run)).toContain(name)
   })
 
@@ -240,7 +240,7 @@ describe('what is no object of options is refused, and not shown', () => {
     ['spillStore', (given) => spillStore(any(given), memoryStore())],
     ['spillStore', (given) => spillStore(cookieStore(), any(given))],
     ['unstorageStore', (given) => unstorageStore(any(given))],
-  ])('%s', async (name, door) => {
+  ])('%s refuses what is no object of options, and does not show it', async (name, door) => {
     for (const given of ['sesame', 5, null, ['sesame'], true]) {
       const message = await messageOf(() => door(given))
       expect(message).toContain(name)

@@ -12,6 +12,7 @@ const rows: Readonly<Record<string, readonly (keyof typeof limits)[]>> = {
   'a record': ['recordBytes'],
   'a request body': ['bodyBytes', 'bodySeconds'],
   'a batch': ['batchMutations', 'batchBytes'],
+  'one change, as it is sent': ['changeBytes'],
   'what a validator says, kept with the record': ['validatorMessageCharacters', 'validatorMessagesBytes'],
   'unsent changes in a browser': ['outboxBytes'],
   'browsers remembered for exactly-once': ['rememberedBrowsers', 'browserBusySeconds'],
@@ -20,12 +21,14 @@ const rows: Readonly<Record<string, readonly (keyof typeof limits)[]>> = {
   'ids that a session is followed through': ['followedIds'],
   'removal marks': ['removalMarks'],
   'sessions in an owner’s list': ['ownerSessions'],
+  'between entering a session in the list and its beginning': ['beginSeconds'],
   'a label; an owner': ['labelCharacters', 'ownerCharacters'],
   'event streams of one session': ['sessionStreams'],
   'the copy for the first paint': ['bootCopyCharacters'],
   'parked changes': ['parkedSeconds'],
   'a request that goes on when its page closes': ['keepaliveBytes'],
   'tries of a commit against other processes': ['commitAttempts'],
+  'batches that merge, committed at once': ['mergingWriters'],
 }
 
 const inCode: Readonly<Record<string, number>> = { ...limits }

@@ -55,7 +55,8 @@ const types = [
 const origins = [
   'http://localhost',
   'null',
-  'https://evil.example',
+  // Plain: with https the plain http of this world looks like a proxy that nobody told of.
+  'http://evil.example',
   'http://localhost.evil',
   '',
   '*',

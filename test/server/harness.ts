@@ -161,6 +161,9 @@ function toPair(line: string): string {
   return line.includes('Max-Age=0') ? '' : pair
 }
 
+/** The `onError` of a test whose store fails on purpose: without one the log would tell of it. */
+export const ignoreError = (): void => undefined
+
 /** A store that counts its calls, if only those for keys of one kind, and can be told to fail. */
 export function watchStore(inner: Store, prefix = ''): Store & { calls: string[]; broken: boolean } {
   const calls: string[] = []

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach } from 'vitest'
 import { memoryStore } from '../../src/memory.ts'
 import { type SessionRequest, sessionMiddleware } from '../../src/node.ts'
-import { type Schema, createWorld, watchStore } from './harness.ts'
+import { type Schema, createWorld, ignoreError, watchStore } from './harness.ts'
 
 export type Handler = (request: SessionRequest<Schema>, response: ServerResponse) => unknown
 
@@ -30,7 +30,12 @@ export async function listen(
 /** A bare node:http app behind the middleware, and a client with one cookie. */
 export async function start(handler: Handler, options: Parameters<typeof createWorld>[0] = {}) {
   const store = watchStore(options.store ?? memoryStore())
-  const { sessions } = createWorld({ ...options, store, clock: options.clock ?? Date.now })
+  const { sessions } = createWorld({
+    onError: ignoreError,
+    ...options,
+    store,
+    clock: options.clock ?? Date.now,
+  })
   const middleware = sessionMiddleware(sessions)
   const errors: unknown[] = []
   const origin = await listen((request, response) => {

@@ -16,6 +16,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import { test } from 'vitest'
 
 export interface TransportReply {
   readonly status: number
@@ -31,15 +32,28 @@ export interface TransportServer {
   close(): Promise<void>
 }
 
-export type Transport = (listener: RequestListener) => Promise<TransportServer>
+/** A key and its certificate for localhost, as PEM. */
+export interface Certificate {
+  readonly key: Buffer
+  readonly cert: Buffer
+}
 
-export const transports: Readonly<Record<string, Transport>> = {
+export type Transport = (listener: RequestListener, certificate: Certificate) => Promise<TransportServer>
+
+/** With a certificate for the test file. */
+export const transportTest = test.extend('certificate', { scope: 'file' }, createCertificate)
+
+export const transportsWithoutTls: Readonly<
+  Record<'HTTP/1.1' | 'HTTP/2', (listener: RequestListener) => Promise<TransportServer>>
+> = {
   'HTTP/1.1': serveHttp1,
   'HTTP/2': (listener) => serveHttp2(createHttp2Server(listener as never), 'http'),
-  'HTTP/2 over TLS': (listener) => {
-    const pair = certificate()
-    return serveHttp2(createSecureServer(pair, listener as never), 'https')
-  },
+}
+
+export const transports: Readonly<Record<string, Transport>> = {
+  ...transportsWithoutTls,
+  'HTTP/2 over TLS': (listener, certificate) =>
+    serveHttp2(createSecureServer({ ...certificate }, listener as never), 'https'),
 }
 
 async function serveHttp1(listener: RequestListener): Promise<TransportServer> {
@@ -103,17 +117,14 @@ function unpacked(body: Buffer, headers: IncomingHttpHeaders | Http2Headers): st
   return headers['content-encoding'] === 'gzip' ? gunzipSync(body).toString() : body.toString()
 }
 
-let made: { readonly key: Buffer; readonly cert: Buffer } | undefined
-
-/** A key and a certificate of this run for localhost. */
-function certificate(): { readonly key: Buffer; readonly cert: Buffer } {
-  if (made !== undefined) return made
+/** Makes a key and a certificate for a day. */
+function createCertificate(): Certificate {
   const folder = mkdtempSync(join(tmpdir(), 'session-mirror-tls-'))
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
   const names = ['-subj', '/CN=localhost', '-keyout', key, '-out', cert]
   execFileSync('openssl', ['req', '-x509', ...kind, ...names], { stdio: 'pipe' })
-  made = { key: readFileSync(key), cert: readFileSync(cert) }
+  const made = { key: readFileSync(key), cert: readFileSync(cert) }
   rmSync(folder, { recursive: true })
   return made
 }

@@ -114,6 +114,16 @@ const actions = {
     const run = (): void => void (store.trouble = noTrouble)
     scheduler.after(chance.whole(50, 5000), undefined, { label: 'calm', run })
   },
+  badDisk(world, profile) {
+    const { scheduler, chance } = world
+    const { idb } = profile.realm
+    // A page that has no disk knows of no session, and cannot tell the others that theirs is lost.
+    leaveLost(world, profile)
+    idb.trouble = chance.pick(['full', 'dead', 'slow'] as const) ?? 'full'
+    scheduler.trace.note(`${profile.name} has a disk that is ${idb.trouble}`)
+    const run = (): void => void (idb.trouble = 'none')
+    scheduler.after(chance.whole(50, chance.of(0.3) ? 40_000 : 5000), undefined, { label: 'disk well', run })
+  },
   killServer(world) {
     const server = world.chance.pick(world.servers)
     if (server !== undefined) world.restart(server)
@@ -162,7 +172,7 @@ function write(key: WrittenKey): Action {
       const number = world.ledger.nextNumber()
       const isEarly = session.inspect().local.mirror.version === 0
       const text = word(isEarly ? undefined : session.owner, number)
-      const made = { number, key, word: text, profile, tab }
+      const made = { number, key, word: text, profile, tab, at: world.scheduler.now }
       world.scheduler.trace.note(`writes ${text} to ${key}`)
       const add = (words: readonly string[]): readonly string[] => [...words, text]
       if (key === 'count') world.ledger.add(made, session.increment('count', number))

@@ -27,8 +27,13 @@ export class SimRequest extends Target {
 export interface Engine {
   begin(transaction: SimTransaction): void
   commit(transaction: SimTransaction): void
+  /** The rows of a table as the transaction sees them, with its own writes. */
+  read(transaction: SimTransaction, name: string): ReadonlyMap<string, unknown>
   abort(transaction: SimTransaction): void
   createTable(name: string): void
+  /** Whether a connection still works: a sick disk takes it away. */
+  readonly isDead: boolean
+  tables(): readonly string[]
 }
 
 export class SimDatabase extends Target {
@@ -47,11 +52,15 @@ export class SimDatabase extends Target {
     mode: 'readonly' | 'readwrite' = 'readonly',
     { durability = 'default' }: { durability?: Durability } = {},
   ): SimTransaction {
-    if (this.isClosed) throw new DOMException('The connection is closed.', 'InvalidStateError')
+    if (this.isClosed || this.engine.isDead)
+      throw new DOMException('The connection is closed.', 'InvalidStateError')
     const list = typeof names === 'string' ? [names] : [...names]
     const transaction = new SimTransaction(this, { names: list, mode, durability })
     this.engine.begin(transaction)
     return transaction
+  }
+  get objectStoreNames(): readonly string[] {
+    return this.engine.tables()
   }
   createObjectStore(name: string): void {
     this.engine.createTable(name)
@@ -77,7 +86,7 @@ export class SimTransaction extends Target {
   readonly objectStoreNames: readonly string[]
   readonly mode: 'readonly' | 'readwrite'
   readonly durability: Durability
-  readonly error: DOMException | null = null
+  error: DOMException | null = null
   /** `active` until it commits by itself or is told to; `committing` needs its page no more. */
   state: 'waiting' | 'active' | 'committing' | 'finished' = 'waiting'
   isToldToCommit = false
@@ -101,13 +110,6 @@ export class SimTransaction extends Target {
   }
 }
 
-/** Set by the engine: what a read finds, beneath the transaction's own writes. */
-export type ReadTable = (transaction: SimTransaction, name: string) => ReadonlyMap<string, unknown>
-let readTable: ReadTable = () => new Map()
-export function readTablesBy(read: ReadTable): void {
-  readTable = read
-}
-
 export class SimObjectStore {
   readonly transaction: SimTransaction
   readonly name: string
@@ -116,11 +118,11 @@ export class SimObjectStore {
     this.name = name
   }
   get(key: string): SimRequest {
-    return this.#ask(() => readTable(this.transaction, this.name).get(key))
+    return this.#ask(() => this.#rows().get(key))
   }
   getAll(range: SimKeyRange): SimRequest {
     return this.#ask(() =>
-      [...readTable(this.transaction, this.name)]
+      [...this.#rows()]
         .filter(([key]) => range.has(key))
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
         .map(([, value]) => value),
@@ -131,6 +133,9 @@ export class SimObjectStore {
   }
   delete(key: string): SimRequest {
     return this.#write(key, undefined)
+  }
+  #rows(): ReadonlyMap<string, unknown> {
+    return this.transaction.database.engine.read(this.transaction, this.name)
   }
   #write(key: string, value: unknown): SimRequest {
     if (this.transaction.mode !== 'readwrite') throw new DOMException('Read only.', 'ReadOnlyError')

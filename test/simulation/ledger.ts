@@ -11,6 +11,8 @@ export interface Entry {
   readonly word: string
   readonly profile: Profile
   readonly tab: Tab
+  /** Milliseconds since the seed began. */
+  readonly at: number
   stored: 'disk' | 'memory' | undefined
   told: Told | undefined
   /** Why it may be gone although it was stored. */
@@ -23,7 +25,7 @@ export interface Ledger {
   readonly entries: readonly Entry[]
   readonly newestNumber: number
   nextNumber(): number
-  add(entry: Pick<Entry, 'number' | 'key' | 'word' | 'profile' | 'tab'>, write: Write): void
+  add(entry: Pick<Entry, 'number' | 'key' | 'word' | 'profile' | 'tab' | 'at'>, write: Write): void
   /** What happened to a profile may cost it what has not been acknowledged yet, of one key or of all. */
   excuse(profile: Profile, why: string, key?: string): void
   revive(profile: Profile): void

@@ -50,7 +50,11 @@ interface Signal {
 }
 
 export interface Locks {
-  request<T>(name: string, options: { readonly signal?: Signal }, run: () => Promise<T>): Promise<T>
+  request<T>(
+    name: string,
+    options: { readonly signal?: Signal; readonly steal?: boolean },
+    run: () => Promise<T>,
+  ): Promise<T>
   kill(context: Context): void
 }
 
@@ -58,6 +62,8 @@ interface Wanted {
   readonly name: string
   readonly context: Context | undefined
   readonly grant: () => void
+  /** Somebody else has taken it away: the work goes on without. */
+  readonly lose: () => void
   isHeld: boolean
 }
 
@@ -78,7 +84,7 @@ function createLocks(scheduler: Scheduler): Locks {
   }
 
   return {
-    request: (name, { signal }, run) =>
+    request: (name, { signal, steal = false }, run) =>
       new Promise((resolve, reject) => {
         const entry: Wanted = {
           name,
@@ -91,8 +97,17 @@ function createLocks(scheduler: Scheduler): Locks {
               .then(resolve, reject)
               .finally(() => drop(entry))
           },
+          lose: () => reject(new DOMException('The lock was stolen.', 'AbortError')),
         }
         let hasBegun = false
+        if (steal) {
+          const [taken, rest] = [wanted.filter((other) => other.isHeld && other.name === name), wanted]
+          // Each hears of it in a task of its own page.
+          for (const other of taken)
+            scheduler.after(0, other.context, { label: 'lock lost', run: other.lose })
+          wanted = [entry, ...rest.filter((other) => !taken.includes(other))]
+          return advance()
+        }
         signal?.addEventListener('abort', () => {
           if (hasBegun || !wanted.includes(entry)) return
           drop(entry)

@@ -17,7 +17,7 @@ export interface Outcome {
 }
 
 /** Rejections that nobody handles: the SDK promises that there are none. */
-let rejections: string[] = []
+const rejections: string[] = []
 process.on('unhandledRejection', (error) => {
   rejections.push(`unhandled: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
 })
@@ -28,6 +28,9 @@ for (let seed = first; seed < end; seed += step) {
   const { hash, complaints } = await runSeed({ seed, broken })
   // oxlint-disable-next-line no-await-in-loop -- rejections are told when Node comes up for air
   await new Promise((resolve) => setImmediate(resolve))
-  parentPort?.postMessage({ seed, hash, complaints: [...complaints, ...rejections] } satisfies Outcome)
-  rejections = []
+  parentPort?.postMessage({
+    seed,
+    hash,
+    complaints: [...complaints, ...rejections.splice(0)],
+  } satisfies Outcome)
 }

@@ -18,6 +18,7 @@ export async function judge(world: World): Promise<void> {
     judgeDisk(world, profile)
   }
   for (const entry of world.ledger.entries) judgeWrite(world, entry)
+  judgeOrder(world)
   for (const [profile, lost] of world.lost) {
     // A first batch that was doubled, and whose second answer came so late, has begun another session meanwhile: of
     // several the browser keeps the last cookie. It had left before the loss, so it is not the way to hide one.
@@ -25,6 +26,21 @@ export async function judge(world: World): Promise<void> {
     const isAnother = begun !== lost.begun && begun < lost.at
     if (!lost.isExcused && !isAnother)
       world.complain(`${profile.name} never said that ${lost.epoch} was lost`)
+  }
+}
+
+/** A tab's write never comes out over a later one of the same tab that was acknowledged: one may have waited on a sick disk. */
+function judgeOrder({ places, ledger, complain }: World): void {
+  for (const { record, writes } of places.all.values()) {
+    const [text] = wordsIn(record.keys['note'])
+    const shown = ledger.entries.find(({ word, key }) => word === text && key === 'note')
+    if (shown === undefined || shown.isRevived) continue
+    const newer = ledger.entries.find(
+      ({ key, tab, number, told }) =>
+        key === 'note' && tab === shown.tab && number > shown.number && told === 'ok' && writes.has(number),
+    )
+    if (newer !== undefined)
+      complain(`write ${shown.number} (${text}) came out over ${newer.number} (${newer.word})`)
   }
 }
 
@@ -121,13 +137,22 @@ function isReplacedInVain({ ledger }: World, { profile, tab, key, number }: Entr
   })
 }
 
+/**
+ * Stamps, not numbers, say which of two tabs' writes is the later one. Of the same millisecond the tab's name decides; and a burst's
+ * stamps run ahead of the clock, one millisecond for each write.
+ */
+const aheadMilliseconds = 10
+
 /** Refused, replaced by a later write of its key, part of one, or parked. */
-function isAccounted(world: World, { number, key, word, profile }: Entry): boolean {
+function isAccounted(world: World, { number, key, word, profile, tab, at }: Entry): boolean {
   const { places, ledger } = world
   if (places.refused.has(number) || places.wasSeen(word)) return true
   const isPlain = key === 'note' || key === 'picky' || key === 'gone' || key === 'strict'
   const isReplaced = ledger.entries.some(
-    (other) => other.profile === profile && other.key === key && other.number > number,
+    (other) =>
+      other.profile === profile &&
+      other.key === key &&
+      (other.number > number || (other.tab !== tab && at - other.at < aheadMilliseconds)),
   )
   if (isPlain && isReplaced) return true
   const sign = key === 'count' ? `"by":${number}}` : `${word}"`

@@ -32,6 +32,7 @@ export const weights: Readonly<Record<ActionName, number>> = {
   offline: 2,
   badNetwork: 4,
   badStore: 3,
+  badDisk: 2,
   killServer: 2,
   stallServer: 1,
   evict: 1.5,

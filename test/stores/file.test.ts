@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
+  chownSync,
   mkdirSync,
   readFileSync,
   readdirSync,
@@ -423,12 +424,53 @@ describe('what the disk does', () => {
     })
     expect(await child.ended).toBe('')
     expect(child.child.exitCode).toBe(1)
-    chmodSync(directory, 0o777)
-    for (const part of ['owners', 'locks']) chmodSync(join(directory, part), 0o777)
+    // All but the session's own folder and file, which stay root's.
+    for (const part of ['', 'owners', 'locks']) chownSync(join(directory, part), 65_534, 65_534)
     const kinds = await startChild(['file', directory, 'each', 'key'], { uid: 65_534, gid: 65_534 }).ended
     // A new session may have a folder that nobody may make files in; the old one may not be read.
     expect((JSON.parse(kinds) as string[]).slice(1)).toEqual(Array(4).fill('unavailable'))
   })
+})
+
+describe('a directory in which others may write', () => {
+  test.each(['', 'owners', 'locks'])(
+    'is refused at the start, and so is what it has in it: %s',
+    async (part) => {
+      const directory = newDirectory()
+      await open(directory).close()
+      for (const mode of [0o777, 0o1777, 0o770, 0o702]) {
+        chmodSync(join(directory, part), mode)
+        expect(() => fileStore({ directory })).toThrow(
+          expect.objectContaining({
+            code: 'invalid-option',
+            message: expect.stringContaining(`${join(directory, part)} has the mode ${mode.toString(8)}`),
+          }),
+        )
+      }
+      chmodSync(join(directory, part), 0o755)
+      await open(directory).close()
+    },
+  )
+})
+
+test('a folder of sessions in which others may write is refused at the start, too', async () => {
+  const directory = newDirectory()
+  const store = open(directory)
+  await store.create('key', bytes('1'), 600)
+  await store.close()
+  const folder = readdirSync(directory).find((name) => name.length === 2) ?? ''
+  for (const mode of [0o777, 0o720]) {
+    chmodSync(join(directory, folder), mode)
+    expect(() => fileStore({ directory })).toThrow(
+      expect.objectContaining({
+        code: 'invalid-option',
+        message: expect.stringContaining(`${join(directory, folder)} has the mode ${mode.toString(8)}`),
+      }),
+    )
+  }
+  chmodSync(join(directory, folder), 0o700)
+  const again = await open(directory).read('key', null)
+  expect(again.kind).toBe('hit')
 })
 
 describe('options', () => {

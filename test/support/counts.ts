@@ -14,7 +14,7 @@ interface Count {
 const all = {
   // Real Chromium.
   /** Tabs that crash with a pending outbox. */
-  crashedTabs: { short: 6, long: 100 },
+  crashedTabs: { short: 4, long: 100 },
   /** Browsers that are killed with SIGKILL and started again. */
   killedBrowsers: { short: 2, long: 30 },
   /** Workers that are ended while requests are in flight. */
@@ -27,20 +27,28 @@ const all = {
   signOutsInTheBrowser: { short: 10, long: 100 },
   /** Sign-outs that are followed at once by a request through the worker. */
   requestsAfterSignOut: { short: 5, long: 30 },
+  /** Sign-ins on top of an anonymous session whose event stream tells first. */
+  signInsOnTop: { short: 4, long: 100 },
   /** New versions of the worker's script while pages are open. */
   scriptUpdates: { short: 2, long: 10 },
+  /** Example apps that are built and used: without a library, with vite-plugin-pwa, and two more ways to use Workbox. */
+  exampleApps: { short: 2, long: 4 },
   /** Seconds for which a network comes and goes. */
   unsteadyNetworkSeconds: { short: 2, long: 10 },
 
   // The simulation.
   /** Stories of tabs, workers, servers and a store, one for each seed. */
-  simulationSeeds: { short: 100, long: 10_000 },
+  simulationSeeds: { short: 60, long: 10_000 },
 
   // The server's routes and cookies.
   /** Requests of any kind to the session routes. */
   fuzzedRequests: { short: 10_000, long: 200_000 },
   /** Connections that break HTTP. */
   brokenConnections: { short: 400, long: 2000 },
+  /** Seconds from one moment to the next at which a browser is killed after a rotation, for two minutes. */
+  killedEverySeconds: { short: 6, long: 1 },
+  /** Stories of browsers that are killed, and of thieves beside them, for each rule of a new session id. */
+  rotationStories: { short: 20, long: 2000 },
   /** Cookies of which every change of one character or bit is tried. */
   tamperedCookies: { short: 6, long: 20 },
   /** Sign-outs on a real memcached for each kind of request that runs meanwhile. */

@@ -1,5 +1,6 @@
 // `test` for what runs on a real memcached: one for each file, a proxy before it, and stores that are closed when the
 // test is over.
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { test as base } from 'vitest'
 import { type MemcachedStore, type MemcachedStoreOptions, memcachedStore } from '../../src/memcached.ts'
 import type { Store } from '../../src/stores/store.ts'
@@ -63,21 +64,30 @@ export const test = base.extend<MemcachedFixtures & FileFixtures>({
   },
 })
 
+/**
+ * Declares the contract's tests for a store at addresses that a fixture gives.
+ * @param options are asked for when a store is made
+ * @param declare declares one test, and runs it with the addresses: `(name, run) => test(name, ({ memcached }) => run(memcached.address))`
+ */
+export function contractTestsAt(
+  declare: (name: string, run: (servers: MemcachedStoreOptions['servers']) => Promise<void>) => void,
+  options: () => Partial<MemcachedStoreOptions>,
+): void {
+  // The contract makes its store without a fixture at hand, while its test runs.
+  const running = new AsyncLocalStorage<MemcachedStoreOptions['servers']>()
+  storeContract({ test: (name, run) => declare(name, (servers) => running.run(servers, run)) }, () =>
+    memcachedStore({
+      servers: running.getStore() ?? [],
+      timeoutMilliseconds: patientMilliseconds,
+      ...options(),
+    }),
+  )
+}
+
 /** Declares the contract's tests for a store on the memcached of the file. */
 export function contractTests(options: Partial<MemcachedStoreOptions>): void {
-  let address = ''
-  storeContract(
-    {
-      test: (name, run) =>
-        test(
-          name,
-          async ({ memcached }) => {
-            address = memcached.address
-            await run()
-          },
-          60_000,
-        ),
-    },
-    () => memcachedStore({ servers: address, timeoutMilliseconds: patientMilliseconds, ...options }),
+  contractTestsAt(
+    (name, run) => test(name, ({ memcached }) => run(memcached.address), 60_000),
+    () => options,
   )
 }

@@ -8,7 +8,7 @@ export const root: string = join(import.meta.dirname, '../..')
 export const src: string = join(root, 'src')
 
 /** A node of the syntax tree. Its members are looked at by name, so they are unknown until checked. */
-interface SyntaxNode {
+export interface SyntaxNode {
   readonly type: string
   readonly start: number
   readonly [member: string]: unknown

@@ -14,37 +14,55 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type InlineConfig, type Logger, createLogger, createServer, preview } from 'vite'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test as base, vi } from 'vitest'
 import { type SessionMirrorOptions, sessionMirror } from 'session-mirror/vite'
 
 const checkout = join(import.meta.dirname, '../..')
 const conditions = ['session-mirror-source', 'module', 'browser', 'development|production']
-let root: string
-let closing: (() => Promise<unknown>)[]
 
-beforeEach(() => {
-  closing = []
-  root = mkdtempSync(join(tmpdir(), 'session-mirror-vite-'))
-  mkdirSync(join(root, 'node_modules'))
-  // An app that has installed us, and msw.
-  for (const name of ['session-mirror', 'msw'])
-    symlinkSync(
-      name === 'msw' ? join(checkout, 'node_modules/msw') : checkout,
-      join(root, 'node_modules', name),
+/** An app in a folder of its own. */
+class App {
+  readonly root = mkdtempSync(join(tmpdir(), 'session-mirror-vite-'))
+  readonly #closing: (() => Promise<unknown>)[] = []
+
+  constructor() {
+    mkdirSync(join(this.root, 'node_modules'))
+    // It has installed us, and msw.
+    symlinkSync(checkout, join(this.root, 'node_modules/session-mirror'))
+    symlinkSync(join(checkout, 'node_modules/msw'), join(this.root, 'node_modules/msw'))
+    this.write('package.json', '{ "type": "module" }')
+    this.write(
+      'index.html',
+      '<!doctype html><title>app</title><script type="module" src="/main.js"></script>',
     )
-  write('package.json', '{ "type": "module" }')
-  write('index.html', '<!doctype html><title>app</title><script type="module" src="/main.js"></script>')
-  write('main.js', 'document.title = "started"')
-})
-afterEach(async () => {
-  await Promise.all(closing.map((close) => close()))
-  rmSync(root, { recursive: true, force: true })
-})
+    this.write('main.js', 'document.title = "started"')
+  }
 
-function write(name: string, text: string): void {
-  mkdirSync(join(root, name, '..'), { recursive: true })
-  writeFileSync(join(root, name), text)
+  write(name: string, text: string): void {
+    mkdirSync(join(this.root, name, '..'), { recursive: true })
+    writeFileSync(join(this.root, name), text)
+  }
+
+  emitted(name = 'session-worker.js'): string {
+    return readFileSync(join(this.root, 'dist', name), 'utf8')
+  }
+
+  /** Runs `close` when the test is over. */
+  onClose(close: () => Promise<unknown>): void {
+    this.#closing.push(close)
+  }
+
+  async remove(): Promise<void> {
+    await Promise.all(this.#closing.map((close) => close()))
+    rmSync(this.root, { recursive: true, force: true })
+  }
 }
+
+const test = base.extend('app', ({}, { onCleanup }): App => {
+  const app = new App()
+  onCleanup(() => app.remove())
+  return app
+})
 
 interface Served {
   get(path: string): Promise<{
@@ -72,11 +90,15 @@ async function ask(port: number, path: string): ReturnType<Served['get']> {
   }
 }
 
-async function serve(options: SessionMirrorOptions = {}, config: InlineConfig = {}): Promise<Served> {
+async function serve(
+  app: App,
+  options: SessionMirrorOptions = {},
+  config: InlineConfig = {},
+): Promise<Served> {
   const errors: string[] = []
   const logger: Logger = { ...createLogger('silent'), error: (message) => void errors.push(message) }
   const server = await createServer({
-    root,
+    root: app.root,
     configFile: false,
     customLogger: logger,
     resolve: { conditions },
@@ -84,32 +106,35 @@ async function serve(options: SessionMirrorOptions = {}, config: InlineConfig = 
     plugins: [sessionMirror(options)],
     ...config,
   })
-  closing.push(() => server.close())
+  app.onClose(() => server.close())
   await server.listen()
   const address = server.httpServer?.address() as AddressInfo | undefined
   return { get: (path) => ask(address?.port ?? 0, path), errors }
 }
 
 /** In a process of its own: a dev server in this one leaves NODE_ENV behind. */
-function build(config: string): string[] {
+function build(app: App, config: string): string[] {
   const { NODE_ENV: _, VITEST: __, ...env } = process.env
-  execFileSync(process.execPath, viteBuild(config), { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
-  return readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' }).toSorted()
+  execFileSync(process.execPath, viteBuild(app, config), {
+    cwd: app.root,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  return readdirSync(join(app.root, 'dist'), { recursive: true, encoding: 'utf8' }).toSorted()
 }
 /** What Node is told, for a build of the app with this configuration. */
-function viteBuild(config: string): string[] {
-  write(
+function viteBuild(app: App, config: string): string[] {
+  app.write(
     'vite.config.js',
     `import { sessionMirror } from ${JSON.stringify(join(checkout, 'src/vite.ts'))}
      export default { logLevel: 'error', resolve: { conditions: ${JSON.stringify(conditions)} }, ${config} }`,
   )
   return [join(checkout, 'node_modules/vite/bin/vite.js'), 'build', '--configLoader', 'native']
 }
-const emitted = (name = 'session-worker.js'): string => readFileSync(join(root, 'dist', name), 'utf8')
 
 describe('in development', () => {
-  test('the ready-made worker is at its url, with the headers that a worker needs', async () => {
-    const { get } = await serve()
+  test('the ready-made worker is at its url, with the headers that a worker needs', async ({ app }) => {
+    const { get } = await serve(app)
     const script = await get('/session-worker.js?session=%2Fsession&api=%2Fapi%2F')
     expect(script).toMatchObject({ status: 200, type: 'text/javascript', caching: 'no-cache', scope: '/' })
     expect(script.text).toContain('skipWaiting')
@@ -118,41 +143,43 @@ describe('in development', () => {
     expect((await get('/main.js')).text).toContain('started')
   })
 
-  test('the worker is also served below another base, and by another name', async () => {
-    const { get } = await serve({ path: '/workers/mine.js' }, { base: '/shop/' })
+  test('the worker is also served below another base, and by another name', async ({ app }) => {
+    const { get } = await serve(app, { path: '/workers/mine.js' }, { base: '/shop/' })
     expect(await get('/shop/workers/mine.js')).toMatchObject({ status: 200, scope: '/shop/' })
     expect((await get('/workers/mine.js')).type).not.toBe('text/javascript')
   })
 
-  test('a worker of your own is one script, and made anew when a file of it has changed', async () => {
-    write('src/name.ts', `export const name: string = 'first'`)
-    write(
+  test('a worker of your own is one script, and made anew when a file of it has changed', async ({ app }) => {
+    app.write('src/name.ts', `export const name: string = 'first'`)
+    app.write(
       'src/worker.ts',
       `import { installSessionWorker } from 'session-mirror/worker'\nimport { name } from './name'\ninstallSessionWorker()\nself.appName = name + DEFINED + import.meta.env.MODE + import.meta.env.VITE_THING`,
     )
-    write('.env', 'VITE_THING=thing')
-    const { get } = await serve({ worker: 'src/worker.ts' }, { define: { DEFINED: '"defined"' } })
+    app.write('.env', 'VITE_THING=thing')
+    const { get } = await serve(app, { worker: 'src/worker.ts' }, { define: { DEFINED: '"defined"' } })
     const { text } = await get('/session-worker.js')
     for (const part of ['first', 'defined', 'thing', 'test', 'respondWith']) expect(text).toContain(part)
-    write('src/name.ts', `export const name: string = 'second'`)
+    app.write('src/name.ts', `export const name: string = 'second'`)
     await vi.waitFor(async () => expect((await get('/session-worker.js')).text).toContain('second'), {
       timeout: 10_000,
     })
   })
 
-  test('a mistake in the worker is an answer that says so, and is forgotten when it is mended', async () => {
-    write('src/worker.ts', 'const = 1')
-    const { get, errors } = await serve({ worker: 'src/worker.ts' })
+  test('a mistake in the worker is an answer that says so, and is forgotten when it is mended', async ({
+    app,
+  }) => {
+    app.write('src/worker.ts', 'const = 1')
+    const { get, errors } = await serve(app, { worker: 'src/worker.ts' })
     const answer = await get('/session-worker.js')
     expect(answer).toMatchObject({ status: 500, type: 'text/plain; charset=utf-8' })
     expect(answer.text).toContain('worker.ts')
     expect(errors).toEqual([answer.text])
-    write('src/worker.ts', 'self.mended = 1')
+    app.write('src/worker.ts', 'self.mended = 1')
     expect(await get('/session-worker.js')).toMatchObject({ status: 200 })
   })
 
-  test('the worker for tests holds msw’s worker, too', async () => {
-    const { get } = await serve({ msw: true })
+  test('the worker for tests holds msw’s worker, too', async ({ app }) => {
+    const { get } = await serve(app, { msw: true })
     const { text } = await get('/session-worker.js')
     expect(text.indexOf('skipWaiting')).toBeLessThan(text.indexOf('INTEGRITY_CHECKSUM'))
     expect(text).toMatch(/handleRequest\(\{\s*request/)
@@ -160,31 +187,33 @@ describe('in development', () => {
 })
 
 describe('in the build', () => {
-  test('the worker is one file by its very name, minified, that imports nothing and knows it is a build', () => {
-    write(
+  test('the worker is one file by its very name, minified, that imports nothing and knows it is a build', ({
+    app,
+  }) => {
+    app.write(
       'src/worker.ts',
       `import { installSessionWorker } from 'session-mirror/worker'\ninstallSessionWorker()\nself.dev = import.meta.env.DEV ? 'in development' : 'in production'`,
     )
-    const files = build(`base: '/shop/', plugins: [sessionMirror({ worker: 'src/worker.ts' })]`)
+    const files = build(app, `base: '/shop/', plugins: [sessionMirror({ worker: 'src/worker.ts' })]`)
     expect(files.filter((name) => name.includes('worker'))).toEqual(['session-worker.js'])
-    const text = emitted()
+    const text = app.emitted()
     expect(text).not.toMatch(/\bimport\b|\bexport\b/)
     expect(text).toContain('in production')
     expect(text).not.toContain('in development')
     expect(text.split('\n').length).toBeLessThan(10)
   })
 
-  test('the build has the ready-made worker, and the preview its headers', async () => {
-    build('plugins: [sessionMirror()]')
-    expect(emitted()).toContain('skipWaiting')
+  test('the build has the ready-made worker, and the preview its headers', async ({ app }) => {
+    build(app, 'plugins: [sessionMirror()]')
+    expect(app.emitted()).toContain('skipWaiting')
     const server = await preview({
-      root,
+      root: app.root,
       configFile: false,
       logLevel: 'silent',
       preview: { port: 0, host: 'localhost' },
       plugins: [sessionMirror()],
     })
-    closing.push(() => server.close())
+    app.onClose(() => server.close())
     const { port } = server.httpServer.address() as AddressInfo
     expect(await ask(port, '/session-worker.js')).toMatchObject({
       status: 200,
@@ -194,36 +223,41 @@ describe('in the build', () => {
     })
   })
 
-  test('a build that watches is made anew for a change of the worker alone', async () => {
-    write('src/worker.ts', `self.version = 'first'`)
-    const args = viteBuild(`plugins: [sessionMirror({ worker: 'src/worker.ts' })]`)
+  test('a build that watches is made anew for a change of the worker alone', async ({ app }) => {
+    app.write('src/worker.ts', `self.version = 'first'`)
+    const args = viteBuild(app, `plugins: [sessionMirror({ worker: 'src/worker.ts' })]`)
     const { NODE_ENV: _, VITEST: __, ...env } = process.env
-    const child = spawn(process.execPath, [...args, '--watch'], { cwd: root, env, stdio: 'ignore' })
-    closing.push(async () => {
+    const child = spawn(process.execPath, [...args, '--watch'], { cwd: app.root, env, stdio: 'ignore' })
+    app.onClose(async () => {
       child.kill()
       await once(child, 'exit')
     })
-    await expect.poll(() => emitted()).toContain('first')
-    write('src/worker.ts', `self.version = 'second'`)
-    await expect.poll(() => emitted()).toContain('second')
+    await expect.poll(() => app.emitted()).toContain('first')
+    // Saved again each second: the bundler looks at the file only some time after its first build.
+    const saveAgain = (): string => {
+      app.write('src/worker.ts', `self.version = 'second'`)
+      return app.emitted()
+    }
+    await expect.poll(saveAgain, { interval: 1000 }).toContain('second')
   })
 
-  test('plugins of the worker are run, those of the page are not', () => {
-    write('src/worker.ts', 'self.of = NAME')
+  test('plugins of the worker are run, those of the page are not', ({ app }) => {
+    app.write('src/worker.ts', 'self.of = NAME')
     const naming = (name: string): string =>
       `{ name: '${name}', transform: (code) => code.replaceAll('NAME', '"${name}"') }`
     build(
+      app,
       `plugins: [${naming('page')}, sessionMirror({ worker: 'src/worker.ts', plugins: () => [${naming('worker')}] })]`,
     )
-    expect(emitted()).toMatch(/["'`]worker["'`]/)
-    expect(emitted()).not.toMatch(/["'`]page["'`]/)
+    expect(app.emitted()).toMatch(/["'`]worker["'`]/)
+    expect(app.emitted()).not.toMatch(/["'`]page["'`]/)
   })
 })
 
 describe('what cannot be', () => {
   const invalid = expect.objectContaining({ code: 'invalid-option' })
   test.each(['session-worker.js', '/worker.mjs', '/../worker.js', '/worker.js?x', '/.js', ''])(
-    'the path %j',
+    'the path %j is refused',
     (path) => {
       expect(() => sessionMirror({ path })).toThrow(invalid)
     },
@@ -231,21 +265,21 @@ describe('what cannot be', () => {
   test('an option that there is not is refused', () => {
     expect(() => sessionMirror({ api: ['/api/'] } as SessionMirrorOptions)).toThrow(/no option "api"/)
   })
-  test('a worker of more than one file is refused', async () => {
-    write('src/logo.txt', 'x'.repeat(9000))
-    write('src/worker.ts', `import logo from './logo.txt?url'\nself.logo = logo`)
-    const { get } = await serve({ worker: 'src/worker.ts' })
+  test('a worker of more than one file is refused', async ({ app }) => {
+    app.write('src/logo.txt', 'x'.repeat(9000))
+    app.write('src/worker.ts', `import logo from './logo.txt?url'\nself.logo = logo`)
+    const { get } = await serve(app, { worker: 'src/worker.ts' })
     const { status, text } = await get('/session-worker.js')
     expect([status, text]).toEqual([500, expect.stringMatching(/one file.*logo/)])
   })
   test('msw together with a worker of your own is refused', () => {
     expect(() => sessionMirror({ msw: true, worker: 'src/worker.ts' })).toThrow(invalid)
   })
-  test('a worker that is not there is refused', async () => {
-    await expect(serve({ worker: 'src/nowhere.ts' })).rejects.toThrow(/nowhere\.ts/)
+  test('a worker that is not there is refused', async ({ app }) => {
+    await expect(serve(app, { worker: 'src/nowhere.ts' })).rejects.toThrow(/nowhere\.ts/)
   })
-  test('a file of the same name in the public folder is refused', async () => {
-    write('public/session-worker.js', '// an old copy')
-    await expect(serve()).rejects.toThrow(invalid)
+  test('a file of the same name in the public folder is refused', async ({ app }) => {
+    app.write('public/session-worker.js', '// an old copy')
+    await expect(serve(app)).rejects.toThrow(invalid)
   })
 })

@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import { type ApiPlace, readApiList } from '../../src/mirror/wire/api-list.ts'
 import { decideRequest, patternsOf } from '../../src/worker/decide-request.ts'
 import { parseMessage } from '../../src/worker/messages.ts'
 
 const origin = 'https://shop.example'
-const options = { api: ['/api/', 'https://api.example'], origin, session: '/session' }
+const place: ApiPlace = { origin, session: '/session' }
+const asked = (api: readonly string[]) => ({ list: readApiList(api, place), routes: `${origin}/session` })
+const options = asked(['/api/', 'https://api.example'])
 const page = { mode: 'cors', clientId: 'page-1' }
 
 describe('which requests the worker touches', () => {
@@ -26,12 +29,12 @@ describe('which requests the worker touches', () => {
       'pass',
     ],
     ['the session’s own routes', { ...page, url: `${origin}/session/sync` }, 'pass'],
-  ])('%s', (_what, request, expected) => {
+  ])('the worker decides whether it attaches the session to %s', (_what, request, expected) => {
     expect(decideRequest(request, options)).toBe(expected)
   })
 
   test('the session’s routes are passed by even where the app lists everything', () => {
-    const all = { ...options, api: ['/'] }
+    const all = asked(['/'])
     expect(decideRequest({ ...page, url: `${origin}/session` }, all)).toBe('pass')
     expect(decideRequest({ ...page, url: `${origin}/session?since=3` }, all)).toBe('pass')
     expect(decideRequest({ ...page, url: `${origin}/session/refresh` }, all)).toBe('pass')
@@ -40,7 +43,55 @@ describe('which requests the worker touches', () => {
 })
 
 test('static routes name what is listed, and nothing else', () => {
-  expect(patternsOf(options)).toEqual(['https://shop.example/api/*', 'https://api.example/*'])
+  expect(patternsOf(options.list.listed)).toEqual(['https://shop.example/api/*', 'https://api.example/*'])
+  // What means something in a pattern means itself in a path.
+  expect(patternsOf([`${origin}/api:v1/(x)+/`])).toEqual([`${origin}${String.raw`/api\:v1/\(x\)\+/`}*`])
+})
+
+describe('what is left out', () => {
+  const left = asked(['/api/', '!/api/upload/', 'https://api.example', '!https://api.example/big/'])
+  test.each([
+    [`${origin}/api/cart`, 'attach'],
+    [`${origin}/api/upload/1`, 'pass'],
+    [`${origin}/api/uploads`, 'attach'],
+    ['https://api.example/cart', 'attach'],
+    ['https://api.example/big/1', 'pass'],
+  ])('%s: %s', (url, expected) => {
+    expect(decideRequest({ ...page, url }, left)).toBe(expected)
+  })
+
+  test('it is listed in the static routes as well', () => {
+    expect(patternsOf(left.list.leftOut)).toEqual([`${origin}/api/upload/*`, 'https://api.example/big/*'])
+  })
+})
+
+test.each([
+  'api/',
+  '',
+  '!',
+  '/api/*',
+  '/api/?x',
+  '/api/#x',
+  '/api/,/v2/',
+  ' /api/',
+  '/ämter/',
+  '/a/../api/',
+  '//api.example/',
+  'https://api.example/',
+  'https://api.example/v1/',
+  'https://API.example',
+  'https://api.example:443',
+  'wss://api.example',
+  'http://',
+  '/session',
+  '/session/sync',
+  '!/other/',
+  '!https://other.example/',
+  7 as never,
+])('an entry that can match nothing is refused: %s', (entry) => {
+  expect(() => readApiList(['/api/', entry], place)).toThrow(
+    expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(`"${entry}"`) }),
+  )
 })
 
 describe('messages', () => {

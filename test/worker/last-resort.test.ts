@@ -1,51 +1,69 @@
 // Background Sync without a page, against the real server core: what is sent, what is settled, and what is left alone.
 import { getResponse, http } from 'msw'
 import type { Session, SessionOptions } from 'session-mirror'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { createRefresh } from '../../src/mirror/sync/refresh.ts'
 import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
 import { type LocalState, pendingOf } from '../../src/mirror/steps/local-state.ts'
+import { withLock } from '../../src/mirror/tabs/lock.ts'
 import { createTransport } from '../../src/mirror/wire/transport.ts'
 import { sharedNamesOf } from '../../src/protocol/names.ts'
 import type { Epoch } from '../../src/protocol/state.ts'
 import { WorkerSession } from '../../src/worker/worker-session.ts'
 import { sendRest } from '../../src/worker/last-resort.ts'
-import { type Schema, network, onServer, open, openLive, server, signedIn } from '../client/harness.ts'
+import { type Schema, test as base } from '../client/harness.ts'
 
-const base = 'http://localhost/session'
-const names = sharedNamesOf(base)
-const told: unknown[] = []
-afterEach(() => {
-  told.length = 0
-})
+const url = 'http://localhost/session'
+const names = sharedNamesOf(url)
+const test = base
+  /** What the worker told the pages. */
+  .extend('told', (): unknown[] => [])
+  /** What the worker does when the browser calls it. */
+  .extend('callWorker', ({ server, told }) => async (): Promise<void> => {
+    const known = new WorkerSession(names)
+    await known.reload()
+    const transport = createTransport(url, { fetch })
+    const refresh = createRefresh({
+      known,
+      request: transport.refresh,
+      turn: (work) => withLock(names.refreshLock, work),
+      now: server.clock.now,
+    })
+    await sendRest({
+      names,
+      transport,
+      refresh,
+      now: server.clock.now,
+      tell: (notice) => void told.push(notice),
+    })
+  })
+  /** The requests that change something, so far. */
+  .extend(
+    'calls',
+    ({ server }) =>
+      (): string[] =>
+        server.calls.filter((call) => !call.startsWith('GET')),
+  )
+  /** Somebody is signed in, writes without a network, and closes the last page. */
+  .extend(
+    'leftUnsent',
+    ({ signedIn }) =>
+      (writes: number): Promise<void> =>
+        dieOffline(signedIn, async (session) => {
+          for (let count = 0; count < writes; count++) {
+            await session.increment('visits').stored
+            // Each failed attempt seals what there is: the rest stays open behind it.
+            if (count % 2 === 0) await session.flush()
+          }
+        }),
+  )
 
-/** What the worker does when the browser calls it. */
-async function callWorker(): Promise<void> {
-  const known = new WorkerSession(names)
-  await known.reload()
-  const transport = createTransport(base, { fetch })
-  const refresh = createRefresh({
-    known,
-    request: transport.refresh,
-    lock: names.refreshLock,
-    now: server.clock.now,
-  })
-  await sendRest({
-    names,
-    transport,
-    refresh,
-    now: server.clock.now,
-    tell: (notice) => void told.push(notice),
-  })
-}
 async function onDisk(): Promise<LocalState> {
   const storage = databaseStorage(names.database)
   const state = await storage.load()
   storage.close()
   return state
 }
-const calls = (): string[] => server.calls.filter((call) => !call.startsWith('GET'))
-
 /**
  * A page that loses its network, works on and is closed. Its network never comes back: a request that it was about to make
  * would otherwise do the worker's work.
@@ -63,18 +81,14 @@ async function dieOffline(
   session.close()
 }
 
-/** Somebody is signed in, writes without a network, and closes the last page. */
-function leftUnsent(writes: number): Promise<void> {
-  return dieOffline(signedIn, async (session) => {
-    for (let count = 0; count < writes; count++) {
-      await session.increment('visits').stored
-      // Each failed attempt seals what there is: the rest stays open behind it.
-      if (count % 2 === 0) await session.flush()
-    }
-  })
-}
-
-test('Background Sync sends what was sealed and what came after it, settles both, and keeps the mirror in step', async () => {
+test('Background Sync sends what was sealed and what came after it, settles both, and keeps the mirror in step', async ({
+  open,
+  onServer,
+  told,
+  callWorker,
+  calls,
+  leftUnsent,
+}) => {
   await leftUnsent(5)
   await callWorker()
   expect(await onServer((session) => session.get('visits'))).toBe(5)
@@ -89,7 +103,7 @@ test('Background Sync sends what was sealed and what came after it, settles both
   expect([next.get('visits'), next.pending, calls().length - before]).toEqual([5, 0, 0])
 })
 
-test('Background Sync sends nothing when nothing is left', async () => {
+test('Background Sync sends nothing when nothing is left', async ({ server, signedIn, callWorker }) => {
   const session = await signedIn()
   session.close()
   const before = server.calls.length
@@ -97,7 +111,12 @@ test('Background Sync sends nothing when nothing is left', async () => {
   expect(server.calls.length).toBe(before)
 })
 
-test('a server that cannot be reached is asked again by the browser, and nothing changes', async () => {
+test('a server that cannot be reached is asked again by the browser, and nothing changes', async ({
+  server,
+  onServer,
+  callWorker,
+  leftUnsent,
+}) => {
   await leftUnsent(3)
   const before = await onDisk()
   server.store.isDown = true
@@ -108,7 +127,7 @@ test('a server that cannot be reached is asked again by the browser, and nothing
   expect(await onServer((session) => session.get('visits'))).toBe(3)
 })
 
-test('a stale cookie is refreshed first', async () => {
+test('a stale cookie is refreshed first', async ({ server, onServer, callWorker, calls, leftUnsent }) => {
   await leftUnsent(2)
   server.clock.advance(16 * 60)
   const before = calls().length
@@ -121,7 +140,12 @@ test('a stale cookie is refreshed first', async () => {
   expect(await onServer((session) => session.get('visits'))).toBe(2)
 })
 
-test('a sign-out goes before everything, once, and is settled', async () => {
+test('a sign-out goes before everything, once, and is settled', async ({
+  signedIn,
+  onServer,
+  callWorker,
+  calls,
+}) => {
   await dieOffline(signedIn, (session) => session.signOut())
   await callWorker()
   expect(calls().filter((call) => call.startsWith('DELETE'))).toHaveLength(1)
@@ -131,16 +155,28 @@ test('a sign-out goes before everything, once, and is settled', async () => {
   expect(calls().filter((call) => call.startsWith('DELETE'))).toHaveLength(1)
 })
 
-test('a sign-out everywhere says so, and the next page can tell that it is done', async () => {
+test('a sign-out everywhere says so, and the next page can tell that it is done', async ({
+  signedIn,
+  callWorker,
+}) => {
   await dieOffline(signedIn, async (session) => {
-    expect(await session.signOut({ everywhere: true })).toEqual({ server: 'queued', everywhere: 'queued' })
+    expect(await session.signOut({ everywhere: true })).toMatchObject({
+      server: 'queued',
+      everywhere: 'queued',
+    })
   })
   await callWorker()
   expect((await onDisk()).mirror.everywhere).toBe('done')
 })
 
 describe('an owner who has left', () => {
-  test('their changes are not sent with another owner’s cookie: they stay for a page to park', async () => {
+  test('changes of an owner who has left are not sent with another owner’s cookie: they stay for a page to park', async ({
+    server,
+    open,
+    onServer,
+    callWorker,
+    leftUnsent,
+  }) => {
     await leftUnsent(3)
     await server.change((session) => session.signIn('grace'))
     await callWorker()
@@ -152,7 +188,7 @@ describe('an owner who has left', () => {
     expect(next.inspect().local.parcels).toHaveLength(1)
   })
 
-  test('changes of a session that is over stay, too', async () => {
+  test('changes of a session that is over stay, too', async ({ server, callWorker, leftUnsent }) => {
     await leftUnsent(3)
     await server.sessions.revokeAll('ada')
     await callWorker()
@@ -160,7 +196,12 @@ describe('an owner who has left', () => {
   })
 })
 
-test('a write from before anybody knew who is here waits for a page to find out', async () => {
+test('a write from before anybody knew who is here waits for a page to find out', async ({
+  server,
+  open,
+  callWorker,
+  calls,
+}) => {
   await server.change((session) => session.signIn('ada'))
   const session = await open({ fetch: () => Promise.reject(new TypeError('offline')) })
   await session.set('note', 'whose?').stored
@@ -175,7 +216,7 @@ test('a write from before anybody knew who is here waits for a page to find out'
   expect(next.inspect().local.parcels).toEqual([])
 })
 
-test('a page’s work in the same moment is not undone', async () => {
+test('a page’s work in the same moment is not undone', async ({ open, onServer, callWorker, leftUnsent }) => {
   await leftUnsent(3)
   const next = await open()
   await Promise.all([callWorker(), next.flush(), next.set('note', 'meanwhile').acknowledged])
@@ -184,7 +225,12 @@ test('a page’s work in the same moment is not undone', async () => {
   expect(pendingOf(await onDisk())).toEqual([])
 })
 
-test('an answer that comes after somebody has signed in does not take the mirror back', async () => {
+test('an answer that comes after somebody has signed in does not take the mirror back', async ({
+  network,
+  server,
+  openLive,
+  callWorker,
+}) => {
   await dieOffline(openLive, (session) => session.set('note', 'nobody’s').stored)
   const storage = databaseStorage(names.database)
   // The server has answered the batch of a visitor; on its way back somebody signs in, and a page has noted that.

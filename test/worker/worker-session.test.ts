@@ -51,3 +51,21 @@ test('a read counts as recent for a moment only, and never where storage fails',
     vi.restoreAllMocks()
   }
 })
+
+test('where storage fails, a tab’s next word is waited for, and not asked for without end', async () => {
+  vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(() => {
+    throw new DOMException('no', 'UnknownError')
+  })
+  const own = sharedNamesOf('/known-told')
+  const session = new WorkerSession(own)
+  await session.reload()
+  const tab = new BroadcastChannel(own.channel)
+  const told: MirrorDocument = { ...emptyMirrorDocument(), version: 7 }
+  tab.postMessage({ format, mirror: toStoredMirror(told) })
+  await expect.poll(() => session.document.version).toBe(7)
+  const started = performance.now()
+  await session.untilTold({ epoch: null, revision: 0 }, 100)
+  expect(performance.now() - started).toBeGreaterThan(90)
+  tab.close()
+  vi.restoreAllMocks()
+})

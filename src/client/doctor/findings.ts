@@ -31,6 +31,7 @@ export type FindingCode =
   | 'api-silent'
   | 'cookie-not-stored'
   | 'cookie-gone'
+  | 'cookie-other'
   | 'proxy-untrusted'
   | 'clock-skew'
 
@@ -122,6 +123,10 @@ const known: Readonly<Record<FindingCode, readonly [Severity, string]>> = {
   'cookie-not-stored': [
     'error',
     'The browser drops the session’s cookie, so that nobody can stay signed in.',
+  ],
+  'cookie-other': [
+    'error',
+    'Cookies do not know ports: another app on this host has the same cookie name, and the two sign each other out. Give each a `cookie.name` of its own. Without another app the `secrets` were replaced: then the next sign-in puts it right.',
   ],
   'cookie-gone': [
     'warning',

@@ -73,6 +73,8 @@ function examineCookie(
         causeOf(cookie, url),
       ),
     ]
+  if (session === 'other')
+    return [found('cookie-other', `A cookie ${cookie.name} came that this server has not signed.`)]
   return mirror.epoch !== null && session === 'none'
     ? [found('cookie-gone', `There is no valid ${cookie.name}, and the mirror shows a session.`)]
     : []

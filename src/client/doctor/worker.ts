@@ -9,9 +9,8 @@ import type { Patient } from './patient.ts'
 export async function examineWorker(patient: Patient): Promise<readonly Finding[]> {
   const { worker: wanted, base } = patient
   if (wanted === undefined) return []
-  if (!('serviceWorker' in navigator))
-    return [found('worker-unsupported', 'There is no navigator.serviceWorker.')]
-  const script = new URL(workerUrl(wanted, base), location.href)
+  if (!navigator.serviceWorker) return [found('worker-unsupported', 'There is no navigator.serviceWorker.')]
+  const script = new URL(String(workerUrl(wanted, base)), location.href)
   const ofScript = await examineScript(script, wanted)
   // Without a script nothing else can be right.
   if (ofScript.some(({ severity }) => severity === 'error')) return ofScript
@@ -77,9 +76,12 @@ async function examineControl(
   if (actual.pathname !== script.pathname)
     return [found('worker-other', `${actual.pathname} controls this page, not ${script.pathname}.`)]
   const answer = await askWorker(controller)
-  return answer === undefined
-    ? [found('worker-silent', `${actual.pathname} does not answer.`)]
-    : examineAnswer(answer, wanted, patient.base)
+  if (answer === undefined) return [found('worker-silent', `${actual.pathname} does not answer.`)]
+  const findings = examineAnswer(answer, wanted, patient.base)
+  // All is well by now; but the browser keeps a page to the list of the worker under which it was loaded.
+  return findings.length === 0 && patient.workerState === 'different'
+    ? [found('worker-api', 'The worker listed other requests when this page was loaded: load it again.')]
+    : findings
 }
 
 function examineAnswer(answer: WorkerAnswer, wanted: ResolvedWorker, base: string): readonly Finding[] {

@@ -84,7 +84,7 @@ export interface OpenMutation {
   readonly mutation: Mutation
   /** Whose change it is: the owner that its page believed in; undefined when that page had not been told yet. */
   readonly owner: string | null | undefined
-  /** Ids of the pending mutations of this key that the writer saw and wrote on top of. */
+  /** Ids of the pending mutations of this key that the writer saw and wrote on top of; empty for a write without a base. */
   readonly saw: readonly string[]
 }
 

@@ -11,9 +11,16 @@ export function toOpen(state: LocalState, mutation: Mutation, stamp: string): Op
     stamp,
     mutation,
     owner: isBlank(mirror) ? undefined : mirror.owner,
-    saw: below(state, mutation.key),
+    // Only a write on a base is asked what its writer saw. A thousand increments would name each other a million times.
+    saw: hasBase(mutation) ? below(state, mutation.key) : [],
   }
 }
+
+/**
+ * So many writes that took each other's place are remembered: those that may have been sealed before this tab has heard of it. A page
+ * that updates a key all day long must not write the names of all those writes with each one.
+ */
+const rememberedBelow = 500
 
 /**
  * Ids of the pending writes that the shown value came from: the last one, and those that it was made on. An earlier write
@@ -28,7 +35,7 @@ function below(state: LocalState, key: string): readonly string[] {
   const last = shown.at(-1)
   const entry = state.open.find(({ mutation }) => mutation === last)
   if (entry === undefined || !hasBase(entry.mutation)) return shown.map(({ id }) => id)
-  return [...entry.saw, entry.mutation.id]
+  return [...entry.saw, entry.mutation.id].slice(-rememberedBelow)
 }
 
 function hasBase(mutation: Mutation): mutation is Mutation & { readonly base: Base } {

@@ -1,7 +1,7 @@
 // The connection to IndexedDB, for page and worker alike. Promises: a handle that died is never used again, and
 // opening never hangs. The database's version always stays 1, so that no tab can block another one; formats
 // are told by the documents themselves.
-import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
+import { type DBSchema, type IDBPDatabase, deleteDB, openDB } from 'idb'
 
 interface Tables extends DBSchema {
   mirror: { key: string; value: unknown }
@@ -22,6 +22,8 @@ export interface DatabaseConnection {
    * @throws what the last attempt threw
    */
   use<T>(work: (database: Database) => Promise<T>): Promise<T>
+  /** Deletes the database. Resolves with false when that fails, or does not happen in time. */
+  remove(): Promise<boolean>
   /** Closes the handle. The next `use` opens another one. */
   close(): void
 }
@@ -33,6 +35,7 @@ class OpenTimeoutError extends Error {}
 
 /** Connects to the database `name` when it is first used. */
 export function connectDatabase(name: string): DatabaseConnection {
+  /** One that is late is waited for again by the next `use`: what took too long once may be there by then. */
   let opened: Promise<Database> | undefined
 
   function forget(): void {
@@ -42,21 +45,32 @@ export function connectDatabase(name: string): DatabaseConnection {
   async function use<T>(work: (database: Database) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        opened ??= openInTime(name, forget)
-        return await work(await opened)
+        opened ??= open(name, forget)
+        return await work(await inTime(opened))
       } catch (error) {
-        forget()
+        if (!(error instanceof OpenTimeoutError)) forget()
         if (attempt === attempts || isFinal(error)) throw error
       }
     }
   }
 
+  function close(): void {
+    if (opened !== undefined) closeLater(opened)
+    forget()
+  }
+
   return {
     use,
-    close() {
-      if (opened !== undefined) closeLater(opened)
-      forget()
+    async remove() {
+      close()
+      try {
+        await inTime(deleteDB(name))
+        return true
+      } catch {
+        return false
+      }
     },
+    close,
   }
 }
 
@@ -76,24 +90,29 @@ export function completionOf(transaction: IDBTransaction): Promise<void> {
   return completion
 }
 
-async function openInTime(name: string, onLost: () => void): Promise<Database> {
-  const opening = open(name, onLost)
+/** @throws OpenTimeoutError */
+async function inTime<T>(work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new OpenTimeoutError()), openTimeoutMilliseconds)
   })
   try {
-    return await Promise.race([opening, timeout])
-  } catch (error) {
-    // A late success must not stay open unseen.
-    closeLater(opening)
-    throw error
+    return await Promise.race([work, timeout])
   } finally {
     clearTimeout(timer)
   }
 }
 
-function open(name: string, onLost: () => void): Promise<Database> {
+/** A database without our tables is somebody else's mistake, or a broken one: it has nothing of ours, and is made anew. */
+async function open(name: string, onLost: () => void): Promise<Database> {
+  const database = await openTables(name, onLost)
+  if (database.objectStoreNames.length > 0) return database
+  database.close()
+  await deleteDB(name)
+  return openTables(name, onLost)
+}
+
+function openTables(name: string, onLost: () => void): Promise<Database> {
   return openDB<Tables>(name, 1, {
     upgrade(database) {
       database.createObjectStore('mirror')

@@ -1,7 +1,13 @@
 // The storage in IndexedDB. Promises that a transaction awaits nothing but IndexedDB, and that its changes are kept
 // all or not at all.
 import { unwrap } from 'idb'
-import { type Database, NewerFormatError, completionOf, connectDatabase } from './database-connection.ts'
+import {
+  type Database,
+  type DatabaseConnection,
+  NewerFormatError,
+  completionOf,
+  connectDatabase,
+} from './database-connection.ts'
 import { type LocalState, type OpenMutation, type Parcel, emptyLocalState } from '../steps/local-state.ts'
 import {
   isNewerFormat,
@@ -24,12 +30,13 @@ const after = '\uffff'
  * once reopening did not help; then the caller goes on in memory.
  */
 export function databaseStorage(name: string): Storage {
-  const { use, close } = connectDatabase(name)
+  const { use, remove, close } = connectDatabase(name)
   return {
     durability: 'disk',
     load: () => use((database) => read(database)),
-    write: (added, replaces) => use((database) => write(database, added, replaces)),
+    write: writesTogether(use),
     transact: (step, durable) => use((database) => transact(database, step, durable)),
+    clear: remove,
     close,
   }
 }
@@ -39,10 +46,36 @@ async function read(database: Database): Promise<LocalState> {
   return readAll(transaction.objectStore('mirror'), transaction.objectStore('outbox'))
 }
 
-async function write(database: Database, added: OpenMutation, replaces: readonly string[]): Promise<void> {
+/** What is to stand under each key of the outbox's table; undefined for nothing. */
+type Changes = Map<string, OpenMutation | Parcel | undefined>
+
+/** All writes of one task in one transaction: a page that closes keeps the one that it has opened, and loses those behind it. */
+function writesTogether(use: DatabaseConnection['use']): Storage['write'] {
+  let collecting: { readonly changes: Changes; readonly kept: Promise<void> } | undefined
+
+  function collect(): NonNullable<typeof collecting> {
+    const changes: Changes = new Map()
+    const end = (): void => {
+      if (collecting?.changes === changes) collecting = undefined
+    }
+    const work = (database: Database): Promise<void> => {
+      end()
+      return write(database, changes)
+    }
+    return { changes, kept: use(work).finally(end) }
+  }
+
+  return (added, replaces) => {
+    collecting ??= collect()
+    for (const stamp of replaces) collecting.changes.set(openPrefix + stamp, undefined)
+    collecting.changes.set(openPrefix + added.stamp, added)
+    return collecting.kept
+  }
+}
+
+async function write(database: Database, changes: Changes): Promise<void> {
   const transaction = database.transaction('outbox', 'readwrite', { durability: 'relaxed' })
-  for (const stamp of replaces) reported(transaction.store.delete(openPrefix + stamp))
-  reported(transaction.store.put(added, openPrefix + added.stamp))
+  apply(transaction.store, changes)
   reported(transaction.done)
   // Without commit() a page that closes now loses the write: 20 of 20 lost without, 20 of 20 kept with it.
   transaction.commit()
@@ -61,8 +94,7 @@ async function transact(database: Database, step: StorageStep, durability: Durab
     // Only what is different is written.
     if (next.mirror !== before.mirror) reported(mirror.put(toStoredMirror(next.mirror), 'mirror'))
     if (next.outbox !== before.outbox) reported(outbox.put(next.outbox, 'outbox'))
-    for (const [key, value] of difference(before, next))
-      reported(value === undefined ? outbox.delete(key) : outbox.put(value, key))
+    apply(outbox, difference(before, next))
     await completion
     return next
   } catch (error) {
@@ -71,14 +103,24 @@ async function transact(database: Database, step: StorageStep, durability: Durab
   }
 }
 
+interface WritableTable {
+  put(value: unknown, key: string): Promise<unknown>
+  delete(key: string): Promise<unknown>
+}
+
+function apply(outbox: WritableTable, changes: Changes): void {
+  for (const [key, value] of changes)
+    reported(value === undefined ? outbox.delete(key) : outbox.put(value, key))
+}
+
 /** A request that fails aborts its transaction, whose completion rejects: the failure is told there. */
 function reported(request: Promise<unknown>): void {
   request.catch(() => undefined)
 }
 
 /** The puts, and deletes (undefined), that turn the open mutations and parcels of `before` into those of `next`. */
-function difference(before: LocalState, next: LocalState): Map<string, OpenMutation | Parcel | undefined> {
-  const result = new Map<string, OpenMutation | Parcel | undefined>()
+function difference(before: LocalState, next: LocalState): Changes {
+  const result: Changes = new Map()
   const old = keyed(before)
   const now = keyed(next)
   for (const key of old.keys()) if (!now.has(key)) result.set(key, undefined)

@@ -17,7 +17,8 @@ export interface Storage {
    */
   load(): Promise<LocalState>
   /**
-   * Keeps one open mutation. Nothing is read first, so the write survives a page that closes at once.
+   * Keeps one open mutation. Nothing is read first, so the write survives a page that closes at once; writes of one task
+   * are kept together.
    * `replaces` has the stamps of this tab's earlier writes of the same key, which are now pointless.
    * Writing the same stamp again replaces the entry. Rejects when storage cannot be reached.
    */
@@ -27,6 +28,11 @@ export interface Storage {
    * another. `strict` also survives a power cut. Rejects with what `step` throws, or when storage cannot be reached.
    */
   transact(step: StorageStep, durability: 'relaxed' | 'strict'): Promise<LocalState>
+  /**
+   * Deletes everything that is kept, as far as that needs no room. Resolves with false when it could not be done. A storage
+   * that never fails needs none.
+   */
+  clear?(): Promise<boolean>
   /** Lets go of the storage. What was written stays. */
   close(): void
 }
@@ -37,6 +43,8 @@ export interface Journal {
   take(): Promise<LocalState | undefined>
   /** Keeps `state`, or nothing at all. An older state must not stay: its changes would be sent twice. */
   keep(state: LocalState): void
+  /** The state is kept elsewhere by now: nobody may take it from here. */
+  drop(): void
   /** The tab is closed; its next page may take the state. */
   close(): void
 }

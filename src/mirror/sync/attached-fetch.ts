@@ -26,11 +26,24 @@ export interface AttachOptions {
   readonly onSilent: (response: Response) => void
 }
 
-/** `fetch` for the requests of this origin's own pages. Throws only what `upstream` throws, or the request's abort. */
+/**
+ * `fetch` for the requests of this origin's own pages. Throws only what `upstream` throws, or the request's abort: where anything of
+ * ours fails, the request goes out as it is, and its answer comes as it is.
+ */
 export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
   const { known, refresh, now } = options
 
   function send(request: Request): Promise<Response> {
+    let sent = request
+    try {
+      sent = attach(request)
+    } catch {
+      // An engine that cannot make it anew: better without the session's part than not at all.
+    }
+    return upstream(sent)
+  }
+
+  function attach(request: Request): Request {
     const { leaving, epoch: own } = known.document
     // Signed out here, and the server does not know it yet: it must refuse what still comes with the old cookie.
     const epoch = leaving === null ? own : noSession
@@ -39,11 +52,10 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
       referrer: request.referrer,
       referrerPolicy: request.referrerPolicy,
     }
-    if (epoch === null)
-      return upstream(init.credentials === request.credentials ? request : new Request(request, init))
+    if (epoch === null) return init.credentials === request.credentials ? request : new Request(request, init)
     const sentHeaders = new Headers(request.headers)
     sentHeaders.set(headers.epoch, epoch)
-    return upstream(new Request(request, { ...init, headers: sentHeaders }))
+    return new Request(request, { ...init, headers: sentHeaders })
   }
 
   async function listen(response: Response, problem: Problem | undefined): Promise<void> {
@@ -60,38 +72,57 @@ export function attachedFetch(options: AttachOptions, upstream: Fetch): Fetch {
   return async (request) => {
     // Without the cookie it is nobody's request.
     if (request.credentials === 'omit') return upstream(request)
-    if (known.document.leaving !== null) await unlessAborted(request, options.onLeaving())
-    await unlessAborted(request, refresh.ahead())
+    if (known.document.leaving !== null) await unlessAborted(request, options.onLeaving)
+    await unlessAborted(request, refresh.ahead)
     // Kept for the one retry. A body that cannot be cloned was refreshed for above and is sent once.
     const spare = copyOf(request)
     const sentAt = now()
-    let response = await send(request)
+    let response = await send(request).catch((error: unknown) => {
+      if (known.document.epoch === null || !isWorthBare(spare, error)) throw error
+      return upstream(spare)
+    })
     let problem = await problemOf(response)
     if (
       spare !== undefined &&
       problem?.code === 'stale' &&
-      (await unlessAborted(request, refresh.after(sentAt))).kind === 'fresh'
+      (await unlessAborted(request, () => refresh.after(sentAt)))?.kind === 'fresh'
     ) {
       options.onRetry?.()
       response = await send(spare)
       problem = await problemOf(response)
     }
-    await listen(response, problem)
+    await listen(response, problem).catch(() => undefined)
     return response
   }
+}
+
+/**
+ * A redirect to another origin fails where that does not allow our header (Fetch, section 4.4), and looks like no network. What changes
+ * nothing is sent once more, without it.
+ */
+function isWorthBare(spare: Request | undefined, error: unknown): spare is Request {
+  if (spare === undefined || !(error instanceof TypeError) || spare.signal.aborted) return false
+  return (spare.method === 'GET' || spare.method === 'HEAD') && globalThis.navigator?.onLine !== false
 }
 
 /** The session that this browser believes in is not the cookie's, or has ended: only a pull says which one there is. */
 const otherSessionCodes: readonly SessionErrorCode[] = ['epoch-mismatch', ...goneCodes]
 const unknown: Hint = { epoch: null, revision: 0 }
 
-/** An app that aborts its request need not wait for what is done before it. */
-function unlessAborted<T>({ signal }: Request, work: Promise<T>): Promise<T> {
+/** An app that aborts its request need not wait for what is done before it. Undefined where that has failed. */
+async function unlessAborted<T>({ signal }: Request, work: () => Promise<T>): Promise<T | undefined> {
+  // Taken away again: the signal may be the app's for as long as the page lives.
+  const listening = new AbortController()
   const aborted = new Promise<never>((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason)
-    else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    const stop = (): void => reject(signal.reason)
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { signal: listening.signal })
   })
-  return Promise.race([work, aborted])
+  try {
+    return await Promise.race([work().catch(() => undefined), aborted])
+  } finally {
+    listening.abort()
+  }
 }
 
 function copyOf(request: Request): Request | undefined {
@@ -105,7 +136,7 @@ function copyOf(request: Request): Request | undefined {
 
 /** `include` for a listed origin other than ours. */
 function credentialsOf(request: Request): RequestCredentials {
-  const isOwn = typeof location === 'undefined' || new URL(request.url).origin === location.origin
+  const isOwn = typeof location === 'undefined' || new URL(request.url).origin === origin
   return isOwn ? request.credentials : 'include'
 }
 

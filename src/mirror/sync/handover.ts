@@ -13,9 +13,11 @@ import {
   isBlank,
   pendingOf,
 } from '../steps/local-state.ts'
-import type { TabMirror } from '../tabs/tab-mirror.ts'
+import { holdsMutation } from '../tabs/merge.ts'
+import type { SyncedMirror } from '../tabs/quiet-mirror.ts'
 import { changed, settle } from '../steps/outbox.ts'
 import { type Parked, isOverdue, openParcel, parcelOf, toParcel } from './parking.ts'
+import { tellError } from './tell-error.ts'
 import { adoptMessage, changedMirror, clearOutbox, wipeMirror } from '../steps/snapshot.ts'
 
 /** What was sent, and what was known then. */
@@ -58,13 +60,14 @@ export interface Discarded {
  * about now; `gap`: only the whole mirror helps.
  */
 export async function adoptAnswer(
-  mirror: TabMirror,
+  mirror: SyncedMirror,
   message: MirrorMessage,
   answered: AnsweredRequest,
 ): Promise<'adopted' | 'gap' | 'outdated'> {
   const { sent, now } = answered
   for (;;) {
     const before = mirror.state
+    const { durability } = mirror
     const parcel = isHandover(before, message.owner) ? await toParcel(before, now()) : undefined
     const taken: { as: 'adopted' | 'gap' | 'outdated' | 'again' } = { as: 'adopted' }
     await mirror.transact((current) => {
@@ -76,6 +79,8 @@ export async function adoptAnswer(
       taken.as = isOutdated(state, message, sent) ? 'outdated' : 'adopted'
       // Something was written while the outbox was being encrypted: encrypt it again, with that.
       if (taken.as === 'adopted' && handsOver && !isSameOutbox(state, before)) taken.as = 'again'
+      // Memory has taken over from the disk, or the other way round: what was encrypted is not this state's.
+      if (taken.as === 'adopted' && mirror.durability !== durability) taken.as = 'again'
       if (taken.as !== 'adopted') return state
       // Outcomes that are remembered, too: a conflict's holds a value of whoever was here.
       const isOther = state.mirror.owner !== message.owner
@@ -90,17 +95,23 @@ export async function adoptAnswer(
 }
 
 /** Ends the session that the request spoke of, unless this browser has moved on to another one. */
-export async function endAnswered(mirror: TabMirror, how: Ending, answered: AnsweredRequest): Promise<void> {
+export async function endAnswered(
+  mirror: SyncedMirror,
+  how: Ending,
+  answered: AnsweredRequest,
+): Promise<void> {
   const { sent, now } = answered
   for (;;) {
     const before = mirror.state
+    const { durability } = mirror
     const parcel = isHandover(before, null) ? await toParcel(before, now()) : undefined
     let isDone = true
     await mirror.transact((state) => {
       isDone = true
       if (isOtherLife(state.mirror, sent)) return state
       const handsOver = isHandover(state, null)
-      if (handsOver && !isSameOutbox(state, before)) isDone = false
+      // As in `adoptAnswer`.
+      if ((handsOver && !isSameOutbox(state, before)) || mirror.durability !== durability) isDone = false
       if (!isDone) return state
       const isOther = state.mirror.owner !== null
       const next =
@@ -122,7 +133,7 @@ function told(state: LocalState): LocalState {
 }
 
 /** Puts back into the outbox what was parked for who is here now. */
-async function unpark(mirror: TabMirror, { now, onParked, onDiscarded }: HandoverOptions): Promise<void> {
+async function unpark(mirror: SyncedMirror, { now, onParked, onDiscarded }: HandoverOptions): Promise<void> {
   const parcel = parcelOf(mirror.state)
   if (parcel === undefined) return
   const parked = await openParcel(parcel, mirror.document.parking)
@@ -142,7 +153,9 @@ async function unpark(mirror: TabMirror, { now, onParked, onDiscarded }: Handove
     if (isLost) return emptied
     const { sealed } = parked
     const number = Math.max(state.outbox.number, sealed?.number ?? 0)
-    return { ...emptied, outbox: changed(state.outbox, { sealed, number }), open: [...open, ...state.open] }
+    // A write that was under way when it was parked may have reached the disk after all, and have been sent from there since.
+    const back = open.filter(({ mutation }) => !holdsMutation(state, mutation.id))
+    return { ...emptied, outbox: changed(state.outbox, { sealed, number }), open: [...back, ...state.open] }
     // Strict, as sealing: after a power cut the batch would come out of the parcel once more, behind later ones.
   }, 'strict')
   const discarded = isTaken ? discardedOf({ parked, isLate, open }) : undefined
@@ -159,7 +172,7 @@ function chosen(
     const wanted = new Set(onParked(open.map((entry) => entry.mutation)).map(({ id }) => id))
     return open.filter((entry) => wanted.has(entry.mutation.id))
   } catch (error) {
-    reportError(error)
+    tellError(error)
     return open
   }
 }

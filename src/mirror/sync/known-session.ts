@@ -1,7 +1,7 @@
 // What attaching and refreshing need to know of the session. A page answers it from its mirror; the worker keeps
 // nothing else.
 import type { MirrorDocument } from '../steps/local-state.ts'
-import type { TabMirror } from '../tabs/tab-mirror.ts'
+import type { SyncedMirror } from '../tabs/quiet-mirror.ts'
 
 export interface KnownSession {
   /** The document as it was read last. */
@@ -13,7 +13,7 @@ export interface KnownSession {
 }
 
 /** The session that a page's mirror knows. */
-export function knownBy(mirror: TabMirror): KnownSession {
+export function knownBy(mirror: SyncedMirror): KnownSession {
   return {
     get document() {
       return mirror.document

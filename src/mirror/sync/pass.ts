@@ -5,7 +5,7 @@ import type { MirrorMessage } from '../../protocol/messages.ts'
 import { type Ending, type SealedBatch, isBlank } from '../steps/local-state.ts'
 import { fork, sealBatch, settle } from '../steps/outbox.ts'
 import { type PendingSignOut, goneCodes, namedBy, signedOutBy } from '../steps/sign-out.ts'
-import type { TabMirror } from '../tabs/tab-mirror.ts'
+import type { SyncedMirror } from '../tabs/quiet-mirror.ts'
 import type { ServerAnswer } from '../wire/send.ts'
 import type { Transport } from '../wire/transport.ts'
 import { type HandoverOptions, type SentRequest, adoptAnswer, endAnswered } from './handover.ts'
@@ -18,14 +18,22 @@ export type Contact = 'none' | 'live' | 'offline' | 'unavailable' | 'refused'
 export type WantedNews = 'nothing' | 'pull' | 'whole'
 
 export interface PassOptions extends HandoverOptions {
-  readonly mirror: TabMirror
+  readonly mirror: SyncedMirror
+  /** Whether a session that was replaced a moment ago may be waited for, once more. */
+  readonly mayWait: () => boolean
   readonly transport: Transport
   readonly refresh: Refresh
 }
 
-/** How a pass ended, and after how many seconds the server may be asked again. */
+/** Runs one round while no other tab has one. */
+export type Turn = <T>(round: () => Promise<T>) => Promise<T>
+
+/**
+ * How a pass ended, and after how many seconds the server may be asked again. `replaced`: nothing is known, because the session was
+ * replaced a moment ago, and the cookie of the new one is on its way to this browser.
+ */
 export interface PassResult {
-  readonly contact: Contact
+  readonly contact: Contact | 'replaced'
   readonly retryAfterSeconds: number
 }
 
@@ -44,14 +52,17 @@ const busyCodes: readonly SessionErrorCode[] = [
   'store-unavailable',
   'contention',
   'clients-full',
+  'anonymous-full',
   'speculative',
 ]
+/** Seconds until a server is asked again that does not understand us: it, or what stands before it, is set up wrongly. */
+const setUpSeconds = 60
 
 const done: Next = { kind: 'done' }
 const again = (wants: WantedNews): Next => ({ kind: 'again', wants })
 
 export class Pass {
-  readonly #mirror: TabMirror
+  readonly #mirror: SyncedMirror
   readonly #options: PassOptions
 
   constructor(options: PassOptions) {
@@ -60,12 +71,15 @@ export class Pass {
   }
 
   /** Never rejects. */
-  async run(wantedNow: () => WantedNews): Promise<PassResult> {
-    await this.#mirror.reload()
-    let wants = wantedNow()
+  async run(wantedNow: () => WantedNews, turn: Turn): Promise<PassResult> {
+    let wants: WantedNews | undefined
+    const round = async (): Promise<Next> => {
+      if (wants === undefined) await this.#mirror.reload()
+      return this.#advance((wants ??= wantedNow()))
+    }
     for (let vain = 0; vain < roundsInVain; vain++) {
-      // oxlint-disable-next-line no-await-in-loop -- each request depends on what the one before has changed
-      const next = await this.#advance(wants)
+      // oxlint-disable-next-line no-await-in-loop -- what a round asks for depends on what the one before has changed
+      const next = await turn(round)
       if (next.kind === 'stop') return next
       if (next.kind === 'done') return { contact: 'live', retryAfterSeconds: 0 }
       if (next.isProgress === true) vain = 0
@@ -112,12 +126,19 @@ export class Pass {
     const { retryAfterSeconds } = answer
     if (answer.kind === 'unreachable') return { kind: 'stop', contact: answer.reason, retryAfterSeconds }
     const { code } = answer
+    // Not an end: nothing is wiped, parked or told.
+    if (code === 'ended' && retryAfterSeconds > 0 && this.#options.mayWait())
+      return { kind: 'stop', contact: 'replaced', retryAfterSeconds: 0 }
     if (goneCodes.includes(code)) return sent.sealed === null ? this.#end(code, sent) : this.#confirm(code)
     if (code === 'epoch-mismatch') return again('whole')
     if (sent.sealed !== null && code === 'batch-fork') return this.#forkBatch(sent.sealed)
-    if (sent.sealed !== null && (code === 'malformed' || code === 'too-large'))
-      return this.#giveUp(sent.sealed)
-    return { kind: 'stop', contact: busyCodes.includes(code) ? 'unavailable' : 'refused', retryAfterSeconds }
+    if (sent.sealed !== null && code === 'too-large') return this.#giveUp(sent.sealed)
+    // Nothing of ours is malformed: somebody has read the body first, or cut it. The batch waits until that is mended.
+    const seconds = code === 'malformed' ? Math.max(retryAfterSeconds, setUpSeconds) : retryAfterSeconds
+    // A page that nobody has opened yet: once it is, nothing speaks against it any more.
+    if (code === 'speculative') return { kind: 'stop', contact: 'unavailable', retryAfterSeconds: 0 }
+    const contact = busyCodes.includes(code) ? 'unavailable' : 'refused'
+    return { kind: 'stop', contact, retryAfterSeconds: seconds }
   }
 
   async #refreshAfter(sentAt: number, wants: WantedNews): Promise<Next> {

@@ -2,7 +2,6 @@
 // time of the last refresh tells a late one that there is nothing left to do.
 import type { SessionErrorCode } from '../../protocol/errors.ts'
 import { goneCodes } from '../steps/sign-out.ts'
-import { withLock } from '../tabs/lock.ts'
 import type { KnownSession } from './known-session.ts'
 import { noteRefresh } from '../steps/snapshot.ts'
 import type { SessionTimes } from '../../protocol/messages.ts'
@@ -19,15 +18,19 @@ export type Refreshed =
 export interface Refresh {
   /** Refreshes when the cookie is near its end. One that is still good is waited for no longer than a second. */
   ahead(): Promise<Refreshed>
-  /** Refreshes after a 401 `stale` to a request that was sent at `sentAt`, unless somebody has since then. */
-  after(sentAt: number): Promise<Refreshed>
+  /**
+   * Refreshes after a 401 `stale` to a request that was sent at `sentAt`, unless somebody has since then. `isPersons`: also while
+   * the server wants to be left alone.
+   */
+  after(sentAt: number, isPersons?: boolean): Promise<Refreshed>
 }
 
 export interface RefreshOptions {
   readonly known: KnownSession
   /** Calls the refresh route. */
   readonly request: (mirror: MirrorState) => Promise<ServerAnswer<SessionTimes>>
-  readonly lock: string
+  /** Runs it while no other tab, and not the worker, refreshes. */
+  readonly turn: <T>(work: () => Promise<T>) => Promise<T>
   readonly now: () => number
 }
 
@@ -42,13 +45,15 @@ const goodCookieWaitMilliseconds = 1000
 const fresh: Refreshed = { kind: 'fresh' }
 const failed: Refreshed = { kind: 'failed' }
 
-export function createRefresh({ known, request, lock, now }: RefreshOptions): Refresh {
+export function createRefresh({ known, request, turn, now }: RefreshOptions): Refresh {
   let failedAt = Number.NEGATIVE_INFINITY
+  /** How long the server wants to be left alone after that. */
+  let askedMilliseconds = 0
   let running: Promise<Refreshed> | undefined
 
   /** Only a promise shared by callers of the same moment; the stored state is what makes it single. */
   function once(isDone: () => boolean): Promise<Refreshed> {
-    running ??= withLock(lock, () => refresh(isDone)).finally(() => {
+    running ??= turn(() => refresh(isDone)).finally(() => {
       running = undefined
     })
     return running
@@ -58,39 +63,49 @@ export function createRefresh({ known, request, lock, now }: RefreshOptions): Re
     await known.reload()
     if (isDone()) return fresh
     const answer = await request(known.document)
-    if (answer.kind === 'message' && answer.message.epoch !== null) {
+    if (answer.kind === 'message') {
       const { message } = answer
+      if (message.epoch === null) return { kind: 'over', code: 'ended' }
       await known.change((document) => noteRefresh(document, message, now()))
       return fresh
     }
-    if (answer.kind === 'message') return { kind: 'over', code: 'ended' }
-    if (answer.kind === 'problem' && goneCodes.includes(answer.code))
-      return { kind: 'over', code: answer.code }
+    if (answer.kind === 'problem') {
+      const { code } = answer
+      if (goneCodes.includes(code)) return { kind: 'over', code }
+      // A page that nobody had opened yet: once it is opened, nothing speaks against it any more.
+      if (code === 'speculative') return failed
+    }
     failedAt = now()
+    askedMilliseconds = answer.retryAfterSeconds * 1000
     return failed
+  }
+
+  /** By the wall clock, which may be set back: then it is over. */
+  function isWithin(milliseconds: number): boolean {
+    const passed = now() - failedAt
+    return passed >= 0 && passed < milliseconds
   }
 
   return {
     async ahead() {
       const isFresh = (): boolean => !isNearEnd(known.document, now())
       if (isFresh()) return fresh
-      if (now() - failedAt < failurePauseMilliseconds) return failed
+      if (isWithin(Math.max(failurePauseMilliseconds, askedMilliseconds))) return failed
       const refreshing = once(isFresh)
       // It goes on; should it rotate the id, the old one is good for a grace time.
-      return now() < known.document.freshUntil
-        ? Promise.race([refreshing, failedAfter(goodCookieWaitMilliseconds)])
-        : refreshing
+      if (now() >= known.document.freshUntil) return refreshing
+      return Promise.race([
+        refreshing,
+        new Promise<Refreshed>((resolve) => setTimeout(resolve, goodCookieWaitMilliseconds, failed)),
+      ])
     },
-    async after(sentAt) {
+    async after(sentAt, isPersons = false) {
+      if (!isPersons && isWithin(askedMilliseconds)) return failed
       // One that is under way may be for another reason, and find nothing to do.
       await running
       return once(() => known.document.refreshedAt > sentAt)
     },
   }
-}
-
-function failedAfter(milliseconds: number): Promise<Refreshed> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds, failed))
 }
 
 interface Times {

@@ -2,9 +2,12 @@
 // run it; the lock saves double work, exactly-once makes it harmless.
 import type { Hint } from '../tabs/channel.ts'
 import { withLock } from '../tabs/lock.ts'
-import { type Contact, Pass, type PassOptions, type PassResult, type WantedNews } from './pass.ts'
+import { QuietMirror } from '../tabs/quiet-mirror.ts'
+import type { TabMirror } from '../tabs/tab-mirror.ts'
+import { type Contact, Pass, type PassOptions, type PassResult, type Turn, type WantedNews } from './pass.ts'
 
-export interface SyncOptions extends PassOptions {
+export interface SyncOptions extends Omit<PassOptions, 'mirror' | 'mayWait'> {
+  readonly mirror: TabMirror
   /** The name of the lock that lets one tab at a time sync. */
   readonly lock: string
   /** Told after each pass how it went. */
@@ -16,12 +19,22 @@ export interface SyncOptions extends PassOptions {
 /** What a pass still has to ask for, by the time that it runs. */
 export type NewsWish = () => WantedNews
 
+/**
+ * On whose account: `person` goes through at once; `sign` (the page comes back, the network does) waits where the server has said
+ * how long; `write` waits for the next try in any case, because each of many writes would be one.
+ */
+export type Urgency = 'person' | 'sign' | 'write'
+
 export interface Sync {
   /**
    * Sends all pending changes, and asks for what `wish` still says once it is this pass's turn: another tab may
-   * have brought the news meanwhile. Never rejects.
+   * have brought the news meanwhile. Never rejects. One that has to wait resolves with how the last one went.
+   * @param urgency @default 'sign'
    */
-  run(wish: NewsWish): Promise<Contact>
+  run(wish: NewsWish, urgency?: Urgency): Promise<Contact>
+  /** From now on nothing is sent any more. */
+  close(): void
+  isClosed(): boolean
 }
 
 export const sendOnly: NewsWish = () => 'nothing'
@@ -37,32 +50,77 @@ export function wantedAfter(hint: Hint, { epoch, revision }: Hint): WantedNews {
 const firstBackOffMilliseconds = 500
 /** The longest pause that the browser takes by itself. */
 const longestBackOffMilliseconds = 60_000
-/** What a server may ask for at most; a timer of more than 24.8 days would fire at once. */
-const longestRetryAfterSeconds = 3600
+/** Between two looks whether the cookie of a sign-in has arrived, and how many there are. */
+const newCookieMilliseconds = 250
+const mostWaits = 12
+/** No rest is longer: a clock that was set back makes it look so. */
+const longestPauseMilliseconds = 3_600_000
 
 /** The sync loop of one page. */
 export function createSync(options: SyncOptions): Sync {
+  const { mirror, lock, onContact, onRetry } = options
+  const quiet = new QuietMirror(mirror)
+  // Foreign code runs between two rounds, when another tab may have its turn.
+  const turn: Turn = (round) => withLock(lock, round).finally(() => mirror.calls.release())
   let failures = 0
+  let waits = 0
+  let last: Contact = 'none'
+  /** The last failure: until when it is rested, and whether the server has asked for that. */
+  let rest: { readonly contact: Contact; readonly until: number; readonly isAsked: boolean } | undefined
+  let isClosed = false
 
   function finish({ contact, retryAfterSeconds }: PassResult): Contact {
-    options.onContact(contact)
+    rest = undefined
+    if (contact === 'replaced') {
+      waits++
+      onRetry(newCookieMilliseconds)
+      return last
+    }
+    waits = 0
+    last = contact
     if (contact === 'live') failures = 0
-    else options.onRetry(pauseMilliseconds(failures++, retryAfterSeconds))
+    else {
+      const pause = pauseMilliseconds(failures++, retryAfterSeconds)
+      rest = { contact, until: Date.now() + pause, isAsked: retryAfterSeconds > 0 }
+      onRetry(pause)
+    }
+    onContact(contact)
     return contact
   }
 
-  return oneAtATime((wish) => withLock(options.lock, async () => finish(await new Pass(options).run(wish))))
+  /** How the last one went, for whom it is too early. A clock that was set back must not make it later. */
+  function resting(urgency: Urgency): Contact | undefined {
+    if (rest === undefined || urgency === 'person') return undefined
+    const left = rest.until - Date.now()
+    if (left <= 0 || left > longestPauseMilliseconds || !(rest.isAsked || urgency === 'write'))
+      return undefined
+    onRetry(left)
+    return rest.contact
+  }
+
+  const mayWait = (): boolean => waits < mostWaits
+  const loop = oneAtATime(async (wish) =>
+    isClosed ? 'none' : finish(await new Pass({ ...options, mirror: quiet, mayWait }).run(wish, turn)),
+  )
+  return {
+    async run(wish, urgency = 'sign') {
+      return isClosed ? 'none' : (resting(urgency) ?? loop(wish))
+    },
+    close() {
+      isClosed = true
+    },
+    isClosed: () => isClosed,
+  }
 }
 
 /** Jitter, so that a thousand browsers do not come back in the same moment. */
 function pauseMilliseconds(failures: number, retryAfterSeconds: number): number {
   const backOff = Math.min(longestBackOffMilliseconds, firstBackOffMilliseconds * 2 ** failures)
-  const asked = Math.min(retryAfterSeconds, longestRetryAfterSeconds) * 1000
-  return Math.max(asked, backOff * (0.75 + Math.random() / 2))
+  return Math.max(retryAfterSeconds * 1000, backOff * (0.75 + Math.random() / 2))
 }
 
 /** The pass that is under way may have looked already: one more follows it, for all who ask meanwhile. */
-function oneAtATime(work: (wish: NewsWish) => Promise<Contact>): Sync {
+function oneAtATime(work: (wish: NewsWish) => Promise<Contact>): (wish: NewsWish) => Promise<Contact> {
   let running: Promise<Contact> | undefined
   let queued: Promise<Contact> | undefined
   let asked: NewsWish[] = []
@@ -74,18 +132,16 @@ function oneAtATime(work: (wish: NewsWish) => Promise<Contact>): Sync {
     return running
   }
 
-  return {
-    run(wish) {
-      if (running === undefined) return start(wish)
-      asked.push(wish)
-      queued ??= running.then(() => {
-        const all = asked
-        queued = undefined
-        asked = []
-        return start(() => strongest(all.map((one) => one())))
-      })
-      return queued
-    },
+  return (wish) => {
+    if (running === undefined) return start(wish)
+    asked.push(wish)
+    queued ??= running.then(() => {
+      const all = asked
+      queued = undefined
+      asked = []
+      return start(() => strongest(all.map((one) => one())))
+    })
+    return queued
   }
 }
 

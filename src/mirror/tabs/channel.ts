@@ -40,7 +40,7 @@ export interface Channel {
 
 /** Joins the channel `name`; where there is no BroadcastChannel a tab simply hears nothing. */
 export function openChannel(name: string, listener: (notice: Notice) => void): Channel {
-  if (typeof BroadcastChannel === 'undefined') return { post: () => undefined, close: () => undefined }
+  if (typeof BroadcastChannel !== 'function') return { post: () => undefined, close: () => undefined }
   const channel = new BroadcastChannel(name)
   channel.addEventListener('message', (event) => {
     const notice = parseNotice(event.data)

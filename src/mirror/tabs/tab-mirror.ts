@@ -11,14 +11,15 @@ import {
 } from '../steps/local-state.ts'
 import { replaces, withOpen } from '../steps/outbox.ts'
 import { type PendingSignOut, pendingSignOut } from '../steps/sign-out.ts'
-import { wipeMirror } from '../steps/snapshot.ts'
+import { clearOutbox, wipeMirror } from '../steps/snapshot.ts'
 import { stamps, toOpen } from '../steps/stamp.ts'
-import { NewerFormatError } from '../storage/database-connection.ts'
-import { memoryStorage } from '../storage/memory-storage.ts'
+import { type DiskMark, FallbackStorage, type MergeStep } from '../storage/fallback-storage.ts'
 import type { Durability, Journal, Storage, StorageStep } from '../storage/storage.ts'
+import { AppCalls } from './app-calls.ts'
 import { type Channel, type Hint, type Notice, openChannel } from './channel.ts'
 import { merge, newer, noticeOf } from './merge.ts'
 import { UnconfirmedWrites, broadcastToDiskMilliseconds } from './unconfirmed-writes.ts'
+import { UntoldWrites } from './untold-writes.ts'
 
 export interface MirrorOptions {
   /** Where the state is kept, until that fails. */
@@ -29,6 +30,10 @@ export interface MirrorOptions {
   readonly now: () => number
   /** Where memory mode keeps what it knows for a reload of this tab. */
   readonly journal?: Journal | undefined
+  /** What is remembered outside of the disk, while that does not hear of a session's end. */
+  readonly mark?: DiskMark | undefined
+  /** For a page that is only prerendered: resolves when it is opened. Its writes are neither kept nor told to anybody before. */
+  readonly opened?: Promise<void> | undefined
 }
 
 type ChangeListener = (after: LocalState, before: LocalState) => void
@@ -40,20 +45,26 @@ type DurabilityListener = (
 ) => void
 
 export class TabMirror {
-  #storage: Storage
+  /** How the app hears of what changes here. */
+  readonly calls: AppCalls = new AppCalls()
+  readonly #storage: FallbackStorage
   #state = emptyLocalState()
   #checking: ReturnType<typeof setTimeout> | undefined
-  readonly #journal: Journal | undefined
+  #opened: Promise<void> | undefined
+  #isClosed = false
   readonly #nextStamp: (state: LocalState) => string
   readonly #channel: Channel
   readonly #unconfirmed = new UnconfirmedWrites()
+  readonly #untold = new UntoldWrites((news) => this.#post(news))
   readonly #changeListeners = new Set<ChangeListener>()
   readonly #hintListeners: HintListener[] = []
   readonly #durabilityListeners: DurabilityListener[] = []
 
-  constructor({ storage, channel, now, journal }: MirrorOptions) {
-    this.#storage = storage
-    this.#journal = journal
+  constructor({ storage, channel, now, journal, mark, opened }: MirrorOptions) {
+    this.#opened = opened
+    // Later writes must not wait for anything: a page that closes would lose them.
+    void opened?.then(() => (this.#opened = undefined))
+    this.#storage = new FallbackStorage({ disk: storage, journal, mark })
     this.#nextStamp = stamps(now)
     this.#channel = openChannel(channel, (notice) => this.#receive(notice))
   }
@@ -88,19 +99,16 @@ export class TabMirror {
     return pendingSignOut(this.#state.mirror)
   }
 
-  /** `memory` once storage has failed. */
+  /** `memory` while storage fails. */
   get durability(): Durability {
     return this.#storage.durability
   }
 
   /** Reads storage again: at the start, after sleep, and in a worker before every decision. Never rejects. */
-  async reload(): Promise<LocalState> {
-    try {
-      return this.#adopt(newer(await this.#storage.load(), this.#state))
-    } catch (error) {
-      this.#goOnInMemory(error)
-      return this.#adopt(await this.#storage.load())
-    }
+  async reload(isQuiet = false): Promise<LocalState> {
+    const { result, hasLostDisk } = await this.#untilDone(() => this.#storage.load())
+    if (hasLostDisk) return this.reload(isQuiet)
+    return this.#adopt(this.durability === 'disk' ? newer(result, this.#state) : result, isQuiet)
   }
 
   /** Makes a write. It is visible in `state` on return. Resolves once it is kept, and says where. Never rejects. */
@@ -111,40 +119,77 @@ export class TabMirror {
     this.#unconfirmed.addOwn(added)
     this.#unconfirmed.forget(gone)
     this.#become({ ...state, open: withOpen(state.open, added) })
-    this.#post({ added: [added], gone })
-    const target = this.#storage
-    try {
-      await target.write(added, gone)
-      if (target !== this.#storage) this.#leaveOnDisk(added)
-    } catch (error) {
-      this.#goOnInMemory(error)
-      await this.#storage.write(added, gone)
-    }
+    if (this.#opened !== undefined) await this.#opened
+    this.#untold.add(added, gone)
+    const { hasLostDisk } = await this.#untilDone(() => this.#storage.write(added, gone))
+    if (hasLostDisk) this.#leaveOnDisk(added)
     this.#unconfirmed.confirmOwn(added)
     return this.durability
   }
 
+  /** Whether memory has taken over from a disk that may come back. */
+  get isDiskWaiting(): boolean {
+    return this.#storage.isWaiting && !this.#isClosed
+  }
+
+  /** What the disk has, should it answer. Rejects as long as it does not. */
+  probeDisk(): Promise<LocalState> {
+    return this.#storage.probe()
+  }
+
+  /** Deletes all that is on the disk. False when not even that can be done. */
+  clearDisk(): Promise<boolean> {
+    return this.#storage.clearDisk()
+  }
+
+  /**
+   * Gives the disk what memory has, and goes on with it. `step` is given both, and what was made in
+   * memory. False when the disk, or `step`, would not have it now.
+   */
+  async takeDiskBack(step: MergeStep): Promise<boolean> {
+    if (!this.isDiskWaiting) return false
+    let before = this.#state
+    const after = await this.#storage.takeDiskBack((disk, memory, made) => {
+      before = disk
+      return step(disk, memory, made)
+    })
+    if (after === undefined) return false
+    this.#post(noticeOf(before, after))
+    for (const listener of this.#durabilityListeners)
+      listener({ durability: 'disk', isOutdated: false }, after)
+    this.#adopt(after)
+    return true
+  }
+
   /**
    * Runs a pure step on the newest state of all tabs, keeps the result and tells the other tabs. Rejects only with what
-   * the step throws.
+   * the step throws. `isQuiet`: the app hears of it when `calls` are released, or with the next change.
    */
-  async transact(step: StorageStep, durability: 'relaxed' | 'strict' = 'relaxed'): Promise<LocalState> {
+  async transact(
+    step: StorageStep,
+    durability: 'relaxed' | 'strict' = 'relaxed',
+    isQuiet = false,
+  ): Promise<LocalState> {
     let before = this.#state
+    let failure: { readonly error: unknown } | undefined
     const remembering: StorageStep = (current) => {
       before = current
-      return step(current)
+      try {
+        return step(current)
+      } catch (error) {
+        failure = { error }
+        throw error
+      }
     }
-    try {
-      const after = await this.#storage.transact(remembering, durability)
-      const notice = noticeOf(before, after)
-      this.#unconfirmed.forget(notice.gone)
-      this.#post(notice)
-      return this.#adopt(after)
-    } catch (error) {
-      if (this.durability === 'memory') throw error
-      this.#goOnInMemory(error)
-      return this.#adopt(await this.#storage.transact(remembering, durability))
-    }
+    const { result, hasLostDisk } = await this.#untilDone(
+      () => this.#storage.transact(remembering, durability),
+      (error) => failure?.error === error,
+    )
+    if (hasLostDisk) return this.transact(step, durability, isQuiet)
+    const notice = noticeOf(before, result)
+    this.#unconfirmed.forget(notice.gone)
+    this.#post(notice)
+    return this.#adopt(result, isQuiet)
   }
 
   /** Tells the other tabs what an answer said about the session. */
@@ -163,27 +208,56 @@ export class TabMirror {
     this.#hintListeners.push(listener)
   }
 
-  /** Calls `listener` when storage has failed, just before `state` changes because of it. */
+  /** Calls `listener` when storage has failed or is back, just before `state` changes because of it. */
   onDurability(listener: DurabilityListener): void {
     this.#durabilityListeners.push(listener)
   }
 
   /** Stops listening, and closes the storage. What was written stays. */
   close(): void {
+    this.#isClosed = true
     clearTimeout(this.#checking)
+    this.#untold.flush()
     this.#channel.close()
     this.#storage.close()
   }
 
-  #become(next: LocalState): LocalState {
+  /**
+   * What `work` gives. When the disk fails at it memory takes over, and it is done there; each time anew, because a disk that was taken
+   * back may fail again. `hasLostDisk`: the disk has still done it, and memory, which has taken over meanwhile, has not heard of it.
+   * @throws what `isItsOwn` says is no failure of storage
+   */
+  async #untilDone<T>(
+    work: () => Promise<T>,
+    isItsOwn: (error: unknown) => boolean = () => false,
+  ): Promise<{ readonly result: T; readonly hasLostDisk: boolean }> {
+    for (;;) {
+      const where = this.durability
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- only when one try has failed is there another, in another storage
+        const result = await work()
+        return { result, hasLostDisk: where === 'disk' && this.durability === 'memory' }
+      } catch (error) {
+        if (isItsOwn(error)) throw error
+        this.#goOnInMemory(error)
+      }
+    }
+  }
+
+  #become(next: LocalState, isQuiet = false): LocalState {
     const before = this.#state
     this.#state = next
-    if (next !== before) for (const listener of this.#changeListeners) listener(next, before)
+    const tell = (): void => {
+      for (const listener of this.#changeListeners) listener(next, before)
+    }
+    if (next === before) return next
+    if (isQuiet) this.calls.quietly(tell)
+    else tell()
     return next
   }
 
-  #adopt(loaded: LocalState): LocalState {
-    return this.#become(this.#unconfirmed.onTopOf(loaded))
+  #adopt(loaded: LocalState, isQuiet = false): LocalState {
+    return this.#become(this.#unconfirmed.onTopOf(loaded), isQuiet)
   }
 
   #receive(notice: Notice): void {
@@ -205,6 +279,7 @@ export class TabMirror {
 
   /** A write whose tab never got it to the disk, or that was replaced before we heard of it, must not stay on screen. */
   #checkHeard(): void {
+    if (this.#isClosed) return
     this.#checking ??= setTimeout(() => {
       this.#checking = undefined
       if (this.#unconfirmed.isAnyOnItsWay) void this.reload().then(() => this.#checkHeard())
@@ -214,17 +289,24 @@ export class TabMirror {
   /** A tab in memory learns from the others that its session is over, or that there is another one. */
   #hearFromDisk(document: MirrorDocument): void {
     const { epoch } = this
+    const { ending } = document
     if (epoch === document.epoch) return
-    if (epoch !== null && document.ending?.state === 'signed-out') void this.#end(epoch)
+    // Who signs out gives up what is unsent. Any other end is asked for, so that this tab keeps it for its owner.
+    const isSignedOut = ending?.state === 'signed-out' && ending.reason === 'signed-out'
+    if (epoch !== null && isSignedOut) void this.#end(epoch)
     else this.#pass(document)
   }
 
   async #end(epoch: Epoch): Promise<void> {
     const ending = { state: 'signed-out', reason: 'signed-out' } as const
-    await this.transact((state) => (state.mirror.epoch === epoch ? wipeMirror(state, ending) : state))
+    // What is unsent is given up with it, sealed or not, as where it was signed out: nobody may send it for who comes next.
+    await this.transact((state) =>
+      state.mirror.epoch === epoch ? { ...wipeMirror(clearOutbox(state), ending), open: [] } : state,
+    )
   }
 
   #post(notice: Notice): void {
+    this.#untold.flush()
     const { mirror } = notice
     if (this.durability === 'disk') return this.#channel.post(notice)
     if (mirror === undefined) return
@@ -235,14 +317,8 @@ export class TabMirror {
 
   #goOnInMemory(error: unknown): void {
     if (this.durability === 'memory') return
-    const isOutdated = error instanceof NewerFormatError
-    const fresh = emptyLocalState()
-    this.#storage.close()
-    // What is on disk stays there for a later start or another tab. Sending it from here as well would apply
-    // it twice under two client ids: only a write that failed to reach the disk comes along, when it fails.
-    const kept = isOutdated ? fresh : { ...fresh, mirror: this.document }
+    const { kept, isOutdated } = this.#storage.goOnInMemory(error, this.#state)
     this.#unconfirmed.forgetHeard()
-    this.#storage = memoryStorage(kept, this.#journal)
     this.#becomeInMemory(this.#unconfirmed.onTopOf(kept), isOutdated)
   }
 

@@ -5,6 +5,7 @@ import { keepaliveBytes } from '../../protocol/limits.ts'
 import { parseProblem } from '../../protocol/messages.ts'
 import { headers } from '../../protocol/names.ts'
 import type { MirrorState } from '../../protocol/state.ts'
+import { retryAfterSeconds as retryAfterOf } from './retry-after.ts'
 
 /** What became of one request to a session route. `M` is what the route's answers hold. */
 export type ServerAnswer<M> =
@@ -49,19 +50,41 @@ export async function send<M extends WithRevision>(
   init: RequestInit,
   { fetch, parse, onExchange }: SendOptions<M>,
 ): Promise<ServerAnswer<M>> {
-  const request = new Request(url, {
-    credentials: 'include',
-    cache: 'no-store',
-    redirect: 'error',
-    signal: AbortSignal.timeout(answerTimeoutMilliseconds),
-    ...init,
-    headers: { ...init.headers, [headers.request]: '1' },
-  })
+  const toRequest = (keepalive: boolean): Request =>
+    new Request(url, {
+      credentials: 'include',
+      cache: 'no-store',
+      redirect: 'error',
+      signal: AbortSignal.timeout(answerTimeoutMilliseconds),
+      ...init,
+      keepalive,
+      headers: { ...init.headers, [headers.request]: '1' },
+    })
   const started = performance.now()
-  const answer = await fetch(request).then((response) => toAnswer(response, parse), toUnreachable)
-  const route = `${request.method} ${new URL(url).pathname}`
+  const answer = await fetchWithoutRoom(fetch, toRequest, init.keepalive === true).then(
+    (response) => toAnswer(response, parse),
+    toUnreachable,
+  )
+  const route = `${init.method ?? 'GET'} ${new URL(url).pathname}`
   onExchange?.({ route, outcome: describe(answer), milliseconds: performance.now() - started })
   return answer
+}
+
+/**
+ * A page may have 64 KiB of `keepalive` in flight, for all its scripts together. Where another one has used them up the request fails
+ * at once, and looks like no network: then it goes out without. Every request of ours may be sent twice.
+ */
+async function fetchWithoutRoom(
+  fetch: Fetch,
+  toRequest: (keepalive: boolean) => Request,
+  keepalive: boolean,
+): Promise<Response> {
+  try {
+    return await fetch(toRequest(keepalive))
+  } catch (error) {
+    if (!keepalive || !(error instanceof TypeError) || globalThis.navigator?.onLine === false) throw error
+    return fetch(toRequest(false))
+  }
 }
 
 /** Posts what this browser knows of the session, and a batch if there is one. */
@@ -83,9 +106,13 @@ export function post<M extends WithRevision>(
   )
 }
 
-/** The whole url of the session routes' base. Outside a browser (tests) there is no page to be relative to. */
+/**
+ * The whole url of the session routes' base. Outside a browser (tests) there is no page to be relative to; a srcdoc or blank frame
+ * and a worker from a blob are relative to their origin.
+ */
 export function absolute(base: string): string {
-  return typeof location === 'undefined' ? base : new URL(base, location.href).href
+  if (typeof location === 'undefined') return base
+  return new URL(base, /^(?:about|blob|data):/.test(location.href) ? origin : location.href).href
 }
 
 /** TypeError (no network) and AbortError (too late) mean the same to the session. */
@@ -99,7 +126,7 @@ function describe(answer: ServerAnswer<WithRevision>): string {
 }
 
 async function toAnswer<M>(response: Response, parse: (body: unknown) => M): Promise<ServerAnswer<M>> {
-  const retryAfterSeconds = Math.max(0, Number(response.headers.get('retry-after')) || 0)
+  const retryAfterSeconds = retryAfterOf(response.headers)
   try {
     const body: unknown = await response.json()
     if (response.ok) return { kind: 'message', message: parse(body) }

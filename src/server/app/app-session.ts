@@ -15,6 +15,7 @@ import { unknownKey } from '../changes/draft.ts'
 import { now } from '../core/core.ts'
 import { invalidOption } from '../core/refusal.ts'
 import type { DeadReason } from '../lifecycle/loaded.ts'
+import { embeddedElement } from '../changes/embedded-element.ts'
 import { refuseAssignments, refuseCallback } from './assignments.ts'
 import { destroyOptions, signInOptions } from './known-options.ts'
 import type { OpenSession } from './open-session.ts'
@@ -97,6 +98,11 @@ export class AppSession<S extends SessionSchema> implements ServerSession<S> {
     return signedIn !== null && now(core) - signedIn < seconds
   }
 
+  get isStale(): boolean {
+    const { loaded } = this.#touched()
+    return loaded.state === 'live' && loaded.isStale
+  }
+
   get data(): SessionData<S> {
     this.#data ??= createData<S>(this, this.#open.core.schema)
     return this.#data
@@ -156,6 +162,10 @@ export class AppSession<S extends SessionSchema> implements ServerSession<S> {
     const open = this.#touched()
     open.move({ kind: 'sign-in', signIn: toSignIn(open.core.schema, owner, options) })
     open.change()
+  }
+
+  allowCrossSite(): void {
+    this.#open.allowCrossSite()
   }
 
   regenerate(callback?: unknown): void {
@@ -233,4 +243,28 @@ function described(value: unknown): string {
 
 function toDate(seconds: number | null | undefined): Date | null {
   return seconds === null || seconds === undefined ? null : new Date(seconds * 1000)
+}
+
+/**
+ * The session of a request, as an element for the page that answers it: `createSession` in that page shows it at once, and does not ask
+ * the server first. Put it anywhere before the end of the body, as it is: it is escaped. It is a data block, so it needs no nonce.
+ * Hidden keys are never in it. It is true for one minute; the answer is kept out of caches, as every answer that reads a session.
+ * @throws SessionError `invalid-option` for a session with changes that are not saved, and for one that is not the request's own
+ * (`getById`, `watch`)
+ * @example
+ * const session = await sessions.load(request)
+ * const html = `<!doctype html><div id="app">…</div>${embed(session)}<script type="module" src="/app.js"></script>`
+ */
+export function embed<S extends SessionSchema>(session: ServerSession<S>): string {
+  const open = AppSession.openOf(session)
+  open.touch()
+  if (!open.draft.isEmpty)
+    throw invalidOption(
+      'This session has changes that are not stored yet. Await session.save() before embed.',
+    )
+  if (!open.isRequests)
+    throw invalidOption(
+      'This session is not that of the browser which will get the page. Embed what load or read gave.',
+    )
+  return embeddedElement(open.core, open)
 }

@@ -6,6 +6,7 @@ import type { CarriedStore, Store } from '../../stores/store.ts'
 import type { ServerCrypto } from '../codec/crypto.ts'
 import type { Assurance } from '../core/assurance.ts'
 import type { CookieOptions } from '../core/cookie-jar.ts'
+import type { AllowAnonymous, KeepContext } from '../core/core.ts'
 import type { Feed } from '../core/feed.ts'
 import type { WatchChannels } from '../core/watch.ts'
 
@@ -79,10 +80,35 @@ export interface CoreOptions<S extends SessionSchema = SessionSchema> {
   readonly channels?: WatchChannels
   /**
    * Told, once for each code, of what users see as 503: `store-unavailable`, with what the store said as `cause`, and
-   * `contention`. Must not throw. The channels hear of each. @default the `onError` of `sessionMiddleware`, else one
+   * `contention`. Also told, each time, of mistakes of the app that an answer does not show, and of changes in a stream of
+   * `sessions.route` that nobody saves (`answer-begun`). Must not throw. The channels hear of each. @default the `onError` of `sessionMiddleware`, else one
    * sentence on `console.error`, which shows codes and never what the store said
    */
   readonly onError?: (error: SessionError) => void
   /** The time in milliseconds since 1970. @default the system's */
   readonly clock?: Clock
+  /**
+   * Where the lists of owners' sessions are kept, with the marks that `revokeAll` and `revokeEverybody` leave: a store that
+   * forgets nothing by itself, beside one that may. Anonymous traffic can push the lists out of a full memcached, and then
+   * `revokeAll` misses sessions until their next refresh. @default `store`
+   */
+  readonly lists?: Store
+  /** How many sessions an owner may have, from 1 to 100. One more ends the one that was used last the longest ago. @default 100 */
+  readonly maxSessions?: number
+  /**
+   * Seconds since the sign-in within which a page may end its owner's other sessions (`session.endOthers()`); later it is
+   * refused with `sign-in-too-old`, so that a stolen session cannot lock its owner out (ASVS 7.5.2). @default any time
+   */
+  readonly recentSignInSeconds?: number
+  /**
+   * Whether a browser may begin a session in which nobody is signed in, or a function that decides it for a request, such as
+   * a limit for each address. Refused: 503 `anonymous-full`, and the browser keeps its changes and tries again. Where the
+   * function rejects, the request fails with what it rejected with. @default true
+   */
+  readonly allowAnonymous?: AllowAnonymous
+  /**
+   * Makes a function run in the asynchronous context in which it was given. @default with Node: `AsyncLocalStorage.snapshot`;
+   * else the function itself
+   */
+  readonly keepContext?: KeepContext
 }

@@ -3,11 +3,12 @@
 import { SessionError } from '../../protocol/errors.ts'
 import { callback, checkOptions, described } from '../../protocol/check-options.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
+import type { Placed } from '../codec/record.ts'
 import { enter } from '../core/carry.ts'
 import { type Core, tellRefusal } from '../core/core.ts'
 import { corsHeaders } from '../core/cors.ts'
 import { bindReport } from '../core/error-report.ts'
-import { checkEpoch, guard, isSafe } from '../core/guard.ts'
+import { checkEpoch, checkProxy, guard, isSafe } from '../core/guard.ts'
 import { invalidOption, refusal } from '../core/refusal.ts'
 import { toResponse, withSession } from '../http/fetch.ts'
 import { behindProxies } from '../http/proxy.ts'
@@ -16,16 +17,17 @@ import { type CoreAnswer, type Header, problemAnswer, withHeaders } from '../htt
 import { type Lifecycle, createLifecycle } from '../lifecycle/lifecycle.ts'
 import { loadAny } from '../lifecycle/load.ts'
 import { type Loaded, noneLoaded } from '../lifecycle/loaded.ts'
+import { type Beginning, Watching } from '../routes/follower.ts'
 import { inspect } from '../routes/inspect.ts'
 import { createRoutes } from '../routes/routes.ts'
 import { OpenSession } from './open-session.ts'
 import type { CoreOptions } from './core-options.ts'
 import { createCore } from './create-core.ts'
 import { AppSession } from './app-session.ts'
-import { revokeAllOptions } from './known-options.ts'
+import { revokeAllOptions, watchOptions } from './known-options.ts'
 import type { ServerSession } from './server-session.ts'
 import { runRoute } from './run-route.ts'
-import type { Sessions } from './sessions.ts'
+import type { SessionWatch, Sessions, WatchOptions } from './sessions.ts'
 
 /**
  * The sessions of an app, with whatever cryptography the options give. The door's `createSessions` gives Node's.
@@ -54,12 +56,14 @@ export function createCoreSessions<const S extends SessionSchema>(options: CoreO
       return ours && toResponse(ours)
     },
     load,
+    read: (request) => readFor<S>(entrance, incoming(core, request)),
     answer,
     route(handler, given = {}) {
       checkOptions('sessions.route', given, { checks: { onError: callback } })
-      return (request, ...context) =>
-        runRoute({ ...parts, handler, onError: given.onError }, request, context)
+      const { onError = core.report.onError } = given
+      return (request, ...context) => runRoute({ ...parts, handler, onError }, request, context)
     },
+    watch: (target, given) => watch(entrance, target, given),
     guard(request) {
       watched(core, () => guard(core, incoming(core, request)))
     },
@@ -75,11 +79,10 @@ export function createCoreSessions<const S extends SessionSchema>(options: CoreO
         except: except === undefined ? undefined : { epoch: except },
       })
     },
+    revokeEverybody: () => owners.endEverybody(),
     async getById(owner, id) {
       const present = await owners.find(toOwner('getById', owner), id)
-      if (present === undefined) return undefined
-      const origin = { loaded: noneLoaded, request: undefined, present }
-      return new AppSession<S>(new OpenSession(entrance.lifecycle, origin))
+      return present && withoutRequest<S>(entrance.lifecycle, present)
     },
     async inspect(request) {
       const entered = entrance.enter(incoming(core, request))
@@ -136,6 +139,7 @@ async function loadFor<S extends SessionSchema>(
   const { lifecycle, request } = entrance.enter(from)
   const { core } = lifecycle
   try {
+    checkProxy(core, from)
     const loaded = await loadAny(lifecycle, request)
     checkLoaded(core, loaded, from)
     const present = loaded.state === 'live' ? loaded : undefined
@@ -143,6 +147,64 @@ async function loadFor<S extends SessionSchema>(
   } catch (error) {
     throw told(core, error)
   }
+}
+
+async function readFor<S extends SessionSchema>(
+  entrance: Entrance,
+  from: CoreRequest,
+): Promise<ServerSession<S>> {
+  const { lifecycle, request } = entrance.enter(from)
+  const { core } = lifecycle
+  try {
+    checkProxy(core, from)
+    const loaded = await loadAny(lifecycle, request)
+    const present = loaded.state === 'live' ? loaded : undefined
+    // Without the request: no answer of it can carry a cookie.
+    return new AppSession<S>(
+      new OpenSession(lifecycle, { loaded, request: undefined, present, isReadOnly: true }),
+    )
+  } catch (error) {
+    throw told(core, error)
+  }
+}
+
+/** A session that no cookie of this request named. */
+function withoutRequest<S extends SessionSchema>(lifecycle: Lifecycle, present: Placed): ServerSession<S> {
+  return new AppSession<S>(new OpenSession(lifecycle, { loaded: noneLoaded, request: undefined, present }))
+}
+
+/** Watches what `target` names, until it ends or is closed. */
+function watch<S extends SessionSchema>(
+  entrance: Entrance,
+  target: AnyRequest | ServerSession<S>,
+  options: WatchOptions<S>,
+): SessionWatch {
+  checkOptions('sessions.watch', options, watchOptions)
+  const { onChange, onEnd } = options
+  const { lifecycle, find } =
+    target instanceof AppSession ? ofSession(target) : ofRequest(entrance, target as AnyRequest) // Nothing else.
+  return new Watching(lifecycle, find, {
+    onChange: (present) => onChange?.(withoutRequest<S>(lifecycle, present)),
+    onEnd: (reason) => onEnd?.(reason),
+  })
+}
+
+interface Watched {
+  readonly lifecycle: Lifecycle
+  /** What there is in the beginning. */
+  find(): Promise<Beginning>
+}
+
+function ofSession(session: object): Watched {
+  const { lifecycle, present, loaded } = AppSession.openOf(session)
+  const beginning: Beginning =
+    present === undefined ? (loaded.state === 'dead' ? loaded : noneLoaded) : { ...present, state: 'live' }
+  return { lifecycle, find: () => Promise.resolve(beginning) }
+}
+
+function ofRequest(entrance: Entrance, request: AnyRequest): Watched {
+  const entered = entrance.enter(incoming(entrance.lifecycle.core, request))
+  return { lifecycle: entered.lifecycle, find: () => loadAny(entered.lifecycle, entered.request) }
 }
 
 /** @throws SessionError `lost`, `stale`, `epoch-mismatch`, `ambiguous-cookie` */
@@ -154,7 +216,7 @@ function checkLoaded(core: Core, loaded: Loaded, request: CoreRequest): void {
   if (loaded.state === 'dead' && loaded.rivals !== undefined && isSafe(request.method) && !isPage)
     throw refusal('ambiguous-cookie')
   if (loaded.state !== 'live') return
-  if (loaded.isStale && !isPage) throw refusal('stale')
+  if (loaded.isStale && !isPage && !isUnrepeatable(request)) throw refusal('stale')
   checkEpoch(request, loaded.record.epoch)
 }
 
@@ -165,12 +227,25 @@ function isPageNavigation(request: CoreRequest): boolean {
   return isOurs && request.header('sec-fetch-mode') === 'navigate'
 }
 
+/**
+ * What a page of ours asks for without a script that could refresh first, or send it again: an image, a style sheet, a lazy chunk
+ * (their destination is named), a beacon (`no-cors`), the handshake of a WebSocket. The answer renews the cookie, where it can.
+ */
+function isUnrepeatable(request: CoreRequest): boolean {
+  if (request.header('sec-fetch-site') !== 'same-origin') return false
+  const mode = request.header('sec-fetch-mode')
+  if (mode === 'no-cors' || mode === 'websocket') return true
+  const destination = request.header('sec-fetch-dest') ?? 'empty'
+  return destination !== 'empty' && (request.method === 'GET' || request.method === 'HEAD')
+}
+
 function cors(core: Core, request: AnyRequest): Header[] {
   if (core.allowedOrigins.length === 0) return []
   return [['vary', 'Origin'], ...corsHeaders(core, toCoreRequest(request))]
 }
 
 function problem(core: Core, error: SessionError, request: AnyRequest): CoreAnswer {
+  core.report.tellMistake(error)
   return withHeaders(problemAnswer(error), corsHeaders(core, toCoreRequest(request)))
 }
 

@@ -33,7 +33,8 @@ export function createCore(options: CoreOptions): Core {
   const watch = createWatch(options.channels, app)
   const clock = options.clock ?? systemClock
   const opened = isCarried(store) ? store.open(() => undefined) : store
-  const lists = isCarried(store) ? store.shared : store
+  const lists = options.lists ?? (isCarried(store) ? store.shared : store)
+  checkLists(options)
   return {
     schema,
     store: watchedStore(opened, watch),
@@ -60,6 +61,10 @@ export function createCore(options: CoreOptions): Core {
     heartbeatSeconds,
     watch,
     report: new ErrorReport(store.name, options.onError),
+    keepContext: options.keepContext ?? ((run) => run),
+    maxSessions: options.maxSessions ?? limits.ownerSessions,
+    recentSignInSeconds: options.recentSignInSeconds,
+    allowAnonymous: options.allowAnonymous ?? true,
   }
 }
 
@@ -72,6 +77,20 @@ function checkNames({ base, onLost, app }: { base: unknown; onLost: unknown; app
     throw invalidOption(`onLost must be 'refuse' or 'anonymous', not ${JSON.stringify(onLost)}.`)
   if (typeof app !== 'string' || !/^[\w.-]{0,64}$/.test(app))
     throw invalidOption(`app takes up to 64 letters, digits and _.- but not ${JSON.stringify(app)}.`)
+}
+
+function checkLists({ store, lists, maxSessions, recentSignInSeconds }: CoreOptions): void {
+  if (maxSessions !== undefined)
+    checkWholeNumber('maxSessions', maxSessions, { from: 1, to: limits.ownerSessions })
+  if (recentSignInSeconds !== undefined)
+    checkWholeNumber('recentSignInSeconds', recentSignInSeconds, { from: 1, to: 31_536_000 })
+  if (lists === undefined) return
+  if (isCarried(lists))
+    throw invalidOption('lists must be a store on the server, not one that is kept in cookies.')
+  if (isCarried(store) && store.shared === undefined)
+    throw invalidOption(
+      'lists has no use with cookieStore: no session can be ended from a list there. Use spillStore, or a store on the server.',
+    )
 }
 
 function toCarried(store: Store | CarriedStore, crypto: ServerCrypto): CarriedStore | undefined {
@@ -91,10 +110,32 @@ function numberingOf(carriedStore: CarriedStore | undefined, clock: Clock): Core
 }
 
 function checkOrigin(origin: string): void {
-  if (URL.canParse(origin) && new URL(origin).origin === origin) return
+  if (isOrigin(origin)) return
   throw invalidOption(
-    `allowedOrigins takes origins like https://app.example.com, not ${JSON.stringify(origin)}.`,
+    `allowedOrigins takes origins like https://app.example.com or capacitor://localhost, without a path or a slash at the end, not ${JSON.stringify(origin)}.`,
   )
+}
+
+/**
+ * Schemes of app shells and browser extensions, whose pages have an origin of their own: the engines send it, but the URL standard
+ * (section 4.7) calls it opaque.
+ */
+const shellSchemes: readonly string[] = [
+  'app:',
+  'capacitor:',
+  'chrome-extension:',
+  'ionic:',
+  'moz-extension:',
+  'safari-web-extension:',
+  'tauri:',
+]
+
+/** Whether it is an origin exactly as browsers write it in the header `Origin`. */
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { origin, protocol, host } = new URL(text)
+  if (shellSchemes.includes(protocol)) return host !== '' && text === `${protocol}//${host}`
+  return text === origin
 }
 
 /** Whether a store keeps sessions in the cookie. */

@@ -20,7 +20,7 @@ import type { SessionSchema } from '../../protocol/schema.ts'
 import type { CookieOptions } from '../core/cookie-jar.ts'
 import type { CoreOptions } from './core-options.ts'
 import type { DestroyOptions, SignInOptions } from './server-session.ts'
-import type { RevokeAllOptions } from './sessions.ts'
+import type { RevokeAllOptions, WatchOptions } from './sessions.ts'
 
 const schemaCheck: OptionCheck = {
   wanted: 'what defineSession gave',
@@ -76,6 +76,11 @@ const coreChecks: ChecksOf<CoreOptions> = {
   channels: object,
   onError: callback,
   clock: callback,
+  lists: anything,
+  maxSessions: number,
+  recentSignInSeconds: number,
+  allowAnonymous: either(flag, callback),
+  keepContext: callback,
 }
 
 const sessionHints: Readonly<Record<string, string>> = {
@@ -121,6 +126,8 @@ const cookieChecks: ChecksOf<CookieOptions> = {
   partitioned: flag,
   persistent: flag,
   name: text,
+  insecureHosts: texts,
+  prefix: oneOf('__Host-Http-', 'none'),
 }
 
 const cookieOptions: KnownOptions = {
@@ -163,49 +170,29 @@ export const destroyOptions: KnownOptions = {
   },
 }
 
+const watchChecks: ChecksOf<WatchOptions<SessionSchema>> = { onChange: callback, onEnd: callback }
+/** What `sessions.watch` takes beside what is watched. */
+export const watchOptions: KnownOptions = {
+  checks: watchChecks,
+  hints: {
+    onclose: 'write onEnd',
+    onClose: 'write onEnd',
+    onSignOut: 'write onEnd',
+    onUpdate: 'write onChange',
+  },
+}
+
 const revokeAllChecks: ChecksOf<RevokeAllOptions> = { except: text }
 /** What `sessions.revokeAll` takes beside the owner. */
 export const revokeAllOptions: KnownOptions = { checks: revokeAllChecks }
 
 /**
- * Refuses options of `createSessions` that it cannot mean, those of the cookie and of the schema's keys, too.
+ * Refuses options of `createSessions` that it cannot mean, those of the cookie, too. `defineSession` has refused those of keys.
  * @throws SessionError `invalid-option`
  */
 export function checkCoreOptions(options: CoreOptions): void {
   checkOptions('createSessions', options, coreOptions)
   if (options.cookie !== undefined) checkOptions('createSessions: cookie', options.cookie, cookieOptions)
-  checkSchema(options.schema)
-}
-
-const keyHints: Readonly<Record<string, string>> = {
-  ...lifeHints,
-  defaultValue: 'write default',
-  initial: 'write default',
-  merge: 'write policy: { merge }',
-  conflict: 'write policy',
-  validator: 'give the validator as the first argument, and the options as the second',
-  validate: 'give the validator as the first argument, and the options as the second',
-  schema: 'give the validator as the first argument, and the options as the second',
-  type: 'give a validator as the first argument, and the options as the second',
-  access: 'call hidden, readable or writable, which say it',
-}
-const policyCheck: OptionCheck = {
-  ...oneOf('last-write-wins', 'if-unchanged'),
-  wanted: "'last-write-wins', 'if-unchanged' or { merge }",
-  accepts: (value) => value === 'last-write-wins' || value === 'if-unchanged' || hasMethods(value, 'merge'),
-}
-const valueOptions: KnownOptions = { checks: { default: anything, policy: policyCheck }, hints: keyHints }
-const counterOptions: KnownOptions = { checks: {}, hints: { default: 'a counter begins at 0' } }
-
-/**
- * Options of keys are checked here and not by `defineSession`, so that a browser need not download the sentences.
- * @throws SessionError `invalid-option`
- */
-function checkSchema({ keys }: SessionSchema): void {
-  for (const [name, { given, kind }] of Object.entries(keys)) {
-    if (given === undefined) continue
-    checkOptions(`The key "${name}"`, given, kind === 'counter' ? counterOptions : valueOptions)
-  }
 }
 
 function hasMembers(value: unknown, ...names: readonly string[]): boolean {

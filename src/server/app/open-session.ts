@@ -9,7 +9,7 @@ import type { Move, Plan } from '../changes/plan.ts'
 import type { Placed, SessionRecord } from '../codec/record.ts'
 import { type CookieFate, cookieFate, cookieHeaders } from '../core/cookie-fate.ts'
 import { type Core, tellRefusal } from '../core/core.ts'
-import { checkEpoch, guard, isSpeculative } from '../core/guard.ts'
+import { checkEpoch, guard, guardIdentity, isSpeculative } from '../core/guard.ts'
 import { invalidOption, refusal } from '../core/refusal.ts'
 import type { SessionProgress } from '../http/progress.ts'
 import type { CoreRequest } from '../http/request.ts'
@@ -28,6 +28,8 @@ export interface SessionOrigin {
   readonly request: CoreRequest | undefined
   /** Where the session is; undefined: there is none. */
   readonly present: Placed | undefined
+  /** Whether it is only to be looked at. @default false */
+  readonly isReadOnly?: boolean
 }
 
 const noEntries: Entries = {}
@@ -52,18 +54,30 @@ export class OpenSession implements SessionProgress {
   #saves = 0
   /** The head of the answer is gone: no cookie can be set or cleared any more. */
   #hasBegun = false
+  #isCrossSiteAllowed = false
+  readonly #isReadOnly: boolean
 
-  constructor(lifecycle: Lifecycle, { loaded, request, present }: SessionOrigin) {
+  constructor(lifecycle: Lifecycle, { loaded, request, present, isReadOnly = false }: SessionOrigin) {
+    this.#isReadOnly = isReadOnly
     this.#lifecycle = lifecycle
     this.#request = request
     this.#loaded = loaded
     this.#present = present
     this.#draft = new Draft(lifecycle.core.schema)
-    this.#isRenewalDue = loaded.state === 'live' && wantsRenewal(lifecycle.core, loaded)
+    this.#isRenewalDue = !isReadOnly && loaded.state === 'live' && wantsRenewal(lifecycle.core, loaded)
   }
 
   get core(): Core {
     return this.#lifecycle.core
+  }
+
+  get lifecycle(): Lifecycle {
+    return this.#lifecycle
+  }
+
+  /** The session as this request knows that it is stored; undefined: there is none. */
+  get present(): Placed | undefined {
+    return this.#present
   }
 
   get loaded(): Loaded {
@@ -90,6 +104,22 @@ export class OpenSession implements SessionProgress {
     const { move } = this.#draft
     if (record === undefined) return noEntries
     return move?.kind === 'sign-in' ? keptKeys(record, move.signIn) : record.keys
+  }
+
+  /**
+   * Until when the cookie is fresh that the browser has after this answer, in seconds since 1970; undefined for a new one. Should
+   * renewing it fail, the browser finds out by a 401, and refreshes.
+   */
+  get freshUntil(): number | undefined {
+    const loaded = this.#loaded
+    return loaded.state === 'live' && !this.#isRenewed && !this.#isRenewalDue
+      ? loaded.cookie.expires
+      : undefined
+  }
+
+  /** Whether the browser that gets the answer to the request holds this session. */
+  get isRequests(): boolean {
+    return this.#request !== undefined || this.#loaded.state === 'live' || this.#present === undefined
   }
 
   get isSettled(): boolean {
@@ -140,9 +170,23 @@ export class OpenSession implements SessionProgress {
     this.#isTouched = true
   }
 
-  /** The app changes something: what a failed save left is to be tried again with it. */
+  /**
+   * The app changes something: what a failed save left is to be tried again with it.
+   * @throws SessionError `invalid-option` for a session that is only to be looked at
+   */
   change(): void {
+    if (this.#isReadOnly) {
+      this.#draft.clear()
+      throw invalidOption(
+        'This session came from sessions.read, and can only be looked at. Use sessions.load where it is to be changed.',
+      )
+    }
     this.#hasFailed = false
+  }
+
+  /** The route is one to which another site is meant to lead: the guard does not stand before its changes. */
+  allowCrossSite(): void {
+    this.#isCrossSiteAllowed = true
   }
 
   /** @throws SessionError `invalid-option` for a session that no browser of this request holds */
@@ -194,10 +238,7 @@ export class OpenSession implements SessionProgress {
     let changed: readonly string[] = []
     try {
       if (this.#hasBegun && !this.#draft.isEmpty && this.needsCookie) throw refusal('answer-begun')
-      if (!this.#draft.isEmpty && this.#request !== undefined && isSpeculative(this.#request))
-        throw refusal('speculative', { retryAfterSeconds: 1 })
-      if (!this.#draft.isEmpty && this.#request !== undefined && this.core.guardChanges)
-        guard(this.core, this.#request)
+      if (!this.#draft.isEmpty && this.#request !== undefined) this.#checkOrigin(this.#request)
       if (!this.#draft.isEmpty) changed = await this.#perform(this.#draft.plan())
       await this.#renew()
       this.#hasFailed = false
@@ -208,6 +249,14 @@ export class OpenSession implements SessionProgress {
     }
     const record = this.#present?.record
     return { epoch: record?.epoch ?? null, revision: record?.revision ?? 0, changed }
+  }
+
+  /** @throws SessionError `speculative`, `cross-site` */
+  #checkOrigin(request: CoreRequest): void {
+    if (isSpeculative(request)) throw refusal('speculative', { retryAfterSeconds: 1 })
+    if (!this.core.guardChanges || this.#isCrossSiteAllowed) return
+    guard(this.core, request)
+    if (this.#draft.isEnding || this.#draft.move?.kind === 'sign-in') guardIdentity(request)
   }
 
   /** Carries the plan out, and says which keys it changed. What was carried out is not wanted any more. */
@@ -224,7 +273,7 @@ export class OpenSession implements SessionProgress {
     await this.#endRivals('here')
     const { present, changed } =
       move === undefined
-        ? await performChanges(this.#lifecycle, this.#present, changes)
+        ? await performChanges(this.#lifecycle, this.#present, { changes, request: this.#request })
         : await performMove(this.#lifecycle, this.#present, { move, changes })
     this.#present = present
     this.#isProven = changed.length > 0

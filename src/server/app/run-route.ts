@@ -2,6 +2,7 @@
 // stores what it changed. Decides what a handler that fails keeps: nothing.
 import { SessionError } from '../../protocol/errors.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
+import { refusal } from '../core/refusal.ts'
 import { responseOf } from '../http/control-flow.ts'
 import { problemAnswer } from '../http/core-answer.ts'
 import { toResponse, withEnd } from '../http/fetch.ts'
@@ -18,8 +19,26 @@ export type RouteParts<S extends SessionSchema, R extends Request, C extends rea
   readonly onError: RouteOptions['onError']
 }
 
+/** Leads from a request that is being answered to what answers it: a router of the app may stand in another `route`. */
+const routed: unique symbol = Symbol('session-mirror.routed')
+type RoutedRequest = Request & {
+  [routed]?: { readonly load: unknown; readonly session: ServerSession } | undefined
+}
+
 /** Answers `request`. Throws what the handler throws, unless that is a SessionError or stands for an answer. */
 export async function runRoute<S extends SessionSchema, R extends Request, C extends readonly unknown[]>(
+  parts: RouteParts<S, R, C>,
+  request: R,
+  context: C,
+): Promise<Response> {
+  const outer = (request as RoutedRequest)[routed]
+  if (outer === undefined) return answerFirst(parts, request, context)
+  if (outer.load !== parts.load) return toResponse(parts.problem(refusal('session-taken'), request))
+  // The outer one stores what is changed here, adds the headers, and judges what fails.
+  return parts.handler(request, outer.session as ServerSession<S>, ...context) // Of the same sessions.
+}
+
+async function answerFirst<S extends SessionSchema, R extends Request, C extends readonly unknown[]>(
   parts: RouteParts<S, R, C>,
   request: R,
   context: C,
@@ -29,6 +48,7 @@ export async function runRoute<S extends SessionSchema, R extends Request, C ext
     const ours = await handle(request)
     if (ours !== undefined) return toResponse(ours)
     const session = await load(request)
+    Reflect.set(request, routed, { load, session })
     const open = AppSession.openOf(session)
     try {
       const response = await runHandler(parts, { request, context, session })
@@ -37,6 +57,7 @@ export async function runRoute<S extends SessionSchema, R extends Request, C ext
       return answer(session, watched(parts, { response, request, open }), request)
     } finally {
       open.beginAnswer()
+      Reflect.set(request, routed, undefined)
     }
   } catch (error) {
     if (error instanceof SessionError) return toResponse(problem(error, request))
@@ -86,7 +107,10 @@ async function runHandler<S extends SessionSchema, R extends Request, C extends 
     if (response !== undefined) return response
     session.revert()
     // What was saved before is still told, with its cookie.
-    if (error instanceof SessionError) return toResponse(problemAnswer(error))
+    if (error instanceof SessionError) {
+      AppSession.openOf(session).core.report.tellMistake(error)
+      return toResponse(problemAnswer(error))
+    }
     throw error
   }
 }

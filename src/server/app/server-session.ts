@@ -70,8 +70,14 @@ export interface ServerSession<S extends SessionSchema = SessionSchema> {
    */
   signedInWithin(seconds: number): boolean
   /**
+   * Whether the cookie has to be refreshed before it is good for an ordinary request. What reads show is right all the same.
+   * `load` gives such a session only to a page that is being opened; `read` gives it to everybody.
+   */
+  readonly isStale: boolean
+  /**
    * The keys as properties: the same as `get`, `set`, `delete`, `has` and `keys`. Reading a name that is no key of the
-   * schema gives undefined; setting one throws `unknown-key`.
+   * schema gives undefined; setting one throws `unknown-key`. As JSON it shows what a browser may see; a copy,
+   * `{ ...session.data }`, has all keys.
    * @example
    * session.data['user'] = 'MVL'
    * if ('user' in session.data) delete session.data.user
@@ -120,6 +126,19 @@ export interface ServerSession<S extends SessionSchema = SessionSchema> {
    * @throws SessionError `invalid-option` for a session that `getById` gave
    */
   regenerate(): void
+  /**
+   * Lets another site lead the browser to this request: the guard does not stand before its changes. Only for routes that
+   * find out by themselves who asks: a callback of OAuth that checks `state`, a link with a secret that works once, a
+   * `form_post` whose signature is checked. Without it a sign-in or sign-out by GET, and any change by POST, that comes from
+   * another site is refused with `cross-site`.
+   * @example
+   * app.get('/oauth/callback', async ({ session, query }, response) => {
+   *   session.allowCrossSite()
+   *   session.signIn(await userOf(query.code, query.state))
+   *   response.redirect('/')
+   * })
+   */
+  allowCrossSite(): void
   /**
    * At `save` the session ends, also for requests that still run, and the cookie is cleared. What is set after this call
    * begins a new session.

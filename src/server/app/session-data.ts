@@ -34,7 +34,13 @@ class DataTarget {
     return this.#session
   }
 
-  /** The language itself asks for names such as `then` and `toJSON`, and must not be thrown at. */
+  /** The keys that are set and that a browser may see, with their values. */
+  visible(): Record<string, unknown> {
+    const names = this.#session.keys().filter((key) => definitionOf(this.#schema, key)?.access !== 'hidden')
+    return Object.fromEntries(names.map((key) => [key, this.#session.get(key)]))
+  }
+
+  /** The language itself asks for names such as `then`, and must not be thrown at. */
   isKey(name: string | symbol): name is string {
     return typeof name === 'string' && definitionOf(this.#schema, name) !== undefined
   }
@@ -42,7 +48,11 @@ class DataTarget {
 
 /** One handler for all sessions: what differs is in the target. */
 const dataHandler: ProxyHandler<DataTarget> = {
-  get: (target, name) => (target.isKey(name) ? target.session.get(name) : undefined),
+  get(target, name) {
+    // What is answered or logged by mistake shows no hidden key. Who wants all of them copies: `{ ...session.data }`.
+    if (name === 'toJSON' && !target.isKey(name)) return () => target.visible()
+    return target.isKey(name) ? target.session.get(name) : undefined
+  },
   has: (target, name) => target.isKey(name) && target.session.has(name),
   set(target, name, value: unknown) {
     if (value === undefined) target.session.delete(String(name))

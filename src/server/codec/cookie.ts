@@ -71,6 +71,11 @@ export function findCookies(
 
 const noCookies: readonly Cookie[] = []
 
+/** Whether `text` has the form of a session cookie. Only its signature tells whose it is. */
+export function looksLikeCookie(text: string): boolean {
+  return pattern.test(text)
+}
+
 /** Values of the cookies that are called `name` to the byte. Only space and tab are trimmed, nothing decoded. */
 export function cookieValues(header: string, name: string): string[] {
   const values: string[] = []

@@ -4,6 +4,7 @@ import type { SessionError } from '../../protocol/errors.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import type { CarriedStore, Store } from '../../stores/store.ts'
 import type { Times } from './assurance.ts'
+import type { CoreRequest } from '../http/request.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import type { ServerCrypto } from '../codec/crypto.ts'
 import type { ErrorReport } from './error-report.ts'
@@ -48,7 +49,24 @@ export interface Core {
   readonly watch: Watch
   /** Tells those who run the server what users see as 503. */
   readonly report: ErrorReport
+  readonly keepContext: KeepContext
+  /** How many sessions an owner may have. */
+  readonly maxSessions: number
+  /** Seconds since the sign-in within which a session may end the owner's others; undefined: any time. */
+  readonly recentSignInSeconds: number | undefined
+  readonly allowAnonymous: AllowAnonymous
 }
+
+/**
+ * The function itself, which runs in the asynchronous context of now whenever it is called: with Node the
+ * AsyncLocalStorages of the request that made it.
+ */
+export type KeepContext = <A extends readonly unknown[], R>(
+  run: (...parameters: A) => R,
+) => (...parameters: A) => R
+
+/** Whether a browser without a session may begin one in which nobody is signed in. Is asked before the store is. */
+export type AllowAnonymous = boolean | ((request: CoreRequest) => boolean | Promise<boolean>)
 
 /** How a change of a record is numbered. */
 export interface Numbering {

@@ -1,11 +1,12 @@
-// Tells the people who run the server, once for each kind, what is only visible to users as 503. Never a secret: of what
-// a store said only codes are shown.
+// Tells the people who run the server, once for each kind, what is only visible to users as 503, and what answers do not
+// show of the app's own mistakes. Never a secret: of what a store or a validator said only codes are logged.
+import { errorTable, isMistakeOfApp } from '../../protocol/error-table.ts'
 import type { SessionError, SessionErrorCode } from '../../protocol/errors.ts'
 
 /** Told of an error that only users see. Must not throw. */
 export type OnSessionError = (error: SessionError) => void
 
-/** Everything else is the user's or the app's own to see. */
+/** Everything else but the app's own mistakes is the user's to see. */
 const reportedCodes: readonly SessionErrorCode[] = ['store-unavailable', 'contention']
 
 export class ErrorReport {
@@ -19,6 +20,24 @@ export class ErrorReport {
   constructor(storeName: string, onError: OnSessionError | undefined) {
     this.#storeName = storeName
     this.#onError = onError
+  }
+
+  /** Who is told instead of the log, if anybody is. */
+  get onError(): OnSessionError | undefined {
+    return this.#onError
+  }
+
+  /**
+   * A mistake of the app that became an answer: each time to `onError`, else once for each code to `console.error`, without
+   * its sentence, which may hold a hidden value. Does nothing for other errors.
+   */
+  tellMistake(error: SessionError): void {
+    if (!isMistakeOfApp(error.code)) return
+    if (this.#onError !== undefined) return this.#onError(error)
+    if (this.#told.has(error.code)) return
+    this.#told.add(error.code)
+    // oxlint-disable-next-line no-console -- one sentence, once: the answer does not show it
+    console.error(mistakeSentenceOf(error))
   }
 
   /** Once for each code, at once: to `onError`, else to an adapter that listens, else to `console.error`. */
@@ -52,6 +71,11 @@ function sentenceOf({ code, cause }: SessionError, storeName: string): string {
   const what = code === 'contention' ? 'has too many writers of one session' : 'does not answer'
   const why = codes === '' ? '' : ` (${codes})`
   return `session-mirror: the store "${storeName}" ${what}${why}, so requests are answered 503: ${advice[code] ?? ''}. This is said once; createSessions({ onError }) gets the error itself.`
+}
+
+function mistakeSentenceOf({ code }: SessionError): string {
+  const { title, action } = errorTable[code]
+  return `session-mirror: a handler threw the SessionError "${code}", so its request was answered 500. ${title} ${action} This is said once; createSessions({ onError }) gets the error itself.`
 }
 
 /** How far into the causes of a cause it is looked. */

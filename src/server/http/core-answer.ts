@@ -1,6 +1,6 @@
 // Answers as the server's core makes them, before an adapter turns them into what its framework sends: messages,
 // events, problems. No shared cache may keep any of them.
-import { errorTable } from '../../protocol/error-table.ts'
+import { errorTable, isMistakeOfApp } from '../../protocol/error-table.ts'
 import { SessionError } from '../../protocol/errors.ts'
 import type { MirrorMessage } from '../../protocol/messages.ts'
 
@@ -68,21 +68,48 @@ export function errorAnswer(error: unknown): CoreAnswer {
   return error instanceof SessionError ? problemAnswer(error) : { status: 500, headers: dependent, body: '' }
 }
 
+/** The titles that RFC 9457, 4.2.1, wants for problems of the type `about:blank`: those of RFC 9110, section 15. */
+const statusPhrases: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  503: 'Service Unavailable',
+}
+
 /**
- * A SessionError as an answer of the form of RFC 9457: status and title by its code, its message as `detail`, and
- * Retry-After with 503. Never sets or clears a cookie, and tells nothing of causes. A code that never crosses the wire,
- * such as `unknown-key`, is a mistake of the app and becomes 500.
+ * A SessionError as an answer of the form of RFC 9457: status by its code, the status's own phrase as `title`, the error's
+ * message as `detail`. 401 has a challenge of the scheme `Session`, at which no browser asks for a password (RFC 9110,
+ * 15.5.2); 503 has Retry-After, and so has whatever may be otherwise in a moment. Never sets or clears a cookie, and tells nothing of causes. A code that never crosses the
+ * wire, such as `unknown-key`, is a mistake of the app: it becomes 500, and `detail` is the table's title, because the
+ * message may hold a value that is hidden.
  * @example if (error instanceof SessionError) send(problemAnswer(error))
  */
 export function problemAnswer(error: SessionError, extra: readonly Header[] = []): CoreAnswer {
   const { code, message, retryAfterSeconds } = error
   const fact = errorTable[code]
   const status = fact.status === 0 ? 500 : fact.status
-  const body = JSON.stringify({ type: 'about:blank', title: fact.title, status, code, detail: message })
-  const retry: Header[] = status === 503 ? [['retry-after', String(retryAfterSeconds ?? 1)]] : []
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: statusPhrases[status],
+    status,
+    code,
+    detail: isMistakeOfApp(code) ? fact.title : message,
+  })
+  const more: Header[] = []
+  if (status === 401) more.push(['www-authenticate', `Session error="${code}"`])
+  if (status === 503 || retryAfterSeconds !== undefined)
+    more.push(['retry-after', String(retryAfterSeconds ?? 1)])
   return {
     status,
-    headers: [...routeHeaders, ['content-type', 'application/problem+json'], ...retry, ...extra],
+    headers: [...routeHeaders, ['content-type', 'application/problem+json'], ...more, ...extra],
     body,
   }
 }

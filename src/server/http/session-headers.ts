@@ -39,22 +39,26 @@ export function closedValue(name: string): string {
 
 /**
  * Adds the session's headers to an answer of the app, and keeps shared caches out where it depends on the session.
- * Says whether the answer sets a cookie.
+ * @returns the Set-Cookie lines of the session
  */
 export function addSessionHeaders<T>(
   access: HeaderAccess<T>,
   target: T,
   progress: Pick<SessionProgress, 'isRead' | 'vary' | 'headers'>,
-): boolean {
+): readonly string[] {
   const fields = progress.headers()
-  const setsCookie = fields.some(([name]) => name === 'set-cookie')
+  const cookies = fields.flatMap(([name, value]) => (name === 'set-cookie' ? [value] : []))
   for (const field of fields) mergeHeader(access, target, field)
-  if (!progress.isRead) return setsCookie
+  if (!progress.isRead) return cookies
   for (const name of access.names(target)) if (isTargeted(name)) access.set(target, name, closedValue(name))
-  access.set(target, 'cache-control', mergeCacheControl(access.get(target, 'cache-control'), setsCookie))
+  access.set(
+    target,
+    'cache-control',
+    mergeCacheControl(access.get(target, 'cache-control'), cookies.length > 0),
+  )
   mergeHeader(access, target, ['vary', progress.vary])
   access.set(target, 'x-content-type-options', 'nosniff')
-  return setsCookie
+  return cookies
 }
 
 /** `Vary` with `names` added, whatever it held. */

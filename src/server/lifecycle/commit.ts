@@ -2,6 +2,7 @@
 // one session in this process queue up and are committed as one compare-and-swap; a conflict with another process
 // re-reads and applies them again. An ended session stays ended.
 import { checkSize, fits } from '../changes/change.ts'
+import * as limits from '../../protocol/limits.ts'
 import { type Placed, type ReadRecord, type SessionRecord, encodeStored } from '../codec/record.ts'
 import type { Core } from '../core/core.ts'
 import { retry } from '../changes/retry.ts'
@@ -19,7 +20,16 @@ export type Change<T> = (record: SessionRecord) => { readonly record: SessionRec
  * `store-unavailable`, and what the change itself throws. Nothing of the change is stored then, but for
  * `store-unavailable`, where the store alone knows.
  */
-export type Commit = <T>(found: Placed, change: Change<T>) => Promise<Placed & { readonly result: T }>
+export type Commit = <T>(
+  found: Placed,
+  change: Change<T>,
+  options?: CommitOptions,
+) => Promise<Placed & { readonly result: T }>
+
+export interface CommitOptions {
+  /** Whether the change merges values, which may be much larger than what came. @default false */
+  readonly isMerging?: boolean
+}
 
 export function createCommit(core: Core): Commit {
   /** Writers that wait, by the key of the place where they found their session. */
@@ -27,29 +37,52 @@ export function createCommit(core: Core): Commit {
 
   async function drain(key: string): Promise<void> {
     let isFirst = true
-    for (let group = queues.get(key) ?? []; group.length > 0; group = queues.get(key) ?? []) {
-      queues.set(key, [])
+    for (let group = takeGroup(key); group.length > 0; group = takeGroup(key)) {
       // What a writer read before it queued is older than what the group before it wrote.
       const [only] = isFirst && group.length === 1 ? group : []
       // oxlint-disable-next-line no-await-in-loop -- a queue is one after another
       await commitGroup(core, group, only && readBy(only.found))
       isFirst = false
+      // oxlint-disable-next-line no-await-in-loop -- others are to be answered between two groups that merge
+      if (queues.get(key)?.some(({ isMerging }) => isMerging) === true) await nextTurn()
     }
     queues.delete(key)
   }
 
-  return (found, change) =>
+  /** The writers that are committed next, in their order. The others wait. */
+  function takeGroup(key: string): readonly Writer[] {
+    const waiting = queues.get(key) ?? []
+    const end = groupEnd(waiting)
+    queues.set(key, waiting.slice(end))
+    return waiting.slice(0, end)
+  }
+
+  return (found, change, { isMerging = false } = {}) =>
     new Promise((resolve, reject) => {
-      const writer = new ChangeWriter(found, change, { resolve, reject })
       const { key } = found.place
       const queue = queues.get(key)
       if (queue !== undefined) {
-        queue.push(writer)
+        // It runs when another request's turn ends: the app's validators and updates are to find their own context.
+        queue.push(new ChangeWriter(found, core.keepContext(change), { resolve, reject, isMerging }))
         return
       }
-      queues.set(key, [writer])
+      queues.set(key, [new ChangeWriter(found, change, { resolve, reject, isMerging })])
       void drain(key)
     })
+}
+
+/**
+ * Where a group ends, so that few merges run in one turn of the event loop, and few run again after a conflict. Of 100
+ * requests of 420 bytes, each with a merge of 240 kB, 99 were merged in one turn, and all of them again for each conflict.
+ */
+function groupEnd(waiting: readonly Writer[]): number {
+  let merging = 0
+  const end = waiting.findIndex(({ isMerging }) => isMerging && ++merging > limits.mergingWriters)
+  return end === -1 ? waiting.length : end
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve))
 }
 
 function readBy({ place, record, token }: Placed): ReadRecord | undefined {
@@ -111,18 +144,20 @@ async function write(core: Core, { place, token }: ReadRecord, record: SessionRe
 /** A change that waits to be committed. */
 interface Writer {
   readonly found: Placed
+  readonly isMerging: boolean
   apply(record: SessionRecord): SessionRecord
   resolve(placed: Placed): void
   reject(error: unknown): void
 }
 
-interface Settle<T> {
+interface Settle<T> extends Required<CommitOptions> {
   resolve(committed: Placed & { readonly result: T }): void
   reject(error: unknown): void
 }
 
 class ChangeWriter<T> implements Writer {
   readonly found: Placed
+  readonly isMerging: boolean
   readonly #change: Change<T>
   readonly #settle: Settle<T>
   #changed: { readonly result: T } | undefined = undefined
@@ -131,6 +166,7 @@ class ChangeWriter<T> implements Writer {
     this.found = found
     this.#change = change
     this.#settle = settle
+    this.isMerging = settle.isMerging
   }
 
   apply(before: SessionRecord): SessionRecord {

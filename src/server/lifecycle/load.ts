@@ -75,6 +75,9 @@ async function load(lifecycle: Lifecycle, request: CoreRequest): Promise<Loaded>
   }
 }
 
+/** An answer that replaces a session reaches its browser within this time, or not at all. */
+const beingReplacedSeconds = 10
+
 async function loadCookie(
   lifecycle: Lifecycle,
   cookie: Cookie,
@@ -93,7 +96,9 @@ async function loadCookie(
   if (found.state === 'live' && reason === 'reuse') await endReused(core, found)
   if (reason === 'lost') core.watch.tell('lost', { cause: lossOf(found) })
   const endReason = found.state === 'ended' ? found.reason : undefined
-  return { state: 'dead', reason: reason ?? 'lost', cookie, place, endReason }
+  const isBeingReplaced =
+    found.state === 'ended' && found.reason === 'replaced' && now(core) - found.at <= beingReplacedSeconds
+  return { state: 'dead', reason: reason ?? 'lost', cookie, place, endReason, isBeingReplaced }
 }
 
 interface LiveCookie {

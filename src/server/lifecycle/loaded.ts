@@ -73,6 +73,11 @@ export interface DeadSession {
   readonly place: NamedPlace | undefined
   /** Why the session was ended, when a tombstone says so. */
   readonly endReason: EndReason | undefined
+  /**
+   * It was replaced a moment ago, by a sign-in or a `regenerate`, and the answer with the new cookie may be on its way to this very
+   * browser: its pages should ask again, and not take this for an end.
+   */
+  readonly isBeingReplaced?: boolean
   /** With `ambiguous-cookie`: the live sessions that the request's cookies name. A sign-in or sign-out ends them all. */
   readonly rivals?: readonly Rival[]
 }
@@ -82,8 +87,8 @@ export type Loaded = NoSession | LiveSession | DeadSession
 export const noneLoaded: NoSession = { state: 'none' }
 
 /** The SessionError of a request that needs the session which is dead. */
-export function deadError({ reason }: DeadSession): SessionError {
-  return refusal(reason)
+export function deadError({ reason, isBeingReplaced = false }: DeadSession): SessionError {
+  return refusal(reason, isBeingReplaced ? { retryAfterSeconds: 1 } : {})
 }
 
 /** Why the session that a cookie names is dead, as it was found; undefined when it lives. */

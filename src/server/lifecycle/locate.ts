@@ -41,7 +41,13 @@ export interface LocatedLive extends ReadRecord {
 
 /** A session that is gone. */
 export type Gone =
-  | { readonly state: 'ended'; readonly places: Places; readonly reason: EndReason }
+  | {
+      readonly state: 'ended'
+      readonly places: Places
+      readonly reason: EndReason
+      /** Seconds since 1970. */
+      readonly at: number
+    }
   /** Nothing is there; or, when `isCorrupt`, something that this server did not write. */
   | { readonly state: 'missing'; readonly places: Places; readonly isCorrupt: boolean }
 
@@ -65,7 +71,10 @@ export async function locate(core: Core, from: Place, purpose: Purpose = 'use'):
     if (read.kind === 'unavailable') throw unavailable(read)
     if (read.kind === 'miss') return { state: 'missing', places, isCorrupt: false }
     const stored = decodeStored(read.value, place.key, core)
-    if (stored?.kind === 'tombstone') return { state: 'ended', places, reason: stored.reason }
+    if (stored?.kind === 'tombstone') {
+      const { reason, at } = stored
+      return { state: 'ended', places, reason, at }
+    }
     if (stored?.kind === 'live') {
       const { record } = stored
       if (places.length > 1) succession = { ...succession, kept: succession.kept ?? record.presented }

@@ -50,9 +50,11 @@ export class OwnerEntries {
   async #keep(owner: string, place: Place, { epoch, signedIn }: SessionRecord): Promise<boolean> {
     let isOver = false
     try {
+      const everybodyBefore = await this.#lists.everybodyBefore()
       await this.#lists.updateNewest(owner, (list) => {
         const isListed = list.sessions.some((entry) => entry.epoch === epoch)
-        isOver = !isListed && (signedIn ?? 0) <= list.endedBefore
+        const endedBefore = isListed ? everybodyBefore : Math.max(list.endedBefore, everybodyBefore)
+        isOver = (signedIn ?? 0) <= endedBefore
         const entry = { epoch, key: place.key, used: now(this.#core) }
         return isOver ? list : withEntry(this.#core, list, { owner, entry })
       })
@@ -64,6 +66,26 @@ export class OwnerEntries {
     }
     if (!isOver) this.#note(epoch)
     return !isOver
+  }
+
+  /**
+   * Looks whether a mark has ended a session that is followed, and not refreshed. Notes no use.
+   * @returns false when it has; the session is ended now
+   */
+  async check(place: Place, { owner, epoch, signedIn }: SessionRecord): Promise<boolean> {
+    if (owner === null || (signedIn ?? 0) > (await this.#endedBefore(owner, epoch))) return true
+    await endSession(this.#core, place, 'revoked')
+    return false
+  }
+
+  /** 0 when the lists cannot be read: the session itself lives, and the marks can wait for the next time. */
+  async #endedBefore(owner: string, epoch: Epoch): Promise<number> {
+    try {
+      return await this.#lists.endedBefore(owner, epoch)
+    } catch (error) {
+      if (error instanceof SessionError) return 0
+      throw error
+    }
   }
 
   #note(epoch: Epoch): void {
@@ -92,20 +114,25 @@ interface OwnedEntry {
 
 async function withEntry(core: Core, list: OwnerList, { owner, entry }: OwnedEntry): Promise<OwnerList> {
   const others = { ...list, sessions: list.sessions.filter(({ epoch }) => epoch !== entry.epoch) }
-  const room = others.sessions.length < limits.ownerSessions ? others : await withRoom(core, others, owner)
+  const room = others.sessions.length < core.maxSessions ? others : await withRoom(core, others, owner)
   return { ...room, sessions: [...room.sessions, entry] }
 }
 
-/** The list with a place free: without those whose time is over, then without the dead; then the idlest is ended. */
+/** The list with a place free: without those whose time is over, then without the dead; then the idlest are ended. */
 async function withRoom(core: Core, list: OwnerList, owner: string): Promise<OwnerList> {
   const { idleTimeoutSeconds, freshSeconds } = core.times
   const oldest = now(core) - idleTimeoutSeconds - freshSeconds
   const recent = list.sessions.filter(({ used }) => used >= oldest)
-  if (recent.length < limits.ownerSessions) return { ...list, sessions: recent }
+  if (recent.length < core.maxSessions) return { ...list, sessions: recent }
   const looks = await Promise.all(recent.map((entry) => lookAt(core, owner, entry)))
-  const live = recent.filter((_, index) => looks[index] !== undefined)
-  const [idlest, ...others] = live.toSorted((a, b) => a.used - b.used)
-  if (idlest === undefined || live.length < limits.ownerSessions) return { ...list, sessions: live }
-  await endSession(core, { sid: undefined, key: idlest.key }, 'revoked')
-  return { ...list, sessions: others }
+  // A session is entered before it begins: what is not there yet must not be struck off, or `revokeAll` misses it.
+  const begun = now(core) - limits.beginSeconds
+  const live = recent.filter(({ used }, index) => looks[index] !== undefined || used > begun)
+  const surplus = live.length - core.maxSessions + 1
+  if (surplus <= 0) return { ...list, sessions: live }
+  const byUse = live.toSorted((a, b) => a.used - b.used)
+  await Promise.all(
+    byUse.slice(0, surplus).map(({ key }) => endSession(core, { sid: undefined, key }, 'revoked')),
+  )
+  return { ...list, sessions: byUse.slice(surplus) }
 }

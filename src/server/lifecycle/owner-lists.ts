@@ -26,6 +26,9 @@ export interface OwnerList {
 /** Gives the list itself to leave it as it is. May run several times. */
 export type OwnerListStep = (list: OwnerList) => OwnerList | Promise<OwnerList>
 
+/** The name of the list that stands for all owners: no owner has it. */
+const everybody = ''
+
 const emptyList: OwnerList = { endedBefore: 0, sessions: [] }
 
 /** The lists of all owners. While secrets change an owner has one under each secret. */
@@ -42,10 +45,26 @@ export class OwnerLists {
 
   /** The entries of all lists of an owner, each session once. @throws SessionError `store-unavailable` */
   async entriesOf(owner: string): Promise<readonly OwnerEntry[]> {
-    const lists = await Promise.all(this.#keysOf(owner).map((key) => this.#read(key)))
-    const entries = lists.flatMap(({ list }) => list.sessions)
+    const entries = (await this.#listsOf(owner)).flatMap(({ sessions }) => sessions)
     // The entry of the newest list counts, and that list comes first.
     return [...new Map(entries.toReversed().map((entry) => [entry.epoch, entry])).values()]
+  }
+
+  /** Until when `endEverybody` has ended everybody, in seconds since 1970; 0: never. @throws SessionError `store-unavailable` */
+  async everybodyBefore(): Promise<number> {
+    return latestMark(await this.#listsOf(everybody))
+  }
+
+  /** Until when marks have ended a session, in seconds since 1970; 0: never. @throws SessionError `store-unavailable` */
+  async endedBefore(owner: string, session: Epoch): Promise<number> {
+    const [everybodyBefore, lists] = await Promise.all([this.everybodyBefore(), this.#listsOf(owner)])
+    const isListed = lists.some(({ sessions }) => sessions.some(({ epoch }) => epoch === session))
+    return isListed ? everybodyBefore : Math.max(latestMark(lists), everybodyBefore)
+  }
+
+  /** From now on every session that was signed in to until `time` is over. @throws SessionError `store-unavailable`, `contention` */
+  async endEverybody(time: number): Promise<void> {
+    await this.updateNewest(everybody, (list) => ({ ...list, endedBefore: Math.max(list.endedBefore, time) }))
   }
 
   /** Changes the list under the newest secret. @throws SessionError `store-unavailable`, `contention` */
@@ -59,6 +78,12 @@ export class OwnerLists {
       // oxlint-disable-next-line no-await-in-loop -- two at most, while secrets change
       await this.#update(key, step)
     }
+  }
+
+  /** That under the newest secret first. */
+  async #listsOf(owner: string): Promise<readonly OwnerList[]> {
+    const read = await Promise.all(this.#keysOf(owner).map((key) => this.#read(key)))
+    return read.map(({ list }) => list)
   }
 
   /** The newest first. */
@@ -97,4 +122,8 @@ export class OwnerLists {
     if (written.kind === 'unavailable') throw unavailable(written)
     return written.kind === 'stored'
   }
+}
+
+function latestMark(lists: readonly OwnerList[]): number {
+  return Math.max(0, ...lists.map(({ endedBefore }) => endedBefore))
 }

@@ -27,6 +27,11 @@ export interface Owners {
   enter(owner: string, session: { readonly epoch: Epoch; readonly key: string }): Promise<void>
   /** Notes that a session is used. False: it was ended while the store had forgotten the list. */
   keep(place: Place, record: SessionRecord): Promise<boolean>
+  /**
+   * Whether no mark has ended a session that is only followed; else it is ended now. Notes no use.
+   * @throws SessionError `store-unavailable`
+   */
+  check(place: Place, record: SessionRecord): Promise<boolean>
   /** The live sessions, the last used one first. @throws SessionError `store-unavailable`, `unsupported` */
   list(owner: string): Promise<OwnedSession[]>
   /** The session of that id, if it lives. @throws SessionError `store-unavailable`, `unsupported` */
@@ -37,7 +42,20 @@ export interface Owners {
    * Ends all but one, and says how many were alive.
    * @throws SessionError `store-unavailable`, `contention`: some may have ended; `unsupported`
    */
-  endAll(owner: string, options: EndAllOptions): Promise<number>
+  endAll(owner: string, options: EndAllOptions): Promise<EndedAll>
+  /** Leaves a mark that ends every session at its next refresh. @throws SessionError `store-unavailable`, `unsupported` */
+  endEverybody(): Promise<void>
+}
+
+/** What `revokeAll` has done. */
+export interface EndedAll {
+  /** How many sessions were alive, and have ended. */
+  readonly ended: number
+  /**
+   * Whether these were all. False where the lists are in a store that may forget them, such as a memcached without `-M`: a
+   * session that it has forgotten ends when it next refreshes its cookie, within `freshSeconds` of its use.
+   */
+  readonly isComplete: boolean
 }
 
 export interface EndAllOptions {
@@ -48,8 +66,9 @@ export interface EndAllOptions {
 }
 
 export function createOwners(core: Core): Owners {
-  if (core.lists === undefined) return unlistedOwners
-  const lists = new OwnerLists(core, core.lists)
+  const store = core.lists
+  if (store === undefined) return unlistedOwners
+  const lists = new OwnerLists(core, store)
   const entries = new OwnerEntries(core, lists)
 
   async function entryOf(owner: string, id: string): Promise<OwnerEntry | undefined> {
@@ -59,6 +78,7 @@ export function createOwners(core: Core): Owners {
   return {
     enter: (owner, session) => entries.enter(owner, session),
     keep: (place, record) => entries.keep(place, record),
+    check: (place, record) => entries.check(place, record),
     async list(owner) {
       const found = (await lists.entriesOf(owner)).map(async (entry) => {
         const live = await lookAt(core, owner, entry)
@@ -76,13 +96,14 @@ export function createOwners(core: Core): Owners {
       return entry !== undefined && endSession(core, placeOf(entry), 'revoked')
     },
     async endAll(owner, options) {
-      let count = 0
+      let ended = 0
       await lists.updateAll(owner, async (list) => {
-        count += await endListed(core, list, options)
+        ended += await endListed(core, list, options)
         return { endedBefore: Math.max(list.endedBefore, now(core)), sessions: staying(core, list, options) }
       })
-      return count
+      return { ended, isComplete: store.guarantees.durability !== 'volatile' }
     },
+    endEverybody: () => lists.endEverybody(now(core)),
   }
 }
 
@@ -102,10 +123,12 @@ function staying(core: Core, list: OwnerList, { except }: EndAllOptions): readon
 const unlistedOwners: Owners = {
   enter: () => Promise.resolve(),
   keep: () => Promise.resolve(true),
+  check: () => Promise.resolve(true),
   list: () => Promise.reject(unlisted()),
   find: () => Promise.reject(unlisted()),
   end: () => Promise.reject(unlisted()),
   endAll: () => Promise.reject(unlisted()),
+  endEverybody: () => Promise.reject(unlisted()),
 }
 
 function unlisted(): SessionError {

@@ -3,7 +3,9 @@
 import { checkSize, createRecord, isEmpty, regenerated, signedIn } from '../changes/change.ts'
 import type { EndScope, KeySteps, Move } from '../changes/plan.ts'
 import { type Place, type Placed, type SessionRecord, createPlace } from '../codec/record.ts'
+import { checkAnonymous } from '../core/guard.ts'
 import { refusal } from '../core/refusal.ts'
+import type { CoreRequest } from '../http/request.ts'
 import type { DeadSession } from './loaded.ts'
 import { endSession, tombstone } from './relocate.ts'
 import type { Lifecycle } from './lifecycle.ts'
@@ -20,12 +22,12 @@ export interface Performed {
 /**
  * Stores changes of keys: in the session that is there, or in one that begins with them.
  * @throws SessionError `ended`, `reuse` or `lost` when the session is gone, `too-large`, `contention`,
- * `store-unavailable`
+ * `store-unavailable`, `anonymous-full`
  */
 export async function performChanges(
   { core, commit }: Lifecycle,
   present: Placed | undefined,
-  changes: KeySteps,
+  { changes, request }: { readonly changes: KeySteps; readonly request: CoreRequest | undefined },
 ): Promise<Performed> {
   if (present !== undefined) {
     const { place, record, result } = await commit(present, (before) => {
@@ -38,6 +40,7 @@ export async function performChanges(
   const record = changes.apply(before, core.numbering(before))
   if (isEmpty(record)) return { present, changed: [] }
   checkSize(record)
+  if (request !== undefined) await checkAnonymous(core, request)
   const created = await createFirst(core, createPlace(core.ring, core.crypto), record)
   return { present: created, changed: changes.changedBetween(before, record) }
 }

@@ -159,6 +159,6 @@ async function takenError(core: Core, place: Place): Promise<Error> {
   const read = await core.store.read(place.key, null)
   const stored = read.kind === 'hit' ? decodeStored(read.value, place.key, core) : undefined
   if (stored?.kind === 'tombstone')
-    return goneError({ state: 'ended', places: [place], reason: stored.reason })
+    return goneError({ state: 'ended', places: [place], reason: stored.reason, at: stored.at })
   return new Error('A random session id was used before: the source of randomness is broken.')
 }

@@ -1,8 +1,10 @@
 // `createSessions` with Node's cryptography: what the door gives. The core itself takes any.
+import { AsyncLocalStorage } from 'node:async_hooks'
 import cluster from 'node:cluster'
 import { channel } from 'node:diagnostics_channel'
 import { checkOptions } from '../../protocol/check-options.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
+import type { KeepContext } from '../core/core.ts'
 import { type WatchChannels, watchedNames } from '../core/watch.ts'
 import { nodeCrypto } from './node-crypto.ts'
 import type { ServerCrypto } from '../codec/crypto.ts'
@@ -15,6 +17,12 @@ import type { CoreOptions } from '../app/core-options.ts'
 export interface SessionsOptions<S extends SessionSchema> extends Omit<CoreOptions<S>, 'crypto'> {
   /** @default Node's */
   readonly crypto?: ServerCrypto
+}
+
+/** The AsyncLocalStorages of now: those of the request that calls. */
+const nodeKeepContext: KeepContext = (run) => {
+  const within = AsyncLocalStorage.snapshot()
+  return (...parameters) => within(() => run(...parameters))
 }
 
 /** The watched events, as channels of `node:diagnostics_channel`. */
@@ -31,7 +39,8 @@ export function createSessions<const S extends SessionSchema>(options: SessionsO
   // Before they are spread: a text would become an object of letters.
   checkOptions('createSessions', options, coreOptions)
   const { crypto = nodeCrypto, channels = nodeChannels } = options
-  const sessions = createCoreSessions({ ...options, crypto, channels })
+  const { keepContext = nodeKeepContext } = options
+  const sessions = createCoreSessions({ ...options, crypto, channels, keepContext })
   warnOf(options.store)
   warnOfProcess(options.store)
   return sessions

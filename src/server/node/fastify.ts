@@ -5,10 +5,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import { SessionError } from '../../protocol/errors.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import type { Sessions } from '../app/sessions.ts'
+import { refusal } from '../core/refusal.ts'
 import { type CoreAnswer, errorAnswer } from '../http/core-answer.ts'
 import { type HeaderAccess, mergeHeader } from '../http/session-headers.ts'
-import { revertChanges } from './middleware.ts'
-import { checkSessions, holdSessionOf, sessionDecorator } from './request-session.ts'
+import { revertChanges, tellMistake } from './middleware.ts'
+import { checkSessions, holdSessionOf, isFirstOf, sessionDecorator } from './request-session.ts'
 import { heldAnswerOf } from './hold-answer.ts'
 import { isUnread } from './send-answer.ts'
 import { holdForSession, isUnseen } from './session-answer.ts'
@@ -44,8 +45,11 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
         if (isUnread(request.raw, answer)) reply.header('connection', 'close')
         return sendAnswer(reply, answer)
       }
+      const isFirst = isFirstOf(sessions, request.raw)
       const session = await sessions.load(request.raw)
       holdSessionOf(request, session)
+      // Express around Fastify, with the same sessions, holds the answer already.
+      if (!isFirst) return undefined
       holdForSession(reply.raw, sessions.progress(session), (error) => {
         if (isUnseen(error)) request.log.error(error)
       })
@@ -57,6 +61,7 @@ export function sessionPlugin<S extends SessionSchema>(sessions: Sessions<S>): S
   }
 
   async function plugin(fastify: FastifyInstance): Promise<void> {
+    if (fastify.hasRequestDecorator('session')) throw refusal('session-taken')
     fastify.decorateRequest('session', sessionDecorator)
     fastify.addHook('onRequest', open)
     fastify.addHook('onError', noteThrown)
@@ -116,7 +121,9 @@ function revertUnanswered(request: FastifyRequest, { raw }: FastifyReply): void 
 
 async function noteThrown(request: ThrowingRequest, reply: FastifyReply, error: Error): Promise<void> {
   revertUnanswered(request, reply)
-  if (error instanceof SessionError) request[thrown] = error
+  if (!(error instanceof SessionError)) return
+  request[thrown] = error
+  tellMistake(request, error)
 }
 
 async function answerThrown(

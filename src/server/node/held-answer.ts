@@ -17,6 +17,8 @@ export interface HoldPolicy {
   addHeaders(): void
   /** What a header may be set to that is changed after `addHeaders`, by whoever listens for the head. */
   protect(name: string, value: unknown): unknown
+  /** What stays of a header that is removed after `addHeaders`; undefined: nothing. */
+  staying(name: string): unknown
   /** Runs before the end of an answer that has begun to go out. When it rejects, the answer is cut off. */
   beforeEnd(): Promise<void> | undefined
   /** `store` rejected: what was written is dropped, and this has to answer, at once, on a response that is clean. */
@@ -121,21 +123,29 @@ export class HeldAnswer {
     parameters: readonly unknown[],
   ): unknown {
     if (!this.#mayChangeHead()) return this.#response
-    if (this.#state === 'sent' && method !== 'removeHeader') return this.#changeLate(method, parameters)
+    if (this.#state === 'sent') return this.#changeLate(method, parameters)
     return Reflect.apply(this.#originals[method], this.#response, parameters)
   }
 
   /** By somebody who waits for the head, when ours are on: what it sets is protected like what `setHeader` sets. */
-  #changeLate(method: 'appendHeader' | 'setHeaders', parameters: readonly unknown[]): unknown {
+  #changeLate(
+    method: 'appendHeader' | 'removeHeader' | 'setHeaders',
+    parameters: readonly unknown[],
+  ): unknown {
     const [first, value] = parameters
-    if (method === 'appendHeader') {
-      const kept = this.#policy.protect(String(first), value)
-      if (kept === value) return Reflect.apply(this.#originals.appendHeader, this.#response, parameters)
-      return Reflect.apply(this.#originals.setHeader, this.#response, [first, kept])
+    if (method === 'setHeaders') {
+      // Headers or a Map, as Node has it.
+      for (const [name, given] of first as Iterable<[string, unknown]>) this.setHeader(name, given)
+      return this.#response
     }
-    // Headers or a Map, as Node has it.
-    for (const [name, given] of first as Iterable<[string, unknown]>) this.setHeader(name, given)
-    return this.#response
+    const name = String(first)
+    const isAdded = method === 'appendHeader'
+    const kept = isAdded ? this.#policy.protect(name, value) : this.#policy.staying(name)
+    // One more cookie stands beside ours.
+    const isHarmless = isAdded ? kept === value || name.toLowerCase() === 'set-cookie' : kept === undefined
+    return isHarmless
+      ? Reflect.apply(this.#originals[method], this.#response, parameters)
+      : Reflect.apply(this.#originals.setHeader, this.#response, [name, kept])
   }
 
   /** Nothing has been sent, and nothing was given up. */

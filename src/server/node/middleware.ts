@@ -1,9 +1,11 @@
 // Sessions for node:http, Connect and Express: answers the session routes, gives every other request its
 // `session`, and lets no answer go before what it promises is stored.
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { SessionError } from '../../protocol/errors.ts'
 import type { SessionSchema } from '../../protocol/schema.ts'
 import { type ChecksOf, type KnownOptions, callback, checkOptions } from '../../protocol/check-options.ts'
+import { AppSession } from '../app/app-session.ts'
 import type { ServerSession } from '../app/server-session.ts'
 import type { Sessions } from '../app/sessions.ts'
 import { reportOf } from '../core/error-report.ts'
@@ -12,19 +14,26 @@ import { toCoreRequest } from '../http/request.ts'
 import { mergeHeader } from '../http/session-headers.ts'
 import { heldAnswerOf } from './hold-answer.ts'
 import { discardAnswer, isAnswered, isUnread, nodeHeaders, sendAnswer } from './send-answer.ts'
-import { checkSessions, createSessionsHint, defineSessionOf } from './request-session.ts'
+import { checkSessions, createSessionsHint, defineSessionOf, isFirstOf } from './request-session.ts'
 import { holdForSession, isUnseen } from './session-answer.ts'
 
-/** A request that has passed the middleware. */
-export type SessionRequest<S extends SessionSchema = SessionSchema> = IncomingMessage & {
+/** A request that has passed the middleware; with node:http2 `R` is `Http2ServerRequest`. */
+export type SessionRequest<
+  S extends SessionSchema = SessionSchema,
+  R extends IncomingMessage | Http2ServerRequest = IncomingMessage,
+> = R & {
   readonly session: ServerSession<S>
 }
 
 /** What comes after the middleware; with an argument, the app's error handler. */
 export type Next = (error?: unknown) => void
 
-/** What `sessionMiddleware` gives: Connect, Express and node:http call it for each request. */
-export type Middleware = (request: IncomingMessage, response: ServerResponse, next?: Next) => Promise<void>
+/** What `sessionMiddleware` gives: Connect, Express, node:http and node:http2 call it for each request. */
+export type Middleware = (
+  request: IncomingMessage | Http2ServerRequest,
+  response: ServerResponse | Http2ServerResponse,
+  next?: Next,
+) => Promise<void>
 
 /** Options of `sessionMiddleware`. */
 export interface MiddlewareOptions {
@@ -65,14 +74,13 @@ export function sessionMiddleware<S extends SessionSchema>(
   checkSessions('sessionMiddleware', sessions)
   checkOptions('sessionMiddleware', options, middlewareOptions)
   const tell = createTell(sessions, options.onError)
-  // On the request itself, under a name of this middleware alone: a WeakSet costs more for each request.
-  const passed = Symbol('session-mirror.passed')
 
-  return async (request: IncomingMessage & { [passed]?: true }, response, next) => {
-    // Mounted twice, for the app and for a router of it.
-    if (request[passed] === true) return next?.()
-    request[passed] = true
+  return async (given, answered, next) => {
+    // Node's HTTP/2 has the same members, as far as they are used here.
+    const request = given as IncomingMessage
+    const response = answered as ServerResponse
     try {
+      if (!isFirstOf(sessions, request)) return next?.()
       const answer = await openRequest(sessions, request, response)
       if (answer !== undefined) {
         if (answer.status === 503) tell(undefined, request)
@@ -141,6 +149,7 @@ export function sessionErrors(
   // An answer that was given before stays, with what was changed for it.
   if (!isDecided) revertChanges(request)
   if (!(error instanceof SessionError)) return next(error)
+  tellMistake(request, error)
   // It is on its way, and nothing may break the connection.
   if (isDecided) return undefined
   if (response.headersSent) return next(error)
@@ -152,6 +161,12 @@ export function sessionErrors(
 export function revertChanges(request: object): void {
   const { session } = request as { readonly session?: Partial<ServerSession> } // Ours, unless somebody took the name.
   session?.revert?.()
+}
+
+/** Tells those who run the server of an error whose sentence its answer does not show. */
+export function tellMistake(request: object, error: SessionError): void {
+  const { session } = request as { readonly session?: unknown } // Ours, unless somebody took the name.
+  if (session instanceof AppSession) AppSession.openOf(session).core.report.tellMistake(error)
 }
 
 /** The answer of a session route, if this is one. */

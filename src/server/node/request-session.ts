@@ -1,11 +1,13 @@
 // `request.session`: shows the session of a request, and refuses to be assigned to, because nothing would be stored or
 // ended by that. A framework that needs the name for itself defines the property anew.
 import { described } from '../../protocol/check-options.ts'
-import { invalidOption } from '../core/refusal.ts'
+import { invalidOption, refusal } from '../core/refusal.ts'
 
 /** Leads from a request to its session. */
 const held: unique symbol = Symbol('session-mirror.session')
-type Holding = object & { [held]?: unknown }
+/** Leads from a request to the sessions that it has met. */
+const met: unique symbol = Symbol('session-mirror.sessions')
+type Holding = object & { [held]?: unknown; [met]?: object; session?: unknown }
 
 /** What options of `createSessions` mean where they are given to an adapter. */
 export const createSessionsHint = 'it is an option of createSessions'
@@ -31,7 +33,20 @@ export const sessionDecorator: {
   setter: refuse,
 }
 
-/** Gives a request its `session`, in the place of any other that it had. */
+/**
+ * Whether `request` meets these sessions for the first time: they may be mounted for an app, and for a router of it.
+ * @throws SessionError `session-taken` where it has a session of somebody else: an answer has one
+ */
+export function isFirstOf(sessions: object, request: Holding): boolean {
+  const before = request[met]
+  if (before === sessions) return false
+  const taken = before ?? request.session
+  if (taken !== undefined && taken !== null) throw refusal('session-taken')
+  request[met] = sessions
+  return true
+}
+
+/** Gives a request its `session`. */
 export function defineSessionOf(request: Holding, session: object): void {
   request[held] = session
   Object.defineProperty(request, 'session', property)

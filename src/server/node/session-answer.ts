@@ -44,7 +44,8 @@ class SessionAnswer implements HoldPolicy {
   readonly #onError: OnAnswerError
   /** The answer is for everybody: it says nothing of a session. */
   #isShared = false
-  #setsCookie = false
+  /** The Set-Cookie lines of the session. */
+  #cookies: readonly string[] = []
   /** The answer depends on the session, and says so in headers that nobody may weaken any more. */
   #isMarked = false
 
@@ -63,7 +64,7 @@ class SessionAnswer implements HoldPolicy {
   }
 
   addHeaders(): void {
-    if (!this.#isShared) this.#setsCookie = addSessionHeaders(nodeHeaders, this.#response, this.#progress)
+    if (!this.#isShared) this.#cookies = addSessionHeaders(nodeHeaders, this.#response, this.#progress)
     this.#progress.beginAnswer()
     if (this.#isShared) return
     this.#isMarked = this.#progress.isRead
@@ -72,9 +73,25 @@ class SessionAnswer implements HoldPolicy {
   protect(name: string, value: unknown): unknown {
     if (!this.#isMarked) return value
     const field = name.toLowerCase()
-    if (field === 'cache-control') return mergeCacheControl(String(value), this.#setsCookie)
+    if (field === 'cache-control') return mergeCacheControl(String(value), this.#cookies.length > 0)
+    if (field === 'set-cookie') return this.#withCookies(value)
     if (isTargeted(field)) return closedValue(field)
     return field === 'vary' ? mergeVary(String(value), this.#progress.vary) : value
+  }
+
+  staying(name: string): unknown {
+    if (!this.#isMarked) return undefined
+    const field = name.toLowerCase()
+    if (field === 'cache-control') return mergeCacheControl(undefined, this.#cookies.length > 0)
+    if (field === 'set-cookie') return this.#cookies.length > 0 ? this.#cookies : undefined
+    return field === 'vary' ? this.#progress.vary : undefined
+  }
+
+  /** Whoever sets the app's cookies anew does not know ours. */
+  #withCookies(value: unknown): unknown {
+    if (this.#cookies.length === 0) return value
+    const given = [value].flat().map(String)
+    return [...given, ...this.#cookies.filter((line) => !given.includes(line))]
   }
 
   /** Changed while the answer was streaming: not too late for the store, where no new cookie is needed. */

@@ -3,7 +3,8 @@
 import type { Diagnosis } from '../../protocol/diagnosis.ts'
 import { SessionError } from '../../protocol/errors.ts'
 import { headers } from '../../protocol/names.ts'
-import { now } from '../core/core.ts'
+import { cookieValues } from '../codec/cookie.ts'
+import { type Core, now } from '../core/core.ts'
 import { type CoreAnswer, jsonAnswer } from '../http/core-answer.ts'
 import type { CoreRequest } from '../http/request.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
@@ -20,13 +21,18 @@ export async function answerDiagnosis({ core }: Lifecycle, request: CoreRequest)
     secure: request.secure,
     cookie: { name, ...attributes },
     probe: isThere ? 'arrived' : 'missing',
-    session: cookiesOf(core, request).length === 0 ? 'none' : 'sent',
+    session: sessionOf(core, request, name),
   }
   return jsonAnswer(diagnosis, [
     // As on an answer without a session: a page of another origin that cannot read it knows why.
     [headers.revision, 'none'],
     ['set-cookie', core.jar.probe(request, probe, !isThere)],
   ])
+}
+
+function sessionOf(core: Core, request: CoreRequest, name: string): Diagnosis['session'] {
+  if (cookiesOf(core, request).length > 0) return 'sent'
+  return cookieValues(request.header('cookie') ?? '', name).length > 0 ? 'other' : 'none'
 }
 
 /** @throws SessionError `malformed` */

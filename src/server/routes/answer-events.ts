@@ -41,7 +41,7 @@ export function createAnswerEvents(): (lifecycle: Lifecycle, request: CoreReques
     if (loaded === undefined || loaded.state === 'none') return emptyAnswer([['vary', 'Cookie']])
     const live = requireFresh(loaded)
     const known = parseLastId(request.header('last-event-id')) ?? parseKnown(request.url)
-    return eventAnswer(new EventStream(core, live, { known, onClose: enter(live.record.epoch) }))
+    return eventAnswer(new EventStream(lifecycle, live, { known, onClose: enter(live.record.epoch) }))
   }
 }
 

@@ -4,7 +4,9 @@ import { SessionError } from '../../protocol/errors.ts'
 import { headers } from '../../protocol/names.ts'
 import { emptyMessage } from '../changes/patch.ts'
 import { clearingHeaders } from '../core/cookie-fate.ts'
+import { now } from '../core/core.ts'
 import { checkEpoch } from '../core/guard.ts'
+import { refusal } from '../core/refusal.ts'
 import { type CoreAnswer, type Header, messageAnswer } from '../http/core-answer.ts'
 import type { CoreRequest } from '../http/request.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
@@ -19,7 +21,7 @@ type SignOutScope = 'here' | 'everywhere' | 'others'
 
 /**
  * @throws SessionError `malformed`, `epoch-mismatch`, `contention`, `ambiguous-cookie`, `store-unavailable`; with
- * `everywhere` or `others` the code of a session that is gone
+ * `everywhere` or `others` the code of a session that is gone; with `others` also `sign-in-too-old`
  */
 export async function answerSignOut(lifecycle: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
   const scope = parseScope(request.url)
@@ -53,6 +55,9 @@ async function answerOthers(lifecycle: Lifecycle, request: CoreRequest, before: 
   if (before.state === 'dead') throw deadError(before)
   if (before.state === 'none') return messageAnswer(emptyMessage())
   const { record, place } = before
+  const { recentSignInSeconds } = core
+  if (recentSignInSeconds !== undefined && now(core) - (record.signedIn ?? 0) >= recentSignInSeconds)
+    throw refusal('sign-in-too-old')
   if (record.owner !== null) {
     const except = { epoch: record.epoch, key: place.key }
     await owners.endAll(record.owner, { except, reason: 'revoked' })

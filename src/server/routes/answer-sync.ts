@@ -1,13 +1,16 @@
 // `POST /session/sync`: applies a browser's batch exactly once, and answers with its outcomes and what is new.
 import { type Batch, type SyncRequest, parseBatch, parseSyncRequest } from '../../protocol/messages.ts'
-import { type BatchContext, applyBatch } from '../changes/batch.ts'
+import type { Outcome } from '../../protocol/mutation.ts'
+import { type BatchContext, applyBatch, checkWork } from '../changes/batch.ts'
 import { createRecord, isEmpty } from '../changes/change.ts'
 import { emptyMessage } from '../changes/patch.ts'
 import { type SessionRecord, createPlace } from '../codec/record.ts'
 import { type Core, now } from '../core/core.ts'
+import { checkAnonymous } from '../core/guard.ts'
 import { refusal } from '../core/refusal.ts'
 import { type CoreAnswer, messageAnswer } from '../http/core-answer.ts'
 import type { CoreRequest } from '../http/request.ts'
+import type { Change } from '../lifecycle/commit.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
 import { loadSession } from '../lifecycle/load.ts'
 import { type DeadSession, type LiveSession, type NoSession, deadError } from '../lifecycle/loaded.ts'
@@ -16,12 +19,14 @@ import { renewedState, requireFresh, stateAnswer } from './state-answer.ts'
 
 /** What a request asks for, parsed. */
 interface ParsedSync extends SyncRequest {
-  readonly parsedBatch: { readonly batch: Batch; readonly hash: string } | undefined
+  readonly parsedBatch:
+    | { readonly batch: Batch; readonly hash: string; readonly isMerging: boolean }
+    | undefined
 }
 
 /**
  * @throws SessionError `malformed`, `too-large`, `stale`, `expired`, `ended`, `reuse`, `lost`, `epoch-mismatch`,
- * `batch-fork`, `clients-full`, `contention`, `ambiguous-cookie`, `store-unavailable`
+ * `batch-fork`, `clients-full`, `anonymous-full`, `contention`, `ambiguous-cookie`, `store-unavailable`
  */
 export async function answerSync(lifecycle: Lifecycle, request: CoreRequest): Promise<CoreAnswer> {
   const sync = parseSync(lifecycle.core, await request.body())
@@ -41,10 +46,11 @@ async function answerLive(
   const { parsedBatch } = sync
   if (parsedBatch === undefined)
     return stateAnswer(core, request, { ...(await renewedState(lifecycle, live, live)), known: sync })
-  const { place, record, result } = await commit(live, (before) => {
+  const change: Change<readonly Outcome[]> = (before) => {
     const applied = applyBatch(before, parsedBatch.batch, contextOf(core, before, parsedBatch.hash))
     return { record: applied.record, result: applied.outcomes }
-  })
+  }
+  const { place, record, result } = await commit(live, change, parsedBatch)
   const state = await renewedState(lifecycle, live, { place, record })
   return stateAnswer(core, request, { ...state, known: sync, outcomes: result })
 }
@@ -62,6 +68,7 @@ async function answerFirst(
   const before = createRecord(core, null)
   const { record, outcomes } = applyBatch(before, batch, contextOf(core, before, hash))
   if (isEmpty(record)) return messageAnswer(emptyMessage(outcomes))
+  await checkAnonymous(core, request)
   const placed = await createFirst(core, createPlace(core.ring, core.crypto), record)
   return stateAnswer(core, request, { before: loaded, placed, isRenewed: false, outcomes })
 }
@@ -70,7 +77,9 @@ async function answerFirst(
 function parseSync(core: Core, text: string): ParsedSync {
   const body = parseSyncRequest(text)
   if (body.batch === undefined) return { ...body, parsedBatch: undefined }
-  return { ...body, parsedBatch: { batch: parseBatch(body.batch), hash: core.crypto.hash(body.batch) } }
+  const batch = parseBatch(body.batch)
+  const { isMerging } = checkWork(batch, core.schema)
+  return { ...body, parsedBatch: { batch, hash: core.crypto.hash(body.batch), isMerging } }
 }
 
 /** A batch written for one session never reaches another. */

@@ -4,7 +4,7 @@ import { SessionError } from '../../protocol/errors.ts'
 import { routesOf } from '../../protocol/names.ts'
 import { type Core, tellRefusal } from '../core/core.ts'
 import { corsHeaders, preflightAnswer } from '../core/cors.ts'
-import { checkType, guard, guardReading, isSpeculative } from '../core/guard.ts'
+import { checkProxy, checkType, guard, guardReading, isSpeculative } from '../core/guard.ts'
 import { refusal } from '../core/refusal.ts'
 import { type CoreAnswer, problemAnswer, withHeaders } from '../http/core-answer.ts'
 import type { CoreRequest } from '../http/request.ts'
@@ -86,8 +86,10 @@ function createTable(base: string): RouteTable {
   ])
 }
 
-/** @throws SessionError `cross-site`, `speculative`, `unsupported-type` */
-function checkAccess(core: Core, { access }: Route, request: CoreRequest): void {
+/** @throws SessionError `proxy-untrusted`, `cross-site`, `speculative`, `unsupported-type` */
+function checkAccess(core: Core, { access, answer }: Route, request: CoreRequest): void {
+  // The diagnosis is what finds such a proxy.
+  if (answer !== answerDiagnosis) checkProxy(core, request)
   if (access === 'own-pages') guardReading(core, request)
   if (access !== 'own-requests') return
   guard(core, request)

@@ -1,7 +1,7 @@
 // What is where in the directory of the file store: `owners/` has a socket for each open store, `locks/` a link for
 // each lock that is held, and up to 256 folders have the sessions.
 import { createHash } from 'node:crypto'
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { SessionError } from '../../protocol/errors.ts'
 import { fitsSockets } from './holder.ts'
@@ -34,7 +34,7 @@ export function pathOf(directory: string, name: string): string {
 
 /**
  * The directory's absolute path, made with what belongs in it.
- * @throws SessionError `invalid-option` when it cannot be made or written, or is too long for a socket
+ * @throws SessionError `invalid-option` when it cannot be made or written, when others may write there, or when it is too long for a socket
  */
 export function makeDirectory(path: string): string {
   if (path === '' || path.includes('\0')) {
@@ -63,5 +63,29 @@ export function makeDirectory(path: string): string {
       { cause },
     )
   }
+  for (const part of [directory, holdersIn(directory), locksIn(directory), ...foldersIn(directory)])
+    checkMode(part)
   return directory
+}
+
+/** The folders that have sessions already: a copy or a backup may have given them other modes. */
+function foldersIn(directory: string): readonly string[] {
+  const names = readdirSync(directory).filter((name) => /^[0-9a-f]{2}$/.test(name))
+  return names.map((name) => join(directory, name))
+}
+
+/** Bits of a mode that let the group or everybody write. */
+const writableByOthers = 0o022
+
+/**
+ * Whoever may write there can take files away, so that sessions end, and put old ones back, so that they come to life
+ * again. Windows has no such bits.
+ */
+function checkMode(path: string): void {
+  const mode = (statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o7777
+  if (process.platform === 'win32' || (mode & writableByOthers) === 0) return
+  throw new SessionError(
+    'invalid-option',
+    `directory must be writable by its user alone, and ${path} has the mode ${mode.toString(8)}: others could remove sessions, or put old ones back. Run chmod go-w on it, or choose another one.`,
+  )
 }

@@ -190,8 +190,44 @@ describe('refused at the start', () => {
     ['an origin in capitals, which no browser sends', { allowedOrigins: ['https://APP.example'] }],
     ['any origin', { allowedOrigins: ['*'] }],
     ['the origin null, which any sandboxed frame has', { allowedOrigins: ['null'] }],
-  ])('%s', (_, options) => {
+  ])('createSessions refuses %s', (_, options) => {
     expect(() => createWorld(options)).toThrow(code('invalid-option'))
+  })
+
+  test.each([
+    ['capacitor://localhost'],
+    ['ionic://localhost'],
+    ['tauri://localhost'],
+    ['app://localhost:8080'],
+    ['chrome-extension://abcdefghijklmnopabcdefghijklmnop'],
+    ['moz-extension://0a1b2c3d-0000-4000-8000-000000000000'],
+    ['safari-web-extension://0A1B2C3D-0000-4000-8000-000000000000'],
+  ])('a page of %s may be allowed, and then reads and changes sessions', async (origin) => {
+    const headers = {
+      origin,
+      'sec-fetch-site': 'cross-site',
+      'content-type': 'application/json',
+      'session-mirror': '1',
+    }
+    const body = JSON.stringify({ epoch: null, owner: null, since: 0 })
+    const send = (allowedOrigins: readonly string[]) =>
+      createWorld({ allowedOrigins }).browser().send('/session/sync', { method: 'POST', body, headers })
+    const allowed = await send([origin])
+    expect([allowed.status, allowed.headers['access-control-allow-origin']]).toEqual([200, origin])
+    expect((await send([])).status).toBe(403)
+  })
+
+  test.each([
+    ['capacitor://localhost/'],
+    ['capacitor://'],
+    ['CAPACITOR://localhost'],
+    ['ionic:localhost'],
+    ['htps://app.example'],
+    ['file://'],
+    ['file:///index.html'],
+    ['javascript://x'],
+  ])('createSessions refuses %s, which no browser sends as an origin', (origin) => {
+    expect(() => createWorld({ allowedOrigins: [origin] })).toThrow(code('invalid-option'))
   })
 
   test.each([
@@ -199,14 +235,14 @@ describe('refused at the start', () => {
     ['a secret twice', [secrets[0] ?? '', secrets[0] ?? '']],
     ['a secret of few different characters', ['abcabcabcabcabcabcabcabcabcabcabcabcabc']],
     ['no secret', []],
-  ])('%s', (_, wrong) => {
+  ])('createSessions refuses %s as weak', (_, wrong) => {
     expect(() => createWorld({ secrets: wrong })).toThrow(code('weak-secret'))
   })
 })
 
 describe('an owner', () => {
   test.each(['', 'x'.repeat(257), '\ud800', 'a\udfff', 7 as never, null as never])(
-    '%j is refused',
+    'the owner %j is refused',
     async (owner) => {
       const session = createWorld().browser()
       await expect(session.app((one) => one.signIn(owner))).rejects.toEqual(code('invalid-option'))
@@ -221,7 +257,7 @@ describe('an owner', () => {
     'constructor',
     "'; drop table",
     '\r\nflush_all',
-  ])('%j is one, and has a list of its own', async (owner) => {
+  ])('the owner %j is taken, and has a list of its own', async (owner) => {
     const { sessions, browser } = createWorld()
     await browser().app((session) => session.signIn(owner))
     expect(await sessions.list(owner)).toHaveLength(1)

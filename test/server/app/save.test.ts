@@ -1,7 +1,7 @@
 // `session.save`: what it stores, and what it says of it.
 import { describe, expect, test } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
-import { code, createWorld, watchStore } from '../harness.ts'
+import { code, createWorld, ignoreError, watchStore } from '../harness.ts'
 
 describe('save', () => {
   test('save says what it set and removed, and nothing that was there already', async () => {
@@ -81,9 +81,9 @@ describe('save', () => {
     expect(await copy.app((session) => session.missing)).toBe('ended')
   })
 
-  test('save that failed leaves end, sign-in and changes together to the next save', async () => {
+  test('a save that failed leaves end, sign-in and changes together to the next save', async () => {
     const store = watchStore(memoryStore())
-    const { browser } = createWorld({ store, clock: Date.now })
+    const { browser } = createWorld({ store, clock: Date.now, onError: ignoreError })
     const mine = browser()
     await mine.app((session) => session.signIn('ada'))
     const copy = mine.copy()

@@ -52,6 +52,19 @@ describe('data, the keys as properties', () => {
   })
 })
 
+test('session.data as JSON shows no hidden key, and a copy of it has all of them', async () => {
+  const data = await createWorld()
+    .browser()
+    .app((session) => {
+      session.set('secret', 'hidden')
+      session.set('theme', 'dark')
+      return session.data
+    })
+  expect(JSON.parse(JSON.stringify({ data }))).toEqual({ data: { theme: 'dark' } })
+  expect({ ...data }).toMatchObject({ secret: 'hidden', theme: 'dark' })
+  expect(Object.keys(data)).toContain('secret')
+})
+
 test('a session that is answered or logged as JSON shows no hidden key', async () => {
   const text = await createWorld()
     .browser()

@@ -69,7 +69,7 @@ describe('a cookie that was tampered with', () => {
     'v1.'.repeat(300),
     `v1${'.'.repeat(cookieLength - 2)}`,
     '__proto__',
-  ])('to be %j is no cookie', async (value) => {
+  ])('a cookie that was changed to %j is no cookie', async (value) => {
     const { world } = await signedIn()
     expect(await accepted(world, [value])).toBe(0)
   })
@@ -91,7 +91,7 @@ describe('several cookies of the name', () => {
     ['the good one twice', (good: string) => `${good}; ${good}`],
     ['other cookies around it', (good: string) => `a=1; xsession=2; session2=3; ${good}; =; ;b`],
     ['tabs and spaces around it', (good: string) => `a=1;\t ${good} \t;b=2`],
-  ])('%s are read as the good one', async (_name, header) => {
+  ])('the good cookie is found in a header that has %s', async (_name, header) => {
     const { browser } = await signedIn()
     browser.cookie = header(browser.cookie)
     expect((await browser.get()).message.owner).toBe('alice')
@@ -140,14 +140,14 @@ describe('name and attributes', () => {
   })
 
   test.each(['localhost', 'localhost:3000', 'app.localhost:80', '127.0.0.1:8080', '127.9.9.9', '[::1]:3000'])(
-    'are plain on plain http to %s',
+    'name and attributes are plain on plain http to %s',
     async (host) => {
       expect(await app({}, { host })).toMatch(/^session=[^;]+; Path=\/; Max-Age=\d+; HttpOnly; SameSite=Lax$/)
     },
   )
 
   test.each(['shop.example', 'localhost.example', '127.0.0.1.example', '10.0.0.1', '[::2]', ''])(
-    'are secure on plain http to %j, where a proxy ends TLS',
+    'name and attributes are secure on plain http to %j, where a proxy ends TLS',
     async (host) => {
       expect(await app({}, { host })).toMatch(/^__Host-Http-session=.*; Secure$/)
     },
@@ -209,11 +209,11 @@ describe('secrets', () => {
   })
 
   test.each([
-    ['none', []],
-    ['a short one', ['x'.repeat(5) + 'y'.repeat(26)]],
-    ['one twice', [...secrets, ...secrets]],
+    ['no secret', []],
+    ['a short secret', ['x'.repeat(5) + 'y'.repeat(26)]],
+    ['a secret twice', [...secrets, ...secrets]],
     ['one character repeated', ['x'.repeat(64)]],
-  ])('%s is weak', (_name, weak) => {
+  ])('createSessions refuses %s as weak', (_name, weak) => {
     expect(() => createWorld({ secrets: weak })).toThrow(code('weak-secret') as Error)
   })
 

@@ -1,12 +1,13 @@
 // Valid cookies, each changed in every way that one character or one bit can be, cut off at every place,
 // and mixed with each other. None of that is a cookie, so no store is ever asked about it.
-import { beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test as base } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
 import { cookieLength, encodeCookie, verifyCookie } from '../../../src/server/codec/cookie.ts'
 import { nodeCrypto } from '../../../src/server/node/node-crypto.ts'
 import { createKeyRing } from '../../../src/server/codec/key-ring.ts'
 import { counts } from '../../support/counts.ts'
-import { type World, createBrowser, createWorld, watchStore } from '../harness.ts'
+import type { Store } from '../../../src/stores/store.ts'
+import { type Reply, type World, createBrowser, createWorld, watchStore } from '../harness.ts'
 
 const secrets = ['the newer secret, long enough for anybody', 'the older secret, long enough for anybody']
 const ring = createKeyRing(secrets, nodeCrypto)
@@ -19,22 +20,20 @@ const alphabet = [...base64Url, ...'.=% +/~\t\0\u00a0\u00e9\u00ff\u0131\u017f\u0
 const floors = [0, 1, 35, 36, 1_000_000, Number.MAX_SAFE_INTEGER]
 const lifetimes = [0, 1, 900, 86_400, 40_000_000]
 
-let store: ReturnType<typeof watchStore>
-let world: World
-let cookies: readonly string[]
-let changed: ReadonlySet<string>
-
-beforeAll(async () => {
-  store = watchStore(memoryStore({ clock: () => start * 1000 }))
-  world = createWorld({ store, secrets })
-  cookies = await Promise.all(
-    Array.from({ length: counts.tamperedCookies }, (_, index) => createCookie(index)),
+const test = base
+  .extend('store', { scope: 'file' }, () => watchStore(memoryStore({ clock: () => start * 1000 })))
+  .extend('world', { scope: 'file' }, ({ store }) => createWorld({ store, secrets }))
+  .extend('cookies', { scope: 'file' }, ({ store }): Promise<readonly string[]> =>
+    Promise.all(Array.from({ length: counts.tamperedCookies }, (_, index) => createCookie(store, index))),
   )
-  changed = new Set(cookies.flatMap((cookie) => [...changes(cookie)]))
-})
+  .extend(
+    'changed',
+    { scope: 'file' },
+    ({ cookies }): ReadonlySet<string> => new Set(cookies.flatMap((cookie) => [...changes(cookie)])),
+  )
 
 /** Names a session that is in the store; half of them are signed with the older secret. */
-async function createCookie(index: number): Promise<string> {
+async function createCookie(store: Store, index: number): Promise<string> {
   const secret = secrets[index % 2] ?? ''
   const browser = createWorld({ store, secrets: [secret] }).browser()
   await browser.app((session) => session.signIn(`user ${index}`))
@@ -80,7 +79,11 @@ function verifyAll(texts: ReadonlySet<string>): { tried: number; accepted: reado
   return { tried: texts.size, accepted }
 }
 
-test('valid cookies are valid as they are, and the store is asked about each', async () => {
+test('valid cookies are valid as they are, and the store is asked about each', async ({
+  cookies,
+  store,
+  world,
+}) => {
   expect(new Set(cookies).size).toBe(counts.tamperedCookies)
   expect(verifyAll(new Set(cookies))).toEqual({ tried: counts.tamperedCookies, accepted: cookies })
   for (const cookie of cookies) {
@@ -91,13 +94,13 @@ test('valid cookies are valid as they are, and the store is asked about each', a
 })
 
 describe('a cookie is refused', () => {
-  test('a cookie with one character or one bit changed, added or taken away is refused', () => {
+  test('a cookie with one character or one bit changed, added or taken away is refused', ({ changed }) => {
     const { tried, accepted } = verifyAll(changed)
     expect(accepted).toEqual([])
     expect(tried).toBeGreaterThanOrEqual(counts.tamperedCookies * 15_000)
   })
 
-  test('a cookie that was put together from two valid ones is refused', () => {
+  test('a cookie that was put together from two valid ones is refused', ({ cookies }) => {
     const mixed = new Set<string>()
     for (const one of cookies) {
       for (const other of cookies) for (const mixture of mixtures(one, other)) mixed.add(mixture)
@@ -109,7 +112,7 @@ describe('a cookie is refused', () => {
     expect(tried).toBeGreaterThanOrEqual(counts.tamperedCookies ** 2 * 75)
   })
 
-  test('a cookie whose end or beginning is missing, or is there twice, is refused', () => {
+  test('a cookie whose end or beginning is missing, or is there twice, is refused', ({ cookies }) => {
     const cut = new Set<string>()
     for (const cookie of cookies) {
       for (let at = 0; at < cookie.length; at++) {
@@ -124,32 +127,39 @@ describe('a cookie is refused', () => {
 })
 
 describe('a request with a changed cookie', () => {
-  const refresh = (header: string) =>
-    createBrowser(world.sessions, header).post('refresh', { epoch: null, owner: null, since: 0 })
+  const refresh = ({ sessions }: World, header: string): Promise<Reply> =>
+    createBrowser(sessions, header).post('refresh', { epoch: null, owner: null, since: 0 })
 
   /** Every 61st: a prime, so that all kinds and all places are met. */
-  const sample = (): string[] =>
+  const sampleOf = (changed: ReadonlySet<string>, cookies: readonly string[]): string[] =>
     [...changed]
       .filter((_, index) => index % 61 === 0)
       // Blanks around a cookie's value are not part of it (RFC 6265, 5.2).
       .filter((text) => !cookies.includes(text.replaceAll(/^[ \t]+|[ \t]+$/g, '')))
 
-  test.each([
-    ['reading', (text: string) => createBrowser(world.sessions, `session=${text}`).get()],
-    ['refreshing', (text: string) => refresh(`session=${text}`)],
-    ['beside a cookie of nonsense', (text: string) => refresh(`session=v1.x; session=${text}; a=b`)],
-  ])('has no session when %s: the store is never asked and nothing is set', async (_name, send) => {
-    store.calls.length = 0
-    const found = { tried: 0, withSession: 0, withCookie: 0, refused: 0 }
-    for (const text of sample()) {
-      const { status, message, cookies: set } = await send(text)
-      found.tried++
-      if (status !== 200) found.refused++
-      if (message.epoch !== null) found.withSession++
-      if (set.length > 0) found.withCookie++
-    }
-    expect(found).toEqual({ tried: found.tried, withSession: 0, withCookie: 0, refused: 0 })
-    expect(found.tried).toBeGreaterThanOrEqual(counts.tamperedCookies * 200)
-    expect(store.calls).toEqual([])
-  })
+  const requests: readonly (readonly [string, (world: World, text: string) => Promise<Reply>])[] = [
+    ['reads', ({ sessions }, text) => createBrowser(sessions, `session=${text}`).get()],
+    ['refreshes', (world, text) => refresh(world, `session=${text}`)],
+    [
+      'refreshes, beside a cookie of nonsense',
+      (world, text) => refresh(world, `session=v1.x; session=${text}; a=b`),
+    ],
+  ]
+  test.for(requests)(
+    'a request with a changed cookie that %s has no session: the store is not asked, and nothing is set',
+    async ([, send], { changed, cookies, store, world }) => {
+      store.calls.length = 0
+      const found = { tried: 0, withSession: 0, withCookie: 0, refused: 0 }
+      for (const text of sampleOf(changed, cookies)) {
+        const { status, message, cookies: set } = await send(world, text)
+        found.tried++
+        if (status !== 200) found.refused++
+        if (message.epoch !== null) found.withSession++
+        if (set.length > 0) found.withCookie++
+      }
+      expect(found).toEqual({ tried: found.tried, withSession: 0, withCookie: 0, refused: 0 })
+      expect(found.tried).toBeGreaterThanOrEqual(counts.tamperedCookies * 200)
+      expect(store.calls).toEqual([])
+    },
+  )
 })

@@ -1,10 +1,11 @@
 // Everything that the server signs, derives or hands out, in every place that takes one of them. Each is good for
 // the one thing that it was made for: as anything else, for another session or from another app it is refused.
-import { beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test as base } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
 import { encodeCookie, verifyCookie } from '../../../src/server/codec/cookie.ts'
 import { nodeCrypto } from '../../../src/server/node/node-crypto.ts'
 import { type KeyPurpose, createKeyRing } from '../../../src/server/codec/key-ring.ts'
+import type { Store } from '../../../src/stores/store.ts'
 import { type World, code, createWorld, secrets, watchStore } from '../harness.ts'
 
 const otherSecrets = ['the secret of another app, as long as it must be']
@@ -16,24 +17,31 @@ const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
 type Case = Awaited<ReturnType<typeof createCase>>
 
-let store: ReturnType<typeof watchStore>
-let world: World
-let alice: Case
-let bob: Case
-/** Of an app with another secret, in the same store. */
-let stranger: Case
+/** Names of the tokens of alice that something takes; bob's and the stranger's must all be refused. */
+type Accepted = (accepts: (token: string) => Promise<boolean>) => Promise<readonly string[]>
 
-beforeAll(async () => {
-  store = watchStore(memoryStore({ clock: () => 1_800_000_000_000 }))
-  world = createWorld({ store, rotateSeconds: 1 })
-  alice = await createCase(world, 'alice')
-  bob = await createCase(world, 'bob')
-  const other = createWorld({ store, rotateSeconds: 1, secrets: otherSecrets })
-  stranger = await createCase(other, 'alice', otherRing)
-})
+const test = base
+  .extend('store', { scope: 'file' }, () => watchStore(memoryStore({ clock: () => 1_800_000_000_000 })))
+  .extend('world', { scope: 'file' }, ({ store }) => createWorld({ store, rotateSeconds: 1 }))
+  .extend('alice', { scope: 'file' }, ({ world }): Promise<Case> => createCase(world, 'alice'))
+  .extend('bob', { scope: 'file' }, ({ world }): Promise<Case> => createCase(world, 'bob'))
+  /** Of an app with another secret, in the same store. */
+  .extend('stranger', { scope: 'file' }, ({ store }): Promise<Case> => {
+    const other = createWorld({ store, rotateSeconds: 1, secrets: otherSecrets })
+    return createCase(other, 'alice', otherRing)
+  })
+  .extend('accepted', ({ store, alice, bob, stranger }): Accepted => async (accepts) => {
+    await store.end(alice.key, alice.record, 3600)
+    const names: string[] = []
+    const cases = { '': alice, 'bob’s ': bob, 'a stranger’s ': stranger }
+    for (const [prefix, { tokens }] of Object.entries(cases)) {
+      for (const [name, token] of Object.entries(tokens)) if (await accepts(token)) names.push(prefix + name)
+    }
+    return names
+  })
 
 /** A user's session, everything that was ever made for it, and its browser as it was at first. */
-async function createCase({ sessions, sleep, ...app }: World, owner: string, caseRing = ring) {
+async function createCase({ sessions, store, sleep, ...app }: World, owner: string, caseRing = ring) {
   const browser = app.browser()
   await browser.app((session) => {
     session.signIn(owner)
@@ -42,19 +50,19 @@ async function createCase({ sessions, sleep, ...app }: World, owner: string, cas
   const { message, headers } = await browser.get()
   const { epoch, parking } = message
   const key = (await sessions.inspect(browser.request('/'))).storeKey ?? ''
-  const record = await read(key)
+  const record = await read(store, key)
   sleep(1)
   const current = browser.copy()
   await current.post('refresh', nothing)
-  const moved = await read(key)
+  const moved = await read(store, key)
   const nextKey = (await sessions.inspect(current.request('/'))).storeKey ?? ''
-  const nextRecord = await read(nextKey)
+  const nextRecord = await read(store, nextKey)
   // As if it had not moved: ends it where it was, so that all three are signed for one key.
   await store.end(key, record, 3600)
   await browser.copy().signOut()
-  const tombstone = await read(key)
+  const tombstone = await read(store, key)
   const listKey = `smo1:${caseRing.newest.mac['owner-key'](owner)}`
-  const list = await read(listKey)
+  const list = await read(store, listKey)
   const cookie = browser.cookie.replace('session=', '')
   const { sid = '', keyId = '' } = verifyCookie(cookie, caseRing, nodeCrypto) ?? {}
   const [parkingId = '', parkingKey = ''] = (parking ?? '').split('.')
@@ -91,25 +99,18 @@ async function createCase({ sessions, sleep, ...app }: World, owner: string, cas
   return { browser, owner, key, listKey, list, sid, epoch, record, moved, tombstone, tokens }
 }
 
-async function read(key: string): Promise<Uint8Array> {
+async function read(store: Store, key: string): Promise<Uint8Array> {
   const found = await store.read(key, 3600)
   if (found.kind !== 'hit') throw new Error(`${key} is not there.`)
   return found.value
 }
 
-/** Names of the tokens of alice that `accepts` takes; bob's and the stranger's must all be refused. */
-async function accepted(accepts: (token: string) => Promise<boolean>): Promise<readonly string[]> {
-  await store.end(alice.key, alice.record, 3600)
-  const names: string[] = []
-  const cases = { '': alice, 'bob’s ': bob, 'a stranger’s ': stranger }
-  for (const [prefix, { tokens }] of Object.entries(cases)) {
-    for (const [name, token] of Object.entries(tokens)) if (await accepts(token)) names.push(prefix + name)
-  }
-  return names
-}
-
 describe('the only thing that is taken', () => {
-  test('nothing but a cookie of this app is taken as a cookie, and for the rest the store is not even asked', async () => {
+  test('nothing but a cookie of this app is taken as a cookie, and for the rest the store is not even asked', async ({
+    store,
+    world,
+    accepted,
+  }) => {
     const names = await accepted(async (token) => {
       const browser = world.browser()
       browser.cookie = `session=${token}`
@@ -123,7 +124,11 @@ describe('the only thing that is taken', () => {
     expect(names).toEqual([...own, ...own.map((name) => `bob’s ${name}`)])
   })
 
-  test('nothing but what was stored for that very key is taken as a stored value', async () => {
+  test('nothing but what was stored for that very key is taken as a stored value', async ({
+    store,
+    alice,
+    accepted,
+  }) => {
     const names = await accepted(async (token) => {
       await store.end(alice.key, bytesOf(token), 3600)
       const { status, code: refusal, body } = await alice.browser.copy().get()
@@ -133,7 +138,12 @@ describe('the only thing that is taken', () => {
     expect(names).toEqual(['record', 'moved', 'tombstone'])
   })
 
-  test('nothing but that owner’s list is taken as an owner’s list', async () => {
+  test('nothing but that owner’s list is taken as an owner’s list', async ({
+    store,
+    world,
+    alice,
+    accepted,
+  }) => {
     const names = await accepted(async (token) => {
       await store.end(alice.listKey, bytesOf(token), 3600)
       return (await world.sessions.list('alice')).length > 0
@@ -141,7 +151,12 @@ describe('the only thing that is taken', () => {
     expect(names).toEqual(['list'])
   })
 
-  test('a cookie in which the session id was replaced is no cookie', async () => {
+  test('a cookie in which the session id was replaced is no cookie', async ({
+    store,
+    world,
+    alice,
+    accepted,
+  }) => {
     const names = await accepted(async (token) => {
       const text = alice.tokens.cookie.replace(alice.sid, token)
       if (token === alice.sid) return false
@@ -154,7 +169,11 @@ describe('the only thing that is taken', () => {
     expect(names).toEqual([])
   })
 
-  test('nothing but the epoch is taken for `Session-Epoch`, when the app is asked and at a sign-out', async () => {
+  test('nothing but the epoch is taken for `Session-Epoch`, when the app is asked and at a sign-out', async ({
+    store,
+    alice,
+    accepted,
+  }) => {
     const ofApp = await accepted(async (token) => {
       const load = alice.browser.copy().app((session) => session.get('secret'), { 'session-epoch': token })
       const result = await load.catch((error: unknown) => error)
@@ -171,7 +190,10 @@ describe('the only thing that is taken', () => {
     expect(ofSignOut).toEqual(['epoch'])
   })
 
-  test('nothing but the epoch, with its owner, is taken for the epoch of a message', async () => {
+  test('nothing but the epoch, with its owner, is taken for the epoch of a message', async ({
+    alice,
+    accepted,
+  }) => {
     const inBody = await accepted(async (token) => {
       const reply = await alice.browser.copy().post('sync', { ...nothing, epoch: token, owner: 'alice' })
       if (reply.status !== 200) expect(['malformed', 'epoch-mismatch']).toContain(reply.code)
@@ -186,7 +208,10 @@ describe('the only thing that is taken', () => {
     expect(owners).toEqual(['owner', 'a stranger’s owner'])
   })
 
-  test('nothing but the epoch in the query, and the tag in If-None-Match, is taken for what a reader knows', async () => {
+  test('nothing but the epoch in the query, and the tag in If-None-Match, is taken for what a reader knows', async ({
+    alice,
+    accepted,
+  }) => {
     const inQuery = await accepted(async (token) => {
       const reply = await alice.browser.copy().get(`?since=1&epoch=${encodeURIComponent(token)}`)
       expect(reply.status).toBe(200)
@@ -212,7 +237,7 @@ describe('a key of the ring', () => {
     expect(new Set(made).size).toBe(2 * 10)
   })
 
-  test('a key signs records only when it is the one for records', async () => {
+  test('a key signs records only when it is the one for records', async ({ store, alice }) => {
     const json = alice.tokens['JSON of a record']
     const taken: string[] = []
     for (const purpose of purposes) {
@@ -227,9 +252,9 @@ describe('a key of the ring', () => {
 })
 
 describe('in the store', () => {
-  test.each(['record', 'moved', 'tombstone'] as const)(
+  test.for(['record', 'moved', 'tombstone'] as const)(
     'a %s that changed places with another user’s is lost, for both',
-    async (kind) => {
+    async (kind, { store, alice, bob }) => {
       await store.end(alice.key, bob[kind], 3600)
       await store.end(bob.key, alice[kind], 3600)
       for (const { browser } of [alice, bob]) {
@@ -243,7 +268,12 @@ describe('in the store', () => {
     },
   )
 
-  test('another app’s record is lost, also under the id that its cookie would name', async () => {
+  test('another app’s record is lost, also under the id that its cookie would name', async ({
+    store,
+    world,
+    alice,
+    stranger,
+  }) => {
     await store.end(alice.key, stranger.record, 3600)
     expect((await alice.browser.copy().get()).code).toBe('lost')
     // Signed by this app, for a session id of the other one: not even looked for.

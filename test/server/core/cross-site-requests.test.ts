@@ -8,7 +8,7 @@ import { type Browser, type Schema, type World, createWorld, watchStore } from '
 
 const sites = ['same-origin', 'same-site', 'cross-site', 'none', 'absent'] as const
 const modes = ['navigate', 'cors', 'no-cors', 'same-origin'] as const
-const origins = { own: 'http://localhost', null: 'null', other: 'https://other.example', absent: undefined }
+const origins = { own: 'http://localhost', null: 'null', other: 'http://other.example', absent: undefined }
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 const unsafe: readonly string[] = ['POST', 'PUT', 'PATCH', 'DELETE']
 
@@ -40,7 +40,7 @@ const policies: readonly Policy[] = [
   { name: 'as it comes', options: {}, rules: always, passing: 20 },
   {
     name: 'with an allowed origin',
-    options: { allowedOrigins: ['https://other.example'] },
+    options: { allowedOrigins: ['http://other.example'] },
     rules: [...always, { origin: 'other' }],
     passing: 36,
   },

@@ -1,5 +1,5 @@
 // What is said to the people who run a server when its users see 503: once, one sentence, and no secret.
-import { type MockInstance, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test as base, vi } from 'vitest'
 import { memcachedStore } from '../../../src/memcached.ts'
 import { memoryStore } from '../../../src/memory.ts'
 import { sessionMiddleware } from '../../../src/node.ts'
@@ -10,11 +10,13 @@ import { client, listen } from '../http.ts'
 
 const password = 'sesame-of-the-store'
 
-let log: MockInstance<typeof console.error>
-beforeEach(() => {
-  log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
-})
-afterEach(() => log.mockRestore())
+const test = base
+  /** What was written to the log since the test began. Nothing of it is printed. */
+  .extend('said', { auto: true }, ({}, { onCleanup }): (() => string[]) => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    onCleanup(() => log.mockRestore())
+    return () => log.mock.calls.map((parameters) => parameters.join(' '))
+  })
 
 /** Its error tells a password, as some clients' errors do. */
 function brokenStore(only: 'every operation' | 'writes'): Store {
@@ -27,33 +29,33 @@ function brokenStore(only: 'every operation' | 'writes'): Store {
   )
 }
 
-const said = (): string[] => log.mock.calls.map((parameters) => parameters.join(' '))
-
 async function signInTwice(world: ReturnType<typeof createWorld>): Promise<void> {
   for (const browser of [world.browser(), world.browser()])
     await expect(browser.app((session) => session.signIn('ada'))).rejects.toEqual(code('store-unavailable'))
 }
 
 describe('a store that cannot be reached', () => {
-  test('is told to the log once, with codes and without what the store said', async () => {
+  test('a store that cannot be reached is told to the log once, with codes and without what the store said', async ({
+    said,
+  }) => {
     await signInTwice(createWorld({ store: brokenStore('every operation') }))
     expect(said()).toEqual([expect.stringContaining('"memory" does not answer (cut, ECONNREFUSED)')])
     expect(said().join()).not.toContain(password)
   })
 
-  test('is told by an address where nobody listens, in words that name the store', async () => {
+  test('an address where nobody listens is told in words that name the store', async ({ said }) => {
     const store = memcachedStore({ servers: '127.0.0.1:9' })
     await signInTwice(createWorld({ store }))
     expect(said()).toEqual([expect.stringMatching(/"memcached" does not answer \(cut, ECONNREFUSED\)/)])
     await store.close()
   })
 
-  test('is told once when only saves fail', async () => {
+  test('a store that fails only at saves is told once', async ({ said }) => {
     await signInTwice(createWorld({ store: brokenStore('writes') }))
     expect(said()).toHaveLength(1)
   })
 
-  test('is told once when a session route meets it', async () => {
+  test('a store that only a session route finds unreachable is told once', async ({ said }) => {
     const good = createWorld()
     const browser = good.browser()
     await browser.app((session) => session.signIn('ada'))
@@ -65,7 +67,7 @@ describe('a store that cannot be reached', () => {
     expect(said()).toHaveLength(1)
   })
 
-  test('is told to onError instead, with its cause', async () => {
+  test('onError is told instead of the log, with the cause', async ({ said }) => {
     const told: SessionError[] = []
     await signInTwice(
       createWorld({ store: brokenStore('every operation'), onError: (error) => told.push(error) }),
@@ -75,9 +77,9 @@ describe('a store that cannot be reached', () => {
     expect(said()).toEqual([])
   })
 
-  test.each(['every operation', 'writes'] as const)(
-    'is told to the onError of the middleware, with the request, where %s fail',
-    async (only) => {
+  test.for(['every operation', 'writes'] as const)(
+    'the onError of the middleware is told, with the request, where %s fail',
+    async (only, { said }) => {
       const { sessions } = createWorld({ store: brokenStore(only), clock: Date.now })
       const told: unknown[] = []
       const middleware = sessionMiddleware(sessions, {
@@ -98,7 +100,7 @@ describe('a store that cannot be reached', () => {
   )
 })
 
-test('what users did is nobody’s fault, and is not told', async () => {
+test('what users did is nobody’s fault, and is not told', async ({ said }) => {
   const world = createWorld()
   const browser = world.browser()
   await browser.app((session) => session.signIn('ada'))

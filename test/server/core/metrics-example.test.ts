@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, test as base } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
 import { watchedNames } from '../../../src/server/core/watch.ts'
-import { createWorld, watchStore } from '../harness.ts'
+import { createWorld, ignoreError, watchStore } from '../harness.ts'
 
 interface Example {
   metrics(): string
@@ -175,7 +175,7 @@ describe('the example', () => {
 
   test('the example counts what was refused, ended, lost, and not answered', async ({ growth }) => {
     const store = watchStore(memoryStore())
-    const world = createWorld({ store, clock: Date.now })
+    const world = createWorld({ store, clock: Date.now, onError: ignoreError })
     const restarted = createWorld({ store: memoryStore(), clock: Date.now })
     const browser = world.browser()
     await browser.app((session) => session.signIn('ada'))

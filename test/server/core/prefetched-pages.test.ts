@@ -19,7 +19,7 @@ async function signedIn() {
 }
 
 describe.each(ways)('a request with %j', (headers) => {
-  test('reads the session, and extends neither its idle time nor its cookie', async () => {
+  test('a page that nobody has opened reads the session, and extends neither its idle time nor its cookie', async () => {
     const { world, browser } = await signedIn()
     for (let step = 0; step < 9; step++) {
       world.sleep(100)
@@ -35,7 +35,7 @@ describe.each(ways)('a request with %j', (headers) => {
     expect((await browser.get()).code).toBe('expired')
   })
 
-  test('begins, changes and ends nothing: the change is refused', async () => {
+  test('a page that nobody has opened begins, changes and ends nothing: the change is refused', async () => {
     const { world, browser } = await signedIn()
     await expect(browser.app((session) => session.set('theme', 'dark'), headers)).rejects.toEqual(
       code('speculative'),

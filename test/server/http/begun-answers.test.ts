@@ -159,9 +159,13 @@ async function signedIn(sessions: Sessions<Schema>, door: Door, late: (session: 
 }
 
 describe('a stream of sessions.route', () => {
-  async function streamed(change: (session: Session) => unknown): Promise<unknown[]> {
-    const { sessions } = createWorld({ clock: Date.now })
+  async function streamed(
+    change: (session: Session) => unknown,
+    whose: 'route' | 'sessions' = 'route',
+  ): Promise<unknown[]> {
     const told: unknown[] = []
+    const onError = (error: unknown): void => void told.push(error)
+    const { sessions } = createWorld({ clock: Date.now, ...(whose === 'sessions' ? { onError } : {}) })
     const handle = sessions.route(
       (_request, session) =>
         new Response(
@@ -176,7 +180,7 @@ describe('a stream of sessions.route', () => {
             { highWaterMark: 0 },
           ),
         ),
-      { onError: (error) => told.push(error) },
+      whose === 'route' ? { onError } : {},
     )
     const answer = await handle(new Request('http://localhost/', post))
     expect(await answer.text()).toBe('all')
@@ -184,13 +188,19 @@ describe('a stream of sessions.route', () => {
     return told
   }
 
-  test('tells onError of a change that nobody saves', async () => {
+  test('a stream tells onError of a change that nobody saves', async () => {
     const late = [expect.objectContaining({ code: 'answer-begun' })]
     expect(await streamed((session) => session.set('theme', 'dark'))).toEqual(late)
     expect(await streamed((session) => session.signIn('alice'))).toEqual(late)
   })
 
-  test('tells nothing where nothing is lost', async () => {
+  test('a stream tells the onError of the sessions where the route has none', async () => {
+    const late = [expect.objectContaining({ code: 'answer-begun' })]
+    expect(await streamed((session) => session.set('theme', 'dark'), 'sessions')).toEqual(late)
+    expect(await streamed((session) => session.owner, 'sessions')).toEqual([])
+  })
+
+  test('a stream tells nothing where nothing is lost', async () => {
     expect(await streamed((session) => session.owner)).toEqual([])
     expect(
       await streamed((session) => {

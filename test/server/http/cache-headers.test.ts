@@ -1,4 +1,5 @@
 // An answer that depends on a session is kept out of every cache, whatever header that cache obeys, with each adapter.
+import type { ServerResponse } from 'node:http'
 import { describe, expect, test as base } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
 import { hasDirective } from '../../../src/server/http/cache-control.ts'
@@ -80,7 +81,7 @@ test.for<readonly [string, string, boolean]>([
   ['no-cache="a", private = "b"', 'private', false],
   ['x-public', 'public', false],
   ['', 'public', false],
-])('%s has the directive %s: %s', ([value, name, expected]) => {
+])('the field %s has the directive %s: %s', ([value, name, expected]) => {
   expect(hasDirective(value, name)).toBe(expected)
 })
 
@@ -109,4 +110,65 @@ test('what is set when the head goes out is kept from caches as well', async () 
   const { headers } = await get('/')
   const read = ['x-accel-expires', 'cdn-cache-control', 'edge-control'].map((name) => headers.get(name))
   expect(read).toEqual(['0', 'no-store', 'no-store'])
+})
+
+test.each<[string, (response: ServerResponse) => unknown]>([
+  [
+    'are removed',
+    (response) => ['Set-Cookie', 'cache-control', 'Vary'].map((name) => response.removeHeader(name)),
+  ],
+  [
+    'are set anew',
+    (response) => response.setHeader('set-cookie', 'app=2').setHeader('cache-control', 'public'),
+  ],
+  ['are set anew as a map', (response) => response.setHeaders(new Map([['set-cookie', 'app=2']]))],
+  ['are added to', (response) => response.appendHeader('set-cookie', 'app=2').appendHeader('vary', 'Accept')],
+])('the session’s own headers stay when they %s as the head goes out', async (_name, change) => {
+  const { get, jar } = await start((request, response) => {
+    const late = response.writeHead.bind(response)
+    Object.assign(response, {
+      writeHead(...parameters: Parameters<typeof late>) {
+        change(response)
+        return late(...parameters)
+      },
+    })
+    request.session.signIn('ada')
+    response.end('all')
+  })
+  const { headers } = await get('/', { method: 'POST', headers: { 'sec-fetch-site': 'same-origin' } })
+  expect(headers.getSetCookie().filter((line) => line.startsWith('session='))).toHaveLength(1)
+  expect([headers.get('cache-control'), headers.get('vary')?.includes('Cookie')]).toEqual(['no-store', true])
+  expect(jar.cookie).not.toBe('')
+})
+
+test('the session’s own headers stay when the app gives others to writeHead as the head goes out', async () => {
+  const { get } = await start((request, response) => {
+    const late = response.writeHead.bind(response)
+    Object.assign(response, {
+      writeHead: (status: number) => late(status, ['set-cookie', 'app=2', 'cache-control', 'public']),
+    })
+    request.session.signIn('ada')
+    response.end('all')
+  })
+  const { headers } = await get('/', { method: 'POST', headers: { 'sec-fetch-site': 'same-origin' } })
+  expect(headers.getSetCookie().map((line) => line.split('=')[0])).toEqual(
+    expect.arrayContaining(['app', 'session']),
+  )
+  expect(headers.get('cache-control')).toMatch(/no-store/)
+})
+
+test('a header that is not the session’s is removed as the head goes out, and Vary of an answer without a session too', async () => {
+  const { get } = await start((_request, response) => {
+    const late = response.writeHead.bind(response)
+    Object.assign(response, {
+      writeHead(...parameters: Parameters<typeof late>) {
+        for (const name of ['vary', 'x-app']) response.removeHeader(name)
+        return late(...parameters)
+      },
+    })
+    response.setHeader('vary', 'Accept').setHeader('x-app', '1')
+    response.end('all')
+  })
+  const { headers } = await get('/')
+  expect([headers.get('vary'), headers.get('x-app')]).toEqual([null, null])
 })

@@ -243,12 +243,15 @@ describe('behind a cache that many people share', () => {
     [[['cache-control', 'max-age=0']], false],
     [[['cache-control', 'private']], false],
     [[['cache-control', 'public, no-store']], false],
-  ])('which is no blind one: with %j all get the first answer: %s', async (headers, isShared) => {
-    let count = 0
-    const answer = async (): Promise<Answer> => ({ status: 200, headers, body: String(++count) })
-    const cache = createSharedCache(answer, () => 0)
-    const send = (cookie: string) => cache.send({ method: 'GET', path: '/', headers: { cookie } })
-    await send('a')
-    expect((await send('b')).body).toBe(isShared ? '1' : '2')
-  })
+  ])(
+    'the cache of these tests is not blind: with %j all get the first answer: %s',
+    async (headers, isShared) => {
+      let count = 0
+      const answer = async (): Promise<Answer> => ({ status: 200, headers, body: String(++count) })
+      const cache = createSharedCache(answer, () => 0)
+      const send = (cookie: string) => cache.send({ method: 'GET', path: '/', headers: { cookie } })
+      await send('a')
+      expect((await send('b')).body).toBe(isShared ? '1' : '2')
+    },
+  )
 })

@@ -43,7 +43,7 @@ describe('a body that was taken before the session routes', () => {
       'an empty object of a parser that did not read',
       (request, _response, next) => ((request.body = {}), next()),
     ],
-  ])('is read: %s', async ([, parser]) => {
+  ])('a body that was taken is read: %s', async ([, parser]) => {
     expect(await sync(parser)).toEqual([200, 'ok'])
   })
 
@@ -53,11 +53,11 @@ describe('a body that was taken before the session routes', () => {
     ['base64', leave((text) => Buffer.from(text).toString('base64'))],
     ['HTML escaped', leave((text) => ({ ...JSON.parse(text), batch: batch.replaceAll('"', '&quot;') }))],
     ['another object', leave(() => new Map())],
-  ])('is never called malformed: %s', async ([, parser]) => {
+  ])('a body that was taken is never called malformed: %s', async ([, parser]) => {
     expect(await sync(parser)).toEqual([500, 'unreadable-body'])
   })
 
-  test('is told of by fetch as well', async () => {
+  test('a fetch handler tells of a body that was taken, too', async () => {
     const { sessions } = createWorld()
     const request = new Request('http://localhost/session/sync', post)
     await request.text()

@@ -3,13 +3,13 @@ import { cookieStore, spillStore } from '../../../src/cookie.ts'
 import { memoryStore } from '../../../src/memory.ts'
 import { createSessions } from '../../../src/server.ts'
 import type { CarriedStore } from '../../../src/stores/store.ts'
-import { type Browser, code, createBrowser, schema, secrets, watchStore } from '../harness.ts'
+import { type Browser, code, createBrowser, ignoreError, schema, secrets, watchStore } from '../harness.ts'
 
 function createWorld(make: (clock: () => number) => CarriedStore, options: { secrets?: string[] } = {}) {
   const time = { ms: 1_800_000_000_000 }
   const clock = (): number => time.ms
   const open = (withSecrets: readonly string[]) =>
-    createSessions({ schema, secrets: withSecrets, store: make(clock), clock })
+    createSessions({ schema, secrets: withSecrets, store: make(clock), clock, onError: ignoreError })
   const sessions = open(options.secrets ?? secrets)
   return {
     sessions,
@@ -220,7 +220,7 @@ describe('a session in the cookie', () => {
     expect(await sessions.inspect(copy.request('/'))).toMatchObject({ cookie: { state: 'live' } })
   })
 
-  test('after a sign-out a copy that is used goes on until the absolute end, and one that is not until it is idle', async () => {
+  test('a copy that is used goes on after a sign-out until the absolute end, and one that is not until it is idle', async () => {
     const { browser, sleep } = inCookie()
     const mine = browser()
     await signIn(mine)
@@ -331,7 +331,7 @@ describe('a session that spills over', () => {
     expect(await mine.app((session) => session.get('visits'))).toBe(20)
   })
 
-  test('signed out is signed out, small or large, whoever has a copy', async () => {
+  test('a session that was signed out is over, small or large, whoever has a copy', async () => {
     for (const length of [0, 300]) {
       const { browser } = spilling()
       const mine = browser()

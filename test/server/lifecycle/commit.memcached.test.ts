@@ -4,7 +4,7 @@ import { memcachedStore } from '../../../src/memcached.ts'
 import { startMemcached } from '../../support/memcached.ts'
 import { patientMilliseconds, test } from '../../support/memcached-test.ts'
 import { concurrencyTests } from '../concurrency.ts'
-import { createWorld } from '../harness.ts'
+import { createWorld, ignoreError } from '../harness.ts'
 
 describe('on memcached', () => {
   concurrencyTests(test)
@@ -23,7 +23,11 @@ describe('on memcached', () => {
   })
 
   test('a frozen memcached is 503 within the deadline, and signs nobody out', async ({ memcached, open }) => {
-    const browser = createWorld({ store: open({ timeoutMilliseconds: 250 }), clock: Date.now }).browser()
+    const browser = createWorld({
+      store: open({ timeoutMilliseconds: 250 }),
+      clock: Date.now,
+      onError: ignoreError,
+    }).browser()
     await browser.app((session) => session.signIn('alice'))
     await memcached.freeze()
     const started = performance.now()
@@ -51,7 +55,7 @@ test.each(['meta', 'classic'] as const)(
   async (dialect) => {
     const full = await startMemcached(['-m', '2', '-M'])
     const store = memcachedStore({ servers: full.address, dialect, timeoutMilliseconds: patientMilliseconds })
-    const browser = createWorld({ store, clock: Date.now }).browser()
+    const browser = createWorld({ store, clock: Date.now, onError: ignoreError }).browser()
     await browser.app((session) => {
       session.signIn('ada')
       session.set('theme', 'before')

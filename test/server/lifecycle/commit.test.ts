@@ -3,7 +3,7 @@ import { describe, expect, test as base } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
 import type { Store } from '../../../src/stores/store.ts'
 import { concurrencyTests } from '../concurrency.ts'
-import { code, createWorld, watchStore } from '../harness.ts'
+import { code, createWorld, ignoreError, watchStore } from '../harness.ts'
 
 const test = base.extend<{ open: () => Store }>({
   // oxlint-disable-next-line no-empty-pattern -- Vitest reads the names of a fixture's parameters
@@ -43,7 +43,10 @@ test('an update is applied to the newest value, not to the one that was read', a
 
 test('a store on which somebody is always quicker gives contention, and changes nothing', async () => {
   const inner = memoryStore()
-  const world = createWorld({ store: { ...inner, replace: async () => ({ kind: 'conflict' }) } })
+  const world = createWorld({
+    store: { ...inner, replace: async () => ({ kind: 'conflict' }) },
+    onError: ignoreError,
+  })
   const browser = world.browser()
   await browser.app((session) => session.set('theme', 'before'))
   await expect(browser.app((session) => session.set('theme', 'after'))).rejects.toEqual(code('contention'))

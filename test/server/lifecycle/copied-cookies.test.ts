@@ -2,6 +2,8 @@
 // its new cookie was on its disk comes back signed in, whenever that was.
 import { describe, expect, test } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
+import { counts } from '../../support/counts.ts'
+import { randomOf } from '../../support/random.ts'
 import { type Browser, type Reply, type World, createBrowser, createWorld } from '../harness.ts'
 
 const nothing = { epoch: null, owner: null, since: 0 }
@@ -59,7 +61,7 @@ describe('a copied cookie', () => {
   const paces = [1, 2, 7, 20, 45, 59, 60, 61, 90, 200, 450, 899, 1800, 3600]
   const table = paces.flatMap((thief) => [5, 45, 300, 1700, 4000].map((owner) => [thief, owner] as const))
   test.each(table)(
-    'who uses a copy every %i s beside an owner who is there every %i s is out after the next rotation, and it is told',
+    'a thief who uses a copy every %i s beside an owner who is there every %i s is out after the next rotation, and it is told',
     async (thiefPace, ownerPace) => {
       for (const offset of [0, 0.5]) {
         const { world, browser } = await signedIn({ rotateSeconds, idleTimeoutSeconds: 86_400 })
@@ -107,9 +109,10 @@ describe('a copied cookie', () => {
 })
 
 describe('a browser that is killed', () => {
-  const seconds = Array.from({ length: 121 }, (_, index) => index)
+  const step = counts.killedEverySeconds
+  const seconds = Array.from({ length: 120 / step + 1 }, (_, index) => index * step)
   test.each([60, 3600, 86_000])(
-    'at any second after a rotation, and comes back %i s later, is signed in and meets no alarm',
+    'a browser that is killed after a rotation, whenever that is, and comes back %i s later, is signed in and meets no alarm',
     async (away) => {
       for (const killedAt of seconds) {
         const { world, browser } = await signedIn({ idleTimeoutSeconds: 172_800 })
@@ -227,4 +230,79 @@ describe('what comes with an old id while nothing is wrong', () => {
       for (const jar of [old, retired, browser]) expect((await jar.get()).code).toBe('ended')
     },
   )
+})
+
+describe('stories of random paces and kills', () => {
+  /** A browser whose cookie is on its disk after 0 to 30 seconds, and that is used and killed at any moment. */
+  class StoredBrowser {
+    readonly browser: Browser
+    readonly #random: () => number
+    #history: { readonly at: number; readonly cookie: string }[]
+
+    constructor(browser: Browser, now: number, random: () => number) {
+      this.browser = browser
+      this.#random = random
+      // It was closed as people close it, with its cookie.
+      this.#history = [{ at: now - flushSeconds, cookie: browser.cookie }]
+    }
+
+    async use(now: number): Promise<Reply> {
+      const reply = await use(this.browser)
+      this.#history = [...this.#history.slice(-20), { at: now, cookie: this.browser.cookie }]
+      return reply
+    }
+
+    kill(now: number): void {
+      const flushedAt = now - this.#random() * flushSeconds
+      const cookie = this.#history.findLast(({ at }) => at <= flushedAt)?.cookie
+      if (cookie === undefined) throw new Error('Nothing was ever written to the disk.')
+      this.browser.cookie = cookie
+      this.#history = [{ at: now - flushSeconds, cookie }]
+    }
+  }
+
+  /** Seconds until somebody comes again: often some, at times many minutes. */
+  const pauseOf = (random: () => number): number =>
+    1 + Math.floor(random() < 0.7 ? random() * 60 : random() * 3000)
+
+  const seeds = Array.from({ length: counts.rotationStories }, (_, index) => index)
+
+  test(`a browser that is killed at random moments is always signed in, in ${seeds.length} stories`, async () => {
+    for (const seed of seeds) {
+      const random = randomOf(seed)
+      const { world, browser } = await signedIn({ rotateSeconds, idleTimeoutSeconds: 86_400 })
+      const owner = new StoredBrowser(browser, world.now(), random)
+      for (let step = 0; step < 150; step++) {
+        world.sleep(pauseOf(random))
+        if (random() < 0.15) owner.kill(world.now())
+        const reply = await owner.use(world.now())
+        expect([reply.status, reply.message.owner], `seed ${seed}, step ${step}`).toEqual([200, 'alice'])
+      }
+    }
+  })
+
+  test(`a thief beside such a browser is out after three rotations, in ${seeds.length} stories`, async () => {
+    for (const seed of seeds) {
+      const random = randomOf(seed)
+      const { world, browser } = await signedIn({ rotateSeconds, idleTimeoutSeconds: 86_400 })
+      const owner = new StoredBrowser(browser, world.now(), random)
+      // The copy is made at some time in the session's life.
+      for (let step = Math.floor(random() * 30); step > 0; step--) {
+        world.sleep(pauseOf(random))
+        await owner.use(world.now())
+      }
+      const thief = browser.copy()
+      const stolenAt = world.now()
+      let isOut = false
+      while (!isOut && world.now() - stolenAt < 4 * (rotateSeconds + 3000)) {
+        world.sleep(Math.ceil(pauseOf(random) / 2))
+        const isOwner = random() < 0.5
+        if (isOwner && random() < 0.1) owner.kill(world.now())
+        const reply = isOwner ? await owner.use(world.now()) : await use(thief)
+        isOut = reply.code === 'reuse' || reply.code === 'ended'
+      }
+      expect(isOut, `seed ${seed}`).toBe(true)
+      expect((await use(thief)).status, `seed ${seed}`).not.toBe(200)
+    }
+  })
 })

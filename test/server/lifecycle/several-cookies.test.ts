@@ -91,7 +91,7 @@ async function ambiguous(): Promise<SwitchedSite & { readonly others: string }> 
 }
 
 describe('two cookies of which one leads to the other', () => {
-  test('they are one browser, for as long as both live, and no alarm goes off', async () => {
+  test('two cookies of which one leads to the other are one browser, for as long as both live, and no alarm goes off', async () => {
     const site = await switched()
     for (let hour = 0; hour < 200; hour++) {
       const reply = await site.ask(site.after, (browser) => browser.post('refresh', nothing))
@@ -121,7 +121,7 @@ describe('two cookies of which one leads to the other', () => {
   test.each([
     ['the dead one first', true],
     ['the dead one last', false],
-  ])('of a dead and a live one the live one counts: %s', async (_name, isFirst) => {
+  ])('the live one of a dead and a live cookie counts: %s', async (_name, isFirst) => {
     const world = createWorld()
     const [dead, live] = [world.browser(), world.browser()]
     await dead.app((session) => session.signIn('alice'))
@@ -133,7 +133,7 @@ describe('two cookies of which one leads to the other', () => {
     expect(await live.app((session) => session.owner)).toBe('alice')
   })
 
-  test('of two dead ones the younger one tells why', async () => {
+  test('the younger one of two dead cookies tells why', async () => {
     const world = createWorld()
     const [lost, ended] = [world.browser(), world.browser()]
     for (const browser of [lost, ended]) {
@@ -147,7 +147,7 @@ describe('two cookies of which one leads to the other', () => {
     expect(await browser.app((session) => session.missing)).toBe('ended')
   })
 
-  test('where the cookie keeps the session, the younger copy counts', async () => {
+  test('the younger copy counts where the cookie keeps the session', async () => {
     const site = new SwitchedSite(cookieStore() as unknown as Store)
     await site.app(site.before, (session) => session.set('theme', 'light'), { method: 'POST' })
     site.sleep(10)
@@ -161,7 +161,7 @@ describe('two cookies of which one leads to the other', () => {
 })
 
 describe('two cookies of two live sessions', () => {
-  test('neither is used, and none is begun beside them', async () => {
+  test('neither of two live sessions is used, and none is begun beside them', async () => {
     const site = await ambiguous()
     expect((await site.ask(site.after, (browser) => browser.get())).code).toBe('ambiguous-cookie')
     expect((await site.ask(site.after, (browser) => browser.post('refresh', nothing))).code).toBe(

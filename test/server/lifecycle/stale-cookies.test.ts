@@ -55,6 +55,59 @@ describe('a cookie that is not fresh any more', () => {
   })
 })
 
+describe('what a page of ours asks for without a script that could refresh first', () => {
+  const own = { 'sec-fetch-site': 'same-origin' }
+  async function ask(method: string, headers: Record<string, string>) {
+    const { world, browser } = await signedIn()
+    world.sleep(1000)
+    return world.sessions.load(browser.request('/asset', { method, headers }))
+  }
+
+  test.for([
+    ['an image', 'GET', { ...own, 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }],
+    ['a style sheet', 'GET', { ...own, 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'style' }],
+    ['a lazy chunk', 'GET', { ...own, 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'script' }],
+    ['a video', 'HEAD', { ...own, 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'video' }],
+    ['a beacon', 'POST', { ...own, 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'empty' }],
+    [
+      'a handshake',
+      'GET',
+      { ...own, 'sec-fetch-mode': 'websocket', 'sec-fetch-dest': 'empty', upgrade: 'websocket' },
+    ],
+  ] as const)('%s is served with a stale cookie', async ([, method, headers]) => {
+    expect((await ask(method, headers)).owner).toBe('alice')
+  })
+
+  test('the answer renews the cookie', async () => {
+    const { world, browser } = await signedIn()
+    world.sleep(1000)
+    await browser.app(() => undefined, { ...own, 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' })
+    expect((await browser.get()).message.freshIn).toBe(900)
+  })
+
+  test.for([
+    [
+      'an image of another site',
+      'GET',
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' },
+    ],
+    [
+      'an image of another host of the site',
+      'GET',
+      { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' },
+    ],
+    [
+      'a fetch, which can be sent again',
+      'GET',
+      { ...own, 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' },
+    ],
+    ['a POST for a frame', 'POST', { ...own, 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'iframe' }],
+    ['a browser that says nothing', 'GET', { origin: 'http://localhost' }],
+  ] as const)('%s is refused as stale', async ([, method, headers]) => {
+    await expect(ask(method, headers)).rejects.toEqual(code('stale'))
+  })
+})
+
 describe('a form of ours that was open for longer than its cookie is fresh', () => {
   const form = { 'sec-fetch-mode': 'navigate' }
   async function sendLate(site: string) {

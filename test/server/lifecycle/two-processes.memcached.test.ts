@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test as base } from 'vitest'
 import { counts } from '../../support/counts.ts'
 import { type Memcached, startMemcached } from '../../support/memcached.ts'
 import type { Done, Order } from '../../support/session-server.ts'
@@ -17,16 +17,19 @@ interface SessionServer {
   stop(): Promise<void>
 }
 
-let memcached: Memcached
-let servers: readonly [SessionServer, SessionServer]
-beforeAll(async () => {
-  memcached = await startMemcached()
-  servers = [startServer(memcached.address), startServer(memcached.address)]
-})
-afterAll(async () => {
-  await Promise.all(servers.map((server) => server.stop()))
-  await memcached.kill()
-})
+const test = base
+  .extend('memcached', async ({}, { onCleanup }): Promise<Memcached> => {
+    const memcached = await startMemcached()
+    onCleanup(() => memcached.kill())
+    return memcached
+  })
+  .extend('servers', ({ memcached }, { onCleanup }): readonly [SessionServer, SessionServer] => {
+    const servers = [startServer(memcached.address), startServer(memcached.address)] as const
+    onCleanup(async () => {
+      await Promise.all(servers.map((server) => server.stop()))
+    })
+    return servers
+  })
 
 function startServer(address: string): SessionServer {
   const script = fileURLToPath(new URL('../../support/session-server.ts', import.meta.url))
@@ -80,7 +83,9 @@ function turnsOf(round: number, done: readonly Done[]): number {
   return byTime.filter((server, index) => index > 0 && server !== byTime[index - 1]).length
 }
 
-test(`of ${rounds * keys.length} writes to one session by two processes at once, none is lost`, async () => {
+test(`none of ${rounds * keys.length} writes to one session by two processes at once is lost`, async ({
+  servers,
+}) => {
   expect(new Set([process.pid, ...servers.map(({ pid }) => pid)])).toHaveProperty('size', 3)
   const begun = await servers[0].ask({ cookie: '', write: { key: 0, value: -1 } })
   const { cookie } = begun

@@ -1,12 +1,12 @@
 // A store that does not answer: nothing is changed, nobody is signed out, and it can be tried again.
 import { describe, expect, test } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
-import { code, createWorld, watchStore } from '../harness.ts'
+import { code, createWorld, ignoreError, watchStore } from '../harness.ts'
 
 const nothing = { epoch: null, owner: null, since: 0 }
 
 async function signedIn(options: Parameters<typeof createWorld>[0] = {}) {
-  const world = createWorld(options)
+  const world = createWorld({ onError: ignoreError, ...options })
   const browser = world.browser()
   await browser.app((session) => session.signIn('alice'))
   return { world, browser }
@@ -52,7 +52,7 @@ describe('a store that does not answer', () => {
 
 test('an answer with changes that could not be stored sets no cookie, not even that of an earlier save', async () => {
   const store = watchStore(memoryStore())
-  const world = createWorld({ store })
+  const world = createWorld({ store, onError: ignoreError })
   const load = () => world.sessions.load(world.browser().request('/app'))
   type Loaded = Awaited<ReturnType<typeof load>>
   const cookiesOf = (session: Loaded): string[] =>

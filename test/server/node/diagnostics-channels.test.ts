@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, describe, expect, test } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
 import { watchedNames } from '../../../src/server/core/watch.ts'
-import { createWorld, watchStore } from '../harness.ts'
+import { createWorld, ignoreError, watchStore } from '../harness.ts'
 
 interface Told {
   readonly name: string
@@ -31,7 +31,7 @@ const duration = expect.any(Number)
 const nothing = { epoch: null, owner: null, since: 0 }
 
 describe('events', () => {
-  test('load says how each request’s session was found', async () => {
+  test('the channel load says how each request’s session was found', async () => {
     const world = createWorld({ app: 'shop' })
     const browser = world.browser()
     watch()
@@ -46,7 +46,7 @@ describe('events', () => {
     expect(of('load')[0]).toEqual({ app: 'shop', state: 'none', milliseconds: duration })
   })
 
-  test('commit counts the requests that it stored and its tries, conflict the tries that failed', async () => {
+  test('the channel commit counts the requests that it stored and its tries, the channel conflict the tries that failed', async () => {
     const store = memoryStore()
     const [one, two] = [createWorld({ store, clock: Date.now }), createWorld({ store, clock: Date.now })]
     const browser = one.browser()
@@ -66,7 +66,7 @@ describe('events', () => {
     expect(tries).toBe(commits.length + of('conflict').length)
   })
 
-  test('refuse has the code, also of a cookie that this server did not sign', async () => {
+  test('the channel refuse has the code, also of a cookie that this server did not sign', async () => {
     const browser = createWorld().browser()
     watch()
     await browser.send('/session/sync', { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } })
@@ -76,7 +76,7 @@ describe('events', () => {
     expect(of('refuse').map(({ code }) => code)).toEqual(['cross-site', 'unsigned-cookie', 'not-found'])
   })
 
-  test('rotate, then reuse with whose it was', async () => {
+  test('the channel rotate tells of a new id, the channel reuse of its old one with the owner', async () => {
     const world = createWorld()
     const browser = world.browser()
     await browser.app((session) => session.signIn('ada'))
@@ -92,7 +92,7 @@ describe('events', () => {
     expect(of('reuse')).toEqual([{ app: '', epoch: expect.any(String), owner: 'ada' }])
   })
 
-  test('revoke has the reason of every end', async () => {
+  test('the channel revoke has the reason of every end', async () => {
     const world = createWorld()
     const [a, b, c] = [world.browser(), world.browser(), world.browser()]
     for (const browser of [a, b, c]) await browser.app((session) => session.signIn('ada'))
@@ -102,9 +102,9 @@ describe('events', () => {
     expect(of('revoke').map(({ reason }) => reason)).toEqual(['signed-out', 'everywhere', 'everywhere'])
   })
 
-  test('unavailable names what was asked of the store', async () => {
+  test('the channel unavailable names what was asked of the store', async () => {
     const store = watchStore(memoryStore())
-    const browser = createWorld({ store, clock: Date.now }).browser()
+    const browser = createWorld({ store, clock: Date.now, onError: ignoreError }).browser()
     await browser.app((session) => session.set('theme', 'dark'))
     watch()
     store.broken = true
@@ -113,7 +113,7 @@ describe('events', () => {
     expect(of('refuse')).toEqual([{ app: '', code: 'store-unavailable' }])
   })
 
-  test('lost says why', async () => {
+  test('the channel lost says why', async () => {
     const [store, empty] = [memoryStore(), memoryStore()]
     const browser = createWorld({ store, clock: Date.now }).browser()
     await browser.app((session) => session.set('theme', 'dark'))

@@ -477,43 +477,31 @@ describe('request.session', () => {
     ['null', null, /session\.destroy/],
     ['undefined', undefined, /session\.destroy/],
     ['an object', { user: 'ada' }, /session\.set/],
-  ])('assigning %s to it is refused with a sentence, and changes nothing', async (_, value, sentence) => {
-    const refused: unknown[] = []
-    const { get } = await start((request, response) => {
-      const { session } = request
-      try {
-        Reflect.set(request, 'session', value)
-      } catch (error) {
-        refused.push(error)
-      }
-      response.end(String(request.session === session))
-    })
-    expect(await (await get()).text()).toBe('true')
-    expect(refused).toEqual([expect.objectContaining({ code: 'invalid-option' })])
-    expect(String(refused[0])).toMatch(sentence)
-  })
+  ])(
+    'assigning %s to request.session is refused with a sentence, and changes nothing',
+    async (_, value, sentence) => {
+      const refused: unknown[] = []
+      const { get } = await start((request, response) => {
+        const { session } = request
+        try {
+          Reflect.set(request, 'session', value)
+        } catch (error) {
+          refused.push(error)
+        }
+        response.end(String(request.session === session))
+      })
+      expect(await (await get()).text()).toBe('true')
+      expect(refused).toEqual([expect.objectContaining({ code: 'invalid-option' })])
+      expect(String(refused[0])).toMatch(sentence)
+    },
+  )
 
-  test('it is shown among the properties of a request, and a framework may define it anew', async () => {
+  test('request.session is shown among the properties of a request, and a framework may define it anew', async () => {
     const { get } = await start((request, response) => {
       const isShown = Object.keys(request).includes('session')
       Object.defineProperty(request, 'session', { value: 'mine', writable: true })
       response.end(`${isShown} ${String(request.session)}`)
     })
     expect(await (await get()).text()).toBe('true mine')
-  })
-
-  test('it takes the place of a session that another middleware gave', async () => {
-    const { sessions } = createWorld({ clock: Date.now })
-    const middleware = sessionMiddleware(sessions)
-    const { get } = client(
-      await listen((request, response) => {
-        Object.assign(request, { session: 'another' })
-        void middleware(request, response, () => {
-          const { session } = request as SessionRequest<Schema> // Past the middleware.
-          response.end(session.get('theme'))
-        })
-      }),
-    )
-    expect(await (await get()).text()).toBe('light')
   })
 })

@@ -3,13 +3,13 @@
 import process from 'node:process'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { afterEach, describe, expect, test as base } from 'vitest'
+import { afterEach, describe, expect } from 'vitest'
 import { memoryStore } from '../../../src/memory.ts'
 import { type SessionRequest, sessionMiddleware } from '../../../src/node.ts'
 import { type Schema, createWorld, watchStore } from '../harness.ts'
 import type { ServerSession } from '../../../src/server.ts'
 import type { Handler } from '../http.ts'
-import { type TransportServer, transports } from '../transports.ts'
+import { type TransportServer, transportTest, transports } from '../transports.ts'
 import { type Wrapper, wrappers } from '../wrappers.ts'
 
 interface Scene {
@@ -26,9 +26,8 @@ interface Stage extends TransportServer {
   readonly errors: unknown[]
 }
 
-const test = base.extend<{ serve: (scene: Scene) => Promise<Stage> }>({
-  // oxlint-disable-next-line no-empty-pattern -- vitest reads what a fixture needs from its pattern
-  serve: async ({}, use) => {
+const test = transportTest.extend<{ serve: (scene: Scene) => Promise<Stage> }>({
+  serve: async ({ certificate }, use) => {
     const servers: TransportServer[] = []
     await use(async ({ transport, handler, before, after }) => {
       const store = watchStore(memoryStore())
@@ -41,7 +40,7 @@ const test = base.extend<{ serve: (scene: Scene) => Promise<Stage> }>({
           after?.(response)
           void handler(request as SessionRequest<Schema>, response)
         })
-      })
+      }, certificate)
       if (server === undefined) throw new Error(`There is no transport ${transport}.`)
       servers.push(server)
       return { ...server, store, errors }

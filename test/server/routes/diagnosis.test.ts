@@ -34,14 +34,30 @@ describe('the diagnosis route', () => {
   test('the diagnosis sees the cookie of a session, and no forged one; it never tells what is in it', async () => {
     const browser = createWorld().browser()
     await browser.sync([{ kind: 'set', key: 'theme', value: 'dark' }])
-    const [, value = ''] = browser.cookie.split('=')
+    // Of the session: the diagnosis sets a cookie of its own.
+    const { cookie } = browser
+    const [, value = ''] = cookie.split('=')
     const reply = await browser.send(url)
     expect(reply.message).toMatchObject({ session: 'sent' })
     expect(reply.body).not.toContain(value.slice(10, 40))
-    const forged = `${browser.cookie.slice(0, -1)}${browser.cookie.endsWith('A') ? 'B' : 'A'}`
+    const forged = `${cookie.slice(0, -1)}${cookie.endsWith('A') ? 'B' : 'A'}`
     expect((await browser.send(url, { headers: { cookie: forged } })).message).toMatchObject({
-      session: 'none',
+      session: 'other',
     })
+  })
+
+  test('the diagnosis tells a cookie of another app on the same host from none', async () => {
+    const [own, other] = [
+      createWorld(),
+      createWorld({ secrets: ['another secret of the tests, long enough'] }),
+    ]
+    const neighbour = other.browser()
+    await neighbour.sync([{ kind: 'set', key: 'theme', value: 'dark' }])
+    const asked = async (cookie: string | undefined) =>
+      (await own.browser().send(url, { headers: { cookie } })).message
+    expect(await asked(neighbour.cookie)).toMatchObject({ session: 'other' })
+    expect(await asked('theme=dark')).toMatchObject({ session: 'none' })
+    expect(await asked('xsession=dark')).toMatchObject({ session: 'none' })
   })
 
   test('the diagnosis takes no other probe, and puts nothing of it into a header', async () => {
@@ -79,7 +95,7 @@ describe('the diagnosis route', () => {
 })
 
 test.each(['/session', '/session/events', url, '/session/nowhere'])(
-  '%s is no worker’s script',
+  'the address %s is no worker’s script',
   async (route) => {
     const browser = createWorld().browser()
     await browser.sync([{ kind: 'set', key: 'theme', value: 'dark' }])

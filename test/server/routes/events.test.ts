@@ -227,7 +227,7 @@ describe('who gets none', () => {
     ['cross-site', 403],
     ['same-origin', 200],
     ['none', 200],
-  ])('a page that says %s: %i', async (site, status) => {
+  ])('a page that says %s is answered %i', async (site, status) => {
     const stream = await (await open()).listen({ 'sec-fetch-site': site })
     expect(stream.response.status).toBe(status)
     stream.close()

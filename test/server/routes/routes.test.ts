@@ -105,7 +105,7 @@ describe('the mirror', () => {
     ['a revision from the future', '?since=99&epoch=E'],
     ['nonsense', '?since=-1&epoch=E'],
     ['more nonsense', '?since=1e3&epoch=E'],
-  ])('since %s is the whole', async (_name, query) => {
+  ])('the mirror since %s is the whole', async (_name, query) => {
     const { browser, epoch } = await withChanges()
     const { message } = await browser.get(query.replace('=E', `=${epoch}`))
     expect(message).toMatchObject({ since: null, removed: {}, keys: { user: [3, { name: 'Alice' }] } })
@@ -338,7 +338,7 @@ describe('a body that is not as the protocol says', () => {
     [batch({}, { value: undefined }), 400],
     [batch({}, { base: { epoch: null } }), 400],
     [batch({}, { extra: 1 }), 400],
-  ])('%j is refused with %i and the store is not asked', async (body, status) => {
+  ])('the body %j is refused with %i and the store is not asked', async (body, status) => {
     const store = watchStore(memoryStore())
     const browser = createWorld({ store }).browser()
     const reply = await browser.post('sync', body)
@@ -361,14 +361,14 @@ describe('routes', () => {
     ['OPTIONS', '/session', 405],
     ['GET', '/session/sync', 405],
     ['GET', '/session/refresh', 405],
-  ])('%s %s is %i', async (method, url, status) => {
+  ])('the request %s %s is answered %i', async (method, url, status) => {
     const reply = await createWorld().browser().send(url, { method })
     expect(reply.status).toBe(status)
     if (status === 405) expect(reply.headers['allow']).toMatch(/^[A-Z, ]+$/)
   })
 
   test.each(['/', '/sessions', '/session-worker.js', '/app/session', '/SESSION'])(
-    '%s is not ours',
+    'the path %s is not ours',
     async (url) => {
       const { sessions, browser } = createWorld()
       expect(await sessions.handle(browser().request(url))).toBe(undefined)

@@ -9,6 +9,7 @@ import { memcachedStore } from '../../../src/memcached.ts'
 import { storeContract } from '../../../src/testing/store-contract.ts'
 import {
   type MemcachedFixtures,
+  contractTestsAt,
   patientMilliseconds,
   test as memcachedTest,
 } from '../../support/memcached-test.ts'
@@ -73,26 +74,12 @@ describe('TLS', () => {
   describe.concurrent.each(['meta', 'classic', 'auto'] as const)(
     'the contract in the dialect %s',
     (dialect) => {
-      let address = ''
-      storeContract(
-        {
-          test: (name, run) =>
-            test(
-              name,
-              async ({ memcached }) => {
-                address = memcached.address
-                await run()
-              },
-              60_000,
-            ),
-        },
-        () =>
-          memcachedStore({
-            servers: address,
-            dialect,
-            tls: { ca: certificateAuthority() },
-            timeoutMilliseconds: patientMilliseconds,
-          }),
+      contractTestsAt(
+        (name, run) => test(name, ({ memcached }) => run(memcached.address), 60_000),
+        () => ({
+          dialect,
+          tls: { ca: certificateAuthority() },
+        }),
       )
     },
   )
@@ -107,9 +94,9 @@ describe('TLS', () => {
   test.for([
     ['a certificate that nobody has signed', { tls: true }, /self-signed/],
     ['the certificate of another server', { tls: { servername: 'elsewhere.example' } }, /does not match/],
-    ['another authority', { tls: 'other' }, /self-signed|unable to verify/],
+    ['a certificate of another authority', { tls: 'other' }, /self-signed|unable to verify/],
   ] as const)(
-    '%s is unavailable, and nothing is said to it',
+    'a server with %s is unavailable, and nothing is said to it',
     async ([, { tls }, reason], { open, memcached }) => {
       const options =
         tls === 'other'
@@ -156,7 +143,7 @@ describe('a password', () => {
   const login = { username: 'joe', password: 'secr:etü' }
 
   test.for(['meta', 'classic', 'auto'] as const)(
-    'the right one lets in, in the dialect %s',
+    'the right password lets in, in the dialect %s',
     async (dialect, { open }) => {
       const store = open({ dialect, ...login })
       expect((await store.end('auth', bytes('value'), 60)).kind).toBe('stored')
@@ -168,7 +155,7 @@ describe('a password', () => {
   )
 
   test.for(['meta', 'classic', 'auto'] as const)(
-    'a wrong or missing one is told once as the cause, and the server is left alone, in the dialect %s',
+    'a wrong or missing password is told once as the cause, and the server is left alone, in the dialect %s',
     async (dialect, { open }) => {
       for (const options of [{ username: 'joe', password: 'wrong' }, {}]) {
         const store = open({ dialect, ...options })
@@ -194,7 +181,7 @@ describe('a password', () => {
     },
   )
 
-  test('a wrong one is not tried more often than the back-off allows', async ({ open }) => {
+  test('a wrong password is not tried more often than the back-off allows', async ({ open }) => {
     const server = await startScriptedServer((said) =>
       said.startsWith('set ')
         ? 'CLIENT_ERROR authentication failure\r\n'

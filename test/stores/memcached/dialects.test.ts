@@ -20,7 +20,7 @@ function take(dialect: Dialect, command: Command, text: string): Reply | undefin
 }
 
 describe('the commands', () => {
-  test('of the meta dialect', () => {
+  test('each command is written as the meta dialect has it', () => {
     expect(meta.encode(get, '9')).toBe('mg k s v c T60 O9\r\n')
     expect(meta.encode(look, '9')).toBe('mg k s v c O9\r\n')
     expect(meta.encode(put('add'), '9')).toBe('add k 0 60 3\r\n')
@@ -28,7 +28,7 @@ describe('the commands', () => {
     expect(meta.encode(put('swap'), '9')).toBe('cas k 0 60 3 4\r\n')
   })
 
-  test('of the classic dialect', () => {
+  test('each command is written as the classic dialect has it', () => {
     expect(classic.encode(get, '9')).toBe('gets k\r\ntouch k 60\r\n')
     expect(classic.encode(look, '9')).toBe('gets k\r\n')
     expect(classic.encode(put('add'), '9')).toBe('add k 0 60 3\r\n')
@@ -60,7 +60,7 @@ describe('answers', () => {
     [classic, put('add'), 'NOT_STORED\r\n', { kind: 'exists' }],
     [classic, put('swap'), 'EXISTS\r\n', { kind: 'conflict' }],
     [classic, put('swap'), 'NOT_FOUND\r\n', { kind: 'missing' }],
-  ])('%o to %o: %j', (dialect, command, text, answer) => {
+  ])('in %o the answer to %o is read: %j', (dialect, command, text, answer) => {
     expect(take(dialect, command, text)).toEqual(answer)
   })
 
@@ -73,7 +73,7 @@ describe('answers', () => {
     [classic, get, 'VALUE k 0 1 42\r\na\r\nEND\r\nSERVER_ERROR Connection timed out\r\n', 'server-error'],
     [classic, get, 'SERVER_ERROR Connection timed out\r\nTOUCHED\r\n', 'server-error'],
     [classic, look, 'SERVER_ERROR \r\n', 'server-error'],
-  ])('%o to %o: %j is a refusal', (dialect, command, text, code) => {
+  ])('in %o the answer to %o is a refusal: %j', (dialect, command, text, code) => {
     expect(take(dialect, command, text)).toMatchObject({ kind: 'refused', error: { code } })
   })
 })
@@ -105,7 +105,7 @@ describe('bytes that are no answer are an error', () => {
     'VA 2 s2 c1 O9\r\nhello\r\n',
     'VALUE k 0 2 1\r\n',
     `EN O${'9'.repeat(600)}\r\n`,
-  ])('in the meta dialect: %j', (text) => {
+  ])('bytes that are no answer of the meta dialect are an error: %j', (text) => {
     expect(() => take(meta, get, text)).toThrow(expect.objectContaining({ code: 'protocol' }))
   })
 
@@ -122,7 +122,7 @@ describe('bytes that are no answer are an error', () => {
     'VALUE k 0 1000065 1\r\n',
     'VA 1 s1 c1 O9\r\n',
     'EN O9\r\n',
-  ])('in the classic dialect: %j', (text) => {
+  ])('bytes that are no answer of the classic dialect are an error: %j', (text) => {
     expect(() => take(classic, get, text)).toThrow(expect.objectContaining({ code: 'protocol' }))
   })
 })

@@ -1,9 +1,8 @@
 // Engines without the meta commands. `auto` finds that out by itself.
 import { describe, expect, test as base } from 'vitest'
 import { type MemcachedStoreOptions, memcachedStore } from '../../../src/memcached.ts'
-import { storeContract } from '../../../src/testing/store-contract.ts'
 import { type Engine, startTwemproxy, startYrmcds } from '../../support/engines.ts'
-import { patientMilliseconds } from '../../support/memcached-test.ts'
+import { contractTestsAt, patientMilliseconds } from '../../support/memcached-test.ts'
 import { startMemcached } from '../../support/memcached.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { bytes, codeOf, text } from '../../support/store-helpers.ts'
@@ -39,20 +38,9 @@ const engineNames = [
 
 describe.each(engineNames)('%s', (name, connections) => {
   describe.concurrent.each(['auto', 'classic'] as const)('the contract in the dialect %s', (dialect) => {
-    let address = ''
-    storeContract(
-      {
-        test: (title, run) =>
-          test(
-            title,
-            async ({ engines }) => {
-              address = engines[name].address
-              await run()
-            },
-            60_000,
-          ),
-      },
-      () => open({ servers: address, dialect }),
+    contractTestsAt(
+      (title, run) => test(title, ({ engines }) => run(engines[name].address), 60_000),
+      () => ({ dialect }),
     )
   })
 
@@ -74,7 +62,7 @@ describe.each(engineNames)('%s', (name, connections) => {
     await store.close()
   })
 
-  test('of 200 increments at once none is lost', async ({ engines }) => {
+  test('none of 200 increments at once is lost', async ({ engines }) => {
     const store = open({ servers: engines[name].address })
     await store.create('count', bytes('0'), 60)
     const increment = async (): Promise<void> => {
@@ -93,7 +81,7 @@ describe.each(engineNames)('%s', (name, connections) => {
   })
 })
 
-test('behind twemproxy one dead server does not end the connection to the others', async () => {
+test('one dead server behind twemproxy does not end the connection to the others', async () => {
   const [alive, dead] = await Promise.all([startMemcached(), startMemcached()])
   const both = await startTwemproxy([alive.address, dead.address])
   const store = open({ servers: both.address })

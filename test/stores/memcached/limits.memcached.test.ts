@@ -98,29 +98,26 @@ describe.each(['meta', 'classic', 'auto'] as const)(
     test.for([
       ['says so', ['-c', '20', '-t', '1']],
       ['says nothing', ['-c', '20', '-t', '1', '-o', 'no_maxconns_fast']],
-    ] as const)(
-      'of a memcached that %s is unavailable, and over when there is room',
-      async ([, options], { open }) => {
-        const memcached = await startMemcached(options)
-        const [host = '', port = ''] = memcached.address.split(':')
-        const guests: Socket[] = []
-        for (let count = 0; count < 20; count++) {
-          const guest = connect(Number(port), host)
-          guest.on('error', () => guest.destroy())
-          guest.write('version\r\n')
-          // One that was let in is answered, one that was not is closed, or hears nothing and waits before the store.
-          await Promise.race([once(guest, 'data'), once(guest, 'close'), sleep(300)])
-          guests.push(guest)
-        }
-        const store = open({ servers: memcached.address, dialect, timeoutMilliseconds: 200 })
-        const { result, milliseconds } = await inProcessTime(() => store.read('a', 60))
-        expect(codeOf(result)).toMatch(/^(full|cut|timeout)$/)
-        expect(milliseconds).toBeLessThan(300)
-        for (const guest of guests) guest.destroy()
-        await until('there is room', async () => codeOf(await store.read('a', 60)) === 'miss')
-        await memcached.kill()
-      },
-    )
+    ] as const)('a memcached that %s is unavailable, until there is room', async ([, options], { open }) => {
+      const memcached = await startMemcached(options)
+      const [host = '', port = ''] = memcached.address.split(':')
+      const guests: Socket[] = []
+      for (let count = 0; count < 20; count++) {
+        const guest = connect(Number(port), host)
+        guest.on('error', () => guest.destroy())
+        guest.write('version\r\n')
+        // One that was let in is answered, one that was not is closed, or hears nothing and waits before the store.
+        await Promise.race([once(guest, 'data'), once(guest, 'close'), sleep(300)])
+        guests.push(guest)
+      }
+      const store = open({ servers: memcached.address, dialect, timeoutMilliseconds: 200 })
+      const { result, milliseconds } = await inProcessTime(() => store.read('a', 60))
+      expect(codeOf(result)).toMatch(/^(full|cut|timeout)$/)
+      expect(milliseconds).toBeLessThan(300)
+      for (const guest of guests) guest.destroy()
+      await until('there is room', async () => codeOf(await store.read('a', 60)) === 'miss')
+      await memcached.kill()
+    })
   },
 )
 

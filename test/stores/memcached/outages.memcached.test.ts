@@ -24,7 +24,7 @@ afterAll(async () => {
 const deadline = 250
 
 describe.each(['auto', 'classic'] as const)('in the dialect %s', (dialect) => {
-  test('frozen under 250 operations a second, every one ends within the deadline; thawed, it works again', async ({
+  test('every one of 250 operations a second ends within the deadline of a frozen memcached, and it works again when thawed', async ({
     open,
     memcached,
   }) => {
@@ -62,7 +62,7 @@ describe.each(['auto', 'classic'] as const)('in the dialect %s', (dialect) => {
     await until('the store works again', async () => (await store.read('frozen', 60)).kind === 'hit')
   })
 
-  test('killed and started again in traffic, nobody gets a wrong value, and it comes back empty', async ({
+  test('a memcached that is killed and started again in traffic gives nobody a wrong value, and comes back empty', async ({
     open,
     memcached,
   }) => {
@@ -174,7 +174,9 @@ describe('a circuit breaker', () => {
     await server.close()
   })
 
-  test('while it is open one operation at a time tries, and the others fail at once', async ({ open }) => {
+  test('one operation at a time tries while the circuit is open, and the others fail at once', async ({
+    open,
+  }) => {
     // It lets the network in and says nothing.
     const server = await startScriptedServer(() => undefined)
     const store = open({ servers: server.address, timeoutMilliseconds: 150 })

@@ -19,7 +19,7 @@ const sameStart = (answers: readonly Reply[], exchanges: readonly Exchange[]): b
   answers.every((answer, index) => same(answer, exchanges[index]?.answer))
 
 describe.each(dialects)('the $name parser', (dialect) => {
-  test('gives the same 200 answers wherever the stream is cut in two', () => {
+  test('a parser gives the same 200 answers wherever the stream is cut in two', () => {
     const exchanges = exchangesOf(dialect, randomOf(1), 200)
     const stream = streamOf(exchanges)
     for (let cut = 0; cut <= stream.length; cut++) {
@@ -29,7 +29,7 @@ describe.each(dialects)('the $name parser', (dialect) => {
     }
   })
 
-  test('gives the same answers in any pieces', () => {
+  test('a parser gives the same answers in any pieces', () => {
     const random = randomOf(2)
     for (let round = 0; round < cases; round++) {
       const exchanges = exchangesOf(dialect, random, 1 + Math.floor(random() * 6))
@@ -46,7 +46,7 @@ describe.each(dialects)('the $name parser', (dialect) => {
     }
   })
 
-  test('gives no answer that is not whole, and none before its turn', () => {
+  test('a parser gives no answer that is not whole, and none before its turn', () => {
     const random = randomOf(3)
     for (let round = 0; round < cases; round++) {
       const exchanges = exchangesOf(dialect, random, 1 + Math.floor(random() * 4))
@@ -60,7 +60,7 @@ describe.each(dialects)('the $name parser', (dialect) => {
     }
   })
 
-  test('takes no garbage for an answer', () => {
+  test('a parser takes no garbage for an answer', () => {
     const random = randomOf(4)
     const words = [
       'VA ',
@@ -97,7 +97,7 @@ describe.each(dialects)('the $name parser', (dialect) => {
     }
   })
 
-  test("gives no value from another one's answer", () => {
+  test("a parser gives no value from another one's answer", () => {
     const random = randomOf(5)
     for (let round = 0; round < cases; round++) {
       const [asked, other] = exchangesOf(dialect, random, 2)
@@ -112,7 +112,7 @@ describe.each(dialects)('the $name parser', (dialect) => {
     }
   })
 
-  test('notices a wrong bit in all that holds an answer together', () => {
+  test('a parser notices a wrong bit in all that holds an answer together', () => {
     const random = randomOf(6)
     for (let round = 0; round < cases; round++) {
       const exchanges = exchangesOf(dialect, random, 1 + Math.floor(random() * 4))

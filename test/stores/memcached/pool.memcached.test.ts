@@ -3,8 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect } from 'vitest'
 import { type MemcachedStore, type MemcachedStoreOptions, memcachedStore } from '../../../src/memcached.ts'
 import { rankServers } from '../../../src/stores/memcached/rendezvous.ts'
-import { storeContract } from '../../../src/testing/store-contract.ts'
-import { patientMilliseconds, test as memcachedTest } from '../../support/memcached-test.ts'
+import { contractTestsAt, test as memcachedTest } from '../../support/memcached-test.ts'
 import { type Memcached, startMemcached } from '../../support/memcached.ts'
 import { startProcessClock } from '../../support/process-time.ts'
 import { bytes, openLoop, text } from '../../support/store-helpers.ts'
@@ -51,20 +50,9 @@ function holder(servers: Three, key: string, copy: 0 | 1): Memcached {
 }
 
 describe.concurrent.each([1, 2] as const)('the contract, with %i copies', (copies) => {
-  let addresses: readonly string[] = []
-  storeContract(
-    {
-      test: (name, run) =>
-        test(
-          name,
-          async ({ servers }) => {
-            addresses = servers.map(({ address }) => address)
-            await run()
-          },
-          60_000,
-        ),
-    },
-    () => memcachedStore({ servers: addresses, copies, timeoutMilliseconds: patientMilliseconds }),
+  contractTestsAt(
+    (name, run) => test(name, ({ servers }) => run(servers.map(({ address }) => address)), 60_000),
+    () => ({ copies }),
   )
 })
 
@@ -91,7 +79,7 @@ describe('which servers hold a key', () => {
     for (const key of moved) expect(rankServers(named('abcd'), key)[0]?.name).toBe('d')
   })
 
-  test('names decide, and not their order', () => {
+  test('the names of servers decide, and not their order', () => {
     for (const key of keys.slice(0, 1000)) {
       expect(rankServers(named('abc'), key).map(({ name }) => name)).toEqual(
         rankServers(named('cba'), key).map(({ name }) => name),
@@ -157,8 +145,8 @@ describe('with two copies', () => {
   })
 
   test.for(['meta', 'classic', 'auto'] as const)(
-    'one of three is killed and started empty in traffic, and no acknowledged write is lost and no value wrong, in the dialect %s',
-    async (dialect, { servers, openPool }) => {
+    'no acknowledged write is lost and no value is wrong when one of three is killed and started empty in traffic, in the dialect %s',
+    async (dialect, { annotate, servers, openPool }) => {
       const clock = startProcessClock()
       const keys = Array.from({ length: 50 }, newKey)
       const traffic = await startTraffic(openPool(2, { dialect }), keys, () => clock.now())
@@ -172,16 +160,16 @@ describe('with two copies', () => {
       const { served, refused, lost, wrong, lastRefusedAt } = await traffic.stop()
       clock.stop()
       const recovered = Math.max(0, Math.round(lastRefusedAt - killedAt))
-      console.log(
-        `one of three killed, ${dialect}: ${served} reads served, ${refused} refused, the last ${recovered} ms after the kill`,
-      )
+      await annotate(`${served} reads served, ${refused} refused, the last ${recovered} ms after the kill`)
       expect({ lost, wrong }).toEqual({ lost: 0, wrong: 0 })
       expect(served).toBeGreaterThan(1000)
       expect(recovered).toBeLessThan(1000)
     },
   )
 
-  test('one of three is frozen under 250 operations a second, and reads are served, and every operation ends within the deadline', async ({
+  test('reads are served and every operation ends within the deadline when one of three is frozen under 250 operations a second', async ({
+    annotate,
+    open,
     servers,
     openPool,
   }) => {
@@ -197,6 +185,13 @@ describe('with two copies', () => {
       await sleep(3000)
       away.thaw()
     })()
+    // What a server that is not frozen takes meanwhile: on a busy machine it waits for the processor as well.
+    const live = open({ servers: servers[1].address })
+    const meanwhile = openLoop({
+      everyMilliseconds: 4,
+      forMilliseconds: 5500,
+      run: async () => (await live.read('nobody', null)).kind,
+    })
     const clock = startProcessClock()
     const samples = await openLoop({
       everyMilliseconds: 4,
@@ -225,8 +220,12 @@ describe('with two copies', () => {
       ...changes.map(({ outcome }) => Number(outcome.split(' ')[2])),
     )
     const kinds = new Set(others.map(({ outcome }) => outcome))
-    console.log(`one of three frozen: the worst of ${samples.length} answers after ${Math.round(worst)} ms`)
-    expect(worst).toBeLessThanOrEqual(deadline + 100)
+    const trip = Math.max(...(await meanwhile).map(({ milliseconds }) => milliseconds))
+    await annotate(
+      `the worst of ${samples.length} answers after ${Math.round(worst)} ms, a trip took ${trip}`,
+    )
+    // One deadline for the frozen server, and three trips at most to the others: look, create here, create there.
+    expect(worst).toBeLessThanOrEqual(deadline + 100 + 3 * trip)
     expect([...kinds].filter((kind) => kind.startsWith('read'))).toEqual(['read hit'])
     expect([...kinds].filter((kind) => kind.startsWith('end'))).toEqual(['end stored'])
   })

@@ -10,7 +10,9 @@ import { bytes, codeOf, text } from '../../support/store-helpers.ts'
 const folder = mkdtempSync(join(tmpdir(), 'memcached-restart-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-test('a memcached that was stopped with SIGUSR1 has all sessions when it is back, with their lifetimes and tokens', async () => {
+test('a memcached that was stopped with SIGUSR1 has all sessions when it is back, with their lifetimes and tokens', async ({
+  annotate,
+}) => {
   const memcached = await startMemcached(['-m', '64', '-e', join(folder, 'warm')])
   const store = memcachedStore({ servers: memcached.address, timeoutMilliseconds: 30_000 })
   const keys = Array.from({ length: 2000 }, (_, index) => `warm:${index}`)
@@ -24,7 +26,7 @@ test('a memcached that was stopped with SIGUSR1 has all sessions when it is back
   // One that starts within the second in which the other stopped distrusts the clock, and is empty.
   await memcached.restart('SIGUSR1', 1100)
   await expect.poll(() => store.read('warm:0', null).then(({ kind }) => kind)).toBe('hit')
-  console.log(`warm restart: away for ${Math.round(performance.now() - stopped)} ms, 1100 of them on purpose`)
+  await annotate(`away for ${Math.round(performance.now() - stopped)} ms, 1100 of them on purpose`)
   const reads = await Promise.all(keys.map((key) => store.read(key, 600)))
   expect(reads.filter((read, index) => text(read) === keys[index]?.repeat(50)).length).toBe(2000)
   expect(text(await store.read('ended', 600))).toBe('tombstone')

@@ -99,7 +99,7 @@ describe('counts', () => {
     await own.kill()
   })
 
-  test('each server of two copies has counts of its own, with the tombstones that it has not got', async ({
+  test('each server of two copies has its own counts, with the tombstones that it has not got', async ({
     open,
     memcached,
   }) => {
@@ -147,7 +147,7 @@ describe("the server's figures", () => {
     await small.kill()
   })
 
-  test('a server with a password tells them to who has it', async ({ open }) => {
+  test('a server with a password tells its figures to those who have it', async ({ open }) => {
     const folder = mkdtempSync(join(tmpdir(), 'memcached-stats-'))
     writeFileSync(join(folder, 'passwords'), 'joe:secret\n')
     const closed = await startMemcached(['-Y', join(folder, 'passwords')])
@@ -158,7 +158,10 @@ describe("the server's figures", () => {
     rmSync(folder, { recursive: true })
   })
 
-  test('yrmcds tells them without its uptime, and twemproxy not at all', async ({ open, memcached }) => {
+  test('yrmcds tells its figures without its uptime, and twemproxy tells none', async ({
+    open,
+    memcached,
+  }) => {
     const [yrmcds, twemproxy] = await Promise.all([startYrmcds(), startTwemproxy([memcached.address])])
     const { server } = await only(open({ servers: yrmcds.address }))
     expect(server).toMatchObject({ uptimeSeconds: undefined, maxBytes: 64 * 1024 * 1024, evictions: 0 })
@@ -169,7 +172,7 @@ describe("the server's figures", () => {
     await Promise.all([yrmcds.kill(), twemproxy.kill()])
   })
 
-  test('asking for them leaves no connection behind', async ({ open }) => {
+  test('asking for figures leaves no connection behind', async ({ open }) => {
     const store = open()
     await store.read('a', 60)
     for (let count = 0; count < 20; count++) await store.stats()

@@ -8,7 +8,7 @@ describe.concurrent.each(['meta', 'classic', 'auto'] as const)('the contract in 
 )
 
 describe.each(['meta', 'classic'] as const)('in the dialect %s', (dialect) => {
-  test('of 200 increments at once none is lost', async ({ open }) => {
+  test('none of 200 increments at once is lost', async ({ open }) => {
     const store = open({ dialect })
     const key = `count:${dialect}`
     await store.create(key, bytes('0'), 60)

@@ -1,17 +1,17 @@
 // The outbox as pure steps: what is sealed, in which order, and what settling makes of the rest.
 import { describe, expect, test } from 'vitest'
-import * as limits from '../../src/protocol/limits.ts'
-import { parseBatch } from '../../src/protocol/messages.ts'
-import type { Mutation, Outcome } from '../../src/protocol/mutation.ts'
-import type { Epoch } from '../../src/protocol/state.ts'
+import * as limits from '../../../src/protocol/limits.ts'
+import { parseBatch } from '../../../src/protocol/messages.ts'
+import type { Mutation, Outcome } from '../../../src/protocol/mutation.ts'
+import type { Epoch } from '../../../src/protocol/state.ts'
 import {
   type LocalState,
   type OpenMutation,
   emptyLocalState,
   pendingOf,
-} from '../../src/mirror/steps/local-state.ts'
-import { randomToken } from '../../src/mirror/steps/random-token.ts'
-import { fork, sealBatch, settle, withOpen } from '../../src/mirror/steps/outbox.ts'
+} from '../../../src/mirror/steps/local-state.ts'
+import { randomToken } from '../../../src/mirror/steps/random-token.ts'
+import { fork, sealBatch, settle, withOpen } from '../../../src/mirror/steps/outbox.ts'
 
 const open = (mutation: Mutation, saw: readonly string[] = []): OpenMutation => ({
   stamp: stamps.next().value,
@@ -62,7 +62,7 @@ test('a sealed batch is text that the server reads back as the same mutations', 
   expect(batch.mutations).toEqual(sealed?.mutations)
 })
 
-test('while a batch is on its way nothing else is sealed, and its text never changes', () => {
+test('nothing else is sealed while a batch is on its way, and its text never changes', () => {
   const first = sealBatch(withWrites(set('a', '1')))
   const later = { ...first, open: withOpen(first.open, open(set('a', '2'))) }
   expect(sealBatch(later)).toBe(later)

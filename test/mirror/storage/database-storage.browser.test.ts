@@ -1,16 +1,19 @@
 // The storage on the browser's own IndexedDB, with the ways in which it fails people.
 import { expect, test } from 'vitest'
-import type { Mutation } from '../../src/protocol/mutation.ts'
-import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
-import { type OpenMutation, pendingOf } from '../../src/mirror/steps/local-state.ts'
-import { TabMirror } from '../../src/mirror/tabs/tab-mirror.ts'
-import { sealBatch } from '../../src/mirror/steps/outbox.ts'
+import type { Mutation } from '../../../src/protocol/mutation.ts'
+import { databaseStorage } from '../../../src/mirror/storage/database-storage.ts'
+import { type OpenMutation, pendingOf } from '../../../src/mirror/steps/local-state.ts'
+import { TabMirror } from '../../../src/mirror/tabs/tab-mirror.ts'
+import { sealBatch } from '../../../src/mirror/steps/outbox.ts'
 
-let count = 0
-const freshName = (): string => `database-test-${Date.now()}-${++count}`
-const increment = (): Mutation => ({ id: `mutation-${++count}`, kind: 'increment', key: 'n', by: 1 })
+const freshName = (): string => `database-test-${crypto.randomUUID()}`
+const increment = (): Mutation => ({ id: crypto.randomUUID(), kind: 'increment', key: 'n', by: 1 })
+/** Stamps in the order in which they are asked for. */
+const stamps = (function* count(): Generator<string, never> {
+  for (let number = 1; ; number++) yield String(number).padStart(9, '0')
+})()
 const entry = (): OpenMutation => ({
-  stamp: String(++count).padStart(9, '0'),
+  stamp: stamps.next().value,
   mutation: increment(),
   owner: undefined,
   saw: [],

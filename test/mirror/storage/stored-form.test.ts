@@ -1,15 +1,15 @@
 // What stands in IndexedDB: pages and workers of other versions read it, so its form is spelled out here.
 import { describe, expect, test } from 'vitest'
-import { format } from '../../src/protocol/names.ts'
-import type { Epoch } from '../../src/protocol/state.ts'
-import { type Leaving, emptyLocalState, emptyMirrorDocument } from '../../src/mirror/steps/local-state.ts'
+import { format } from '../../../src/protocol/names.ts'
+import type { Epoch } from '../../../src/protocol/state.ts'
+import { type Leaving, emptyLocalState, emptyMirrorDocument } from '../../../src/mirror/steps/local-state.ts'
 import {
   parseMirrorDocument,
   parseOpenMutations,
   parseOutboxDocument,
   parseParcels,
   toStoredMirror,
-} from '../../src/mirror/storage/stored-form.ts'
+} from '../../../src/mirror/storage/stored-form.ts'
 
 const epoch = 'epoch-of-ada' as Epoch
 const mirror = {
@@ -54,7 +54,7 @@ describe('a mirror document', () => {
     ['any-session', { kind: 'any' }],
     ['acknowledge', { kind: 'lost' }],
   ])(
-    'with the queued sign-out %j says which session that ends, and is stored as one string',
+    'a document with the queued sign-out %j says which session that ends, and is stored as one string',
     (text, leaving) => {
       const document = parseMirrorDocument({ ...mirror, leaving: text })
       expect(document?.leaving).toEqual(leaving)

@@ -1,24 +1,24 @@
 // Races that the simulation has found (test/simulation): each is a story of two tabs, told in the smallest words.
 import { describe, expect, onTestFinished } from 'vitest'
-import type { Base, Mutation } from '../../src/protocol/mutation.ts'
-import type { Epoch } from '../../src/protocol/state.ts'
+import type { Base, Mutation } from '../../../src/protocol/mutation.ts'
+import type { Epoch } from '../../../src/protocol/state.ts'
 import {
   type LocalState,
   type OpenMutation,
   emptyLocalState,
   emptyMirrorDocument,
   pendingOf,
-} from '../../src/mirror/steps/local-state.ts'
-import { sealBatch, withOpen } from '../../src/mirror/steps/outbox.ts'
-import { toOpen } from '../../src/mirror/steps/stamp.ts'
-import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
-import { memoryStorage } from '../../src/mirror/storage/memory-storage.ts'
-import type { Storage } from '../../src/mirror/storage/storage.ts'
-import { endAnswered } from '../../src/mirror/sync/handover.ts'
-import { type Channel, openChannel } from '../../src/mirror/tabs/channel.ts'
-import { merge, newer } from '../../src/mirror/tabs/merge.ts'
-import { sleep } from '../support/waiting.ts'
-import { answerOf, sessionOf, setTo, take, test } from './fixtures.ts'
+} from '../../../src/mirror/steps/local-state.ts'
+import { sealBatch, withOpen } from '../../../src/mirror/steps/outbox.ts'
+import { toOpen } from '../../../src/mirror/steps/stamp.ts'
+import { databaseStorage } from '../../../src/mirror/storage/database-storage.ts'
+import { memoryStorage } from '../../../src/mirror/storage/memory-storage.ts'
+import type { Storage } from '../../../src/mirror/storage/storage.ts'
+import { endAnswered } from '../../../src/mirror/sync/handover.ts'
+import { type Channel, openChannel } from '../../../src/mirror/tabs/channel.ts'
+import { merge, newer } from '../../../src/mirror/tabs/merge.ts'
+import { sleep } from '../../support/waiting.ts'
+import { answerOf, sessionOf, setTo, take, test } from '../fixtures.ts'
 
 const epoch = 'epoch-one' as Epoch
 const base = (revision: number): Base => ({ epoch, revision })

@@ -1,16 +1,17 @@
 // One browser's tabs: what they write, hear from each other, adopt, park and give up.
 import { expect, onTestFinished } from 'vitest'
-import { type Epoch, emptyMirror } from '../../src/protocol/state.ts'
-import { type OpenMutation, emptyMirrorDocument, pendingOf } from '../../src/mirror/steps/local-state.ts'
-import { sealBatch } from '../../src/mirror/steps/outbox.ts'
-import { signOutHere } from '../../src/mirror/steps/sign-out.ts'
-import { databaseStorage } from '../../src/mirror/storage/database-storage.ts'
-import { memoryStorage } from '../../src/mirror/storage/memory-storage.ts'
-import type { Storage } from '../../src/mirror/storage/storage.ts'
-import { adoptAnswer, endAnswered } from '../../src/mirror/sync/handover.ts'
-import { toParcel } from '../../src/mirror/sync/parking.ts'
-import { TabMirror } from '../../src/mirror/tabs/tab-mirror.ts'
-import { answerOf, increment, sessionOf, setTo, take, test } from './fixtures.ts'
+import { format } from '../../../src/protocol/names.ts'
+import { type Epoch, emptyMirror } from '../../../src/protocol/state.ts'
+import { type OpenMutation, emptyMirrorDocument, pendingOf } from '../../../src/mirror/steps/local-state.ts'
+import { sealBatch } from '../../../src/mirror/steps/outbox.ts'
+import { signOutHere } from '../../../src/mirror/steps/sign-out.ts'
+import { databaseStorage } from '../../../src/mirror/storage/database-storage.ts'
+import { memoryStorage } from '../../../src/mirror/storage/memory-storage.ts'
+import type { Storage } from '../../../src/mirror/storage/storage.ts'
+import { adoptAnswer, endAnswered } from '../../../src/mirror/sync/handover.ts'
+import { toParcel } from '../../../src/mirror/sync/parking.ts'
+import { TabMirror } from '../../../src/mirror/tabs/tab-mirror.ts'
+import { answerOf, increment, sessionOf, setTo, take, test } from '../fixtures.ts'
 
 /** Long enough for a broadcast to arrive. */
 const heard = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30))
@@ -45,6 +46,42 @@ test('two tabs that seal at the same time seal each mutation once', async ({ ope
   const state = await (await openTab()).reload()
   expect(state.outbox.sealed?.mutations).toHaveLength(3)
   expect(state.open).toHaveLength(0)
+})
+
+test('of two tabs that write one key in the same millisecond one write stands: by the tabs’ names, in each tab and in the batch', async ({
+  databaseName,
+}) => {
+  const open = (): TabMirror => {
+    const storage = databaseStorage(databaseName)
+    const mirror = new TabMirror({ storage, channel: databaseName, now: () => 1_800_000_000_000 })
+    onTestFinished(() => mirror.close())
+    return mirror
+  }
+  const [a, b] = [open(), open()]
+  await Promise.all([a.reload(), b.reload()])
+  await Promise.all([a.write(setTo('note', 'of a')), b.write(setTo('note', 'of b'))])
+  await heard()
+  const [first] = pendingOf(a.state)
+  expect(pendingOf(a.state)).toHaveLength(1)
+  expect(pendingOf(b.state)).toEqual([first])
+  const { outbox, open: left } = await b.transact(sealBatch, 'strict')
+  expect([outbox.sealed?.mutations, left]).toEqual([[first], []])
+})
+
+test('a tab that hears that its session was left in a tab without a disk has nothing of it to send, sealed or not', async ({
+  databaseName,
+  openTab,
+}) => {
+  const tab = await openTab()
+  await take(tab, ada)
+  await tab.write(setTo('note', 'sealed'))
+  await tab.transact(sealBatch, 'strict')
+  await tab.write(setTo('note', 'open'))
+  const channel = new BroadcastChannel(databaseName)
+  channel.postMessage({ format, left: tab.epoch })
+  await expect.poll(() => tab.owner).toBe(null)
+  channel.close()
+  expect([tab.state.outbox.sealed, tab.state.open]).toEqual([null, []])
 })
 
 test('writes made while storage is read again stay visible', async ({ openTab }) => {
@@ -141,6 +178,30 @@ test('a parcel names what it holds: of two tabs’ writes of one key in the same
   const [earlier, later] = [entry('tab-a'), entry('tab-b')]
   const parcel = await toParcel({ ...mirror.state, open: [earlier, later] }, Date.now())
   expect(parcel?.ids).toEqual([later.mutation.id])
+})
+
+test('a write that was parked on its way to the disk, and was sent from there after all, is not sent again when its owner is back', async ({
+  openTab,
+}) => {
+  const mirror = await openTab()
+  const anonymous = answerOf({ epoch: 'epoch-nobody' as Epoch })
+  await take(mirror, anonymous)
+  const [sent, waits] = [setTo('note', 'sent'), setTo('theme', 'waits')]
+  const entry = (mutation: typeof sent, stamp: string): OpenMutation => ({
+    stamp,
+    mutation,
+    owner: null,
+    saw: [],
+  })
+  const open = [entry(sent, '000000001.tab'), entry(waits, '000000002.tab')]
+  const parcel = await toParcel({ ...mirror.state, open }, Date.now())
+  await mirror.transact((state) => ({
+    ...state,
+    parcels: parcel === undefined ? [] : [parcel],
+    outbox: { ...state.outbox, settled: { [sent.id]: { code: 'ok', revision: 1 } } },
+  }))
+  await take(mirror, { ...anonymous, revision: 2 })
+  expect([pendingOf(mirror.state), mirror.state.parcels]).toEqual([[waits], []])
 })
 
 test('a parcel that cannot be read any more when its owner is back is given up, and the app is told', async ({

@@ -1,0 +1,1 @@
+export default { serverExternalPackages: ['session-mirror'], poweredByHeader: false }
