@@ -21,20 +21,28 @@ export interface Place {
   readonly writes: ReadonlySet<number>
 }
 
+/** What the server said of a batch: one code for each mutation, and the session that it is in; null for none. */
+interface BatchAnswer {
+  readonly codes: readonly string[]
+  readonly epoch: string | null
+}
+
 export interface Places {
   /** The session that is stored under a key; undefined when none is. */
   readonly all: ReadonlyMap<string, Place>
   /** Numbers of the writes that were applied to some session, and that were refused by one. */
   readonly applied: ReadonlySet<number>
   readonly refused: ReadonlySet<number>
+  /** Numbers of the writes that a batch took back itself: an empty session stays empty then, and nothing is stored. */
+  readonly undone: ReadonlySet<number>
   /** Whether a session held this word at some time, or refused a write that did. */
   wasSeen(word: string): boolean
   /** A browser was copied: what it has written so far may be applied twice, because nobody can know it again. */
   forgive(): void
   hashed(hash: string, text: string): void
   wrote(key: string, value: string | undefined): void
-  /** Of an empty session nothing is stored, so that only the answer tells of a refusal. */
-  answered(batch: string, codes: readonly string[]): void
+  /** Of an empty session nothing is stored, so that only the answer tells of a refusal, and of what a batch took back. */
+  answered(batch: string, answer: BatchAnswer): void
 }
 
 type Complain = (text: string) => void
@@ -47,6 +55,7 @@ export function createPlaces(complain: Complain, newestWrite: () => number): Pla
   const texts = new Map<string, string>()
   const applied = new Set<number>()
   const refused = new Set<number>()
+  const undone = new Set<number>()
   const seen = new Set<string>()
   let lastForgiven = 0
 
@@ -123,6 +132,7 @@ export function createPlaces(complain: Complain, newestWrite: () => number): Pla
     all: places,
     applied,
     refused,
+    undone,
     wasSeen: (text) => seen.has(text),
     forgive() {
       lastForgiven = newestWrite()
@@ -131,9 +141,13 @@ export function createPlaces(complain: Complain, newestWrite: () => number): Pla
       if (!texts.has(hash)) texts.set(hash, text)
     },
     wrote,
-    answered(batch, codes) {
+    answered(batch, { codes, epoch }) {
       const { mutations } = JSON.parse(batch) as { mutations: readonly ToldMutation[] }
       for (const [index, mutation] of mutations.entries()) if (codes[index] !== 'ok') refuse(mutation)
+      const isTakenBack = mutations.every(
+        ({ key }) => mutations.findLast((last) => last.key === key)?.kind === 'remove',
+      )
+      if (epoch === null && isTakenBack) for (const mutation of mutations) undone.add(writeOf(mutation))
     },
   }
 }

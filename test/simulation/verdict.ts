@@ -110,7 +110,8 @@ function judgeWrite(world: World, entry: Entry): void {
   const { number, told, stored, tab, key, word } = entry
   const what = `write ${number} (${word} to ${key}, ${tab.context.name})`
   const isApplied = places.applied.has(number)
-  if (told === 'ok' && !isApplied) complain(`${what} was acknowledged, and nobody applied it`)
+  if (told === 'ok' && !isApplied && !places.undone.has(number))
+    complain(`${what} was acknowledged, and nobody applied it`)
   // A session that has ended since may have taken what the next one refused.
   const isLive = [...places.all.values()].some(({ writes }) => writes.has(number))
   const isThere = world.profiles.some(({ tabs }) => tabs.includes(tab))

@@ -124,12 +124,9 @@ export function createWorld({ seed, broken, isVerbose = false }: WorldOptions): 
       if (body.includes('hidden#')) complain('a hidden value left the server')
       if (wire.url !== '/session/sync' || status !== 200) return
       const { batch } = JSON.parse(wire.body ?? '{}') as { batch?: string }
-      const { outcomes = [] } = JSON.parse(body) as { outcomes?: readonly { code: string }[] }
-      if (batch !== undefined)
-        places.answered(
-          batch,
-          outcomes.map(({ code }) => code),
-        )
+      if (batch === undefined) return
+      const { epoch, outcomes = [] } = JSON.parse(body) as SyncAnswer
+      places.answered(batch, { epoch, codes: outcomes.map(({ code }) => code) })
     },
   })
   const profileTools: ProfileTools = {
