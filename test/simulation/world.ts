@@ -17,6 +17,12 @@ import { type SimStore, createSimStore } from './store.ts'
 /** Rules that are broken on purpose, to see that it is noticed. */
 export type Broken = 'relaxed-seal' | 'no-hash' | 'early-delete'
 
+/** What the oracle reads in the answer to a batch. */
+interface SyncAnswer {
+  readonly epoch: string | null
+  readonly outcomes?: readonly { readonly code: string }[]
+}
+
 export interface WorldOptions {
   readonly seed: number
   readonly broken?: Broken | undefined
