@@ -65,7 +65,9 @@ async function listen(to: Server): Promise<number> {
     to.listen(port, 'localhost')
     try {
       await listening
-      return port
+      const address = to.address()
+      // With PORT=0 the system has chosen one.
+      return typeof address === 'object' && address !== null ? address.port : port
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
     }
