@@ -75,51 +75,26 @@ const junk = times(
 const stale = { epoch, revision: 0, value: [] }
 const deep = '['.repeat(20_000)
 
+/** A batch of this browser, in its session. */
+const batch = (mutations: readonly object[]): Attempt => ({
+  method: 'POST',
+  url: '/session/sync',
+  cookie,
+  body: sync(epoch, null, mutations),
+})
+
 const attempts: Readonly<Record<string, () => Attempt>> = {
   'GET /session, everything': () => ({ method: 'GET', url: '/session', cookie }),
   'GET /session, 400 forged cookies': () => ({ method: 'GET', url: '/session', cookie: junk }),
-  'POST /session/sync, one key': () => ({
-    method: 'POST',
-    url: '/session/sync',
-    cookie,
-    body: sync(epoch, null, [{ kind: 'set', key: 'note', value: 'x' }]),
-  }),
-  'POST /session/sync, one merge of 235 kB': () => ({
-    method: 'POST',
-    url: '/session/sync',
-    cookie,
-    body: sync(epoch, null, [{ kind: 'set', key: 'list', value: ['y'], base: stale }]),
-  }),
-  'POST /session/sync, 200 merges of 235 kB (refused)': () => ({
-    method: 'POST',
-    url: '/session/sync',
-    cookie,
-    body: sync(
-      epoch,
-      null,
-      times(200, () => ({ kind: 'set', key: 'list', value: ['y'], base: stale })),
-    ),
-  }),
-  'POST /session/sync, 200 increments': () => ({
-    method: 'POST',
-    url: '/session/sync',
-    cookie,
-    body: sync(
-      epoch,
-      null,
-      times(200, () => ({ kind: 'increment', key: 'count', by: 1 })),
-    ),
-  }),
-  'POST /session/sync, 200 sets of one key': () => ({
-    method: 'POST',
-    url: '/session/sync',
-    cookie,
-    body: sync(
-      epoch,
-      null,
-      times(200, (index) => ({ kind: 'set', key: 'note', value: `x${index}` })),
-    ),
-  }),
+  'POST /session/sync, one key': () => batch([{ kind: 'set', key: 'note', value: 'x' }]),
+  'POST /session/sync, one merge of 235 kB': () =>
+    batch([{ kind: 'set', key: 'list', value: ['y'], base: stale }]),
+  'POST /session/sync, 200 merges of 235 kB (refused)': () =>
+    batch(times(200, () => ({ kind: 'set', key: 'list', value: ['y'], base: stale }))),
+  'POST /session/sync, 200 increments': () =>
+    batch(times(200, () => ({ kind: 'increment', key: 'count', by: 1 }))),
+  'POST /session/sync, 200 sets of one key': () =>
+    batch(times(200, (index) => ({ kind: 'set', key: 'note', value: `x${index}` }))),
   'POST /session/sync, brackets 20,000 deep (refused)': () => ({
     method: 'POST',
     url: '/session/sync',
