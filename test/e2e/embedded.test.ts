@@ -38,6 +38,9 @@ const test = base
   })
 
 const user = (page: Page): Promise<unknown> => page.evaluate(() => window.session.get('user'))
+/** Who is shown: by a key of the session, and by its owner. */
+const shown = (page: Page): Promise<unknown> =>
+  page.evaluate(() => [window.session.get('user'), window.session.owner])
 const known = (page: Page): Promise<unknown> =>
   page.evaluate(() => window.session.known.then(() => window.session.status.state))
 
@@ -157,16 +160,10 @@ test('between a mirror and a page of two owners the server decides, and neither 
   const held = app.hold('/session')
   const next = await openRendered()
   await held.arrived
-  expect(await next.evaluate(() => [window.session.get('user'), window.session.owner])).toEqual([
-    undefined,
-    null,
-  ])
+  expect(await shown(next)).toEqual([undefined, null])
   held.release()
   await known(next)
-  expect(await next.evaluate(() => [window.session.get('user'), window.session.owner])).toEqual([
-    'grace',
-    'grace',
-  ])
+  expect(await shown(next)).toEqual(['grace', 'grace'])
 })
 
 test('a page of another owner out of a cache does not show that owner once the mirror is read', async ({
@@ -183,10 +180,7 @@ test('a page of another owner out of a cache does not show that owner once the m
   await page.waitForFunction(() => window.session.owner === 'grace')
   const later = await openRendered(html)
   await later.evaluate(() => window.session.ready)
-  expect(await later.evaluate(() => [window.session.get('user'), window.session.owner])).toEqual([
-    'grace',
-    'grace',
-  ])
+  expect(await shown(later)).toEqual(['grace', 'grace'])
 })
 
 test('a page that is older than a minute counts for nothing: the server is asked', async ({
